@@ -1,0 +1,407 @@
+//! The client: what it is built from, and the calls that are not submits.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use http::HeaderMap;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::{
+    api::{
+        self,
+        types::{TaskAction, TaskBatch, TaskQuery},
+    },
+    config::{self, ConfigError},
+    error::{ApiError, DecodeError, Error, ErrorCode, Result, read_failure},
+    handle::TaskHandle,
+    retry::RetryPolicy,
+    task::{Task, TaskId, Verdict},
+    transport::{AGENT, Limits, Transport},
+    video::{Extend, Generate, Source},
+    watch::Hub,
+    wire::{ErrorInfo, TaskAnswer},
+};
+
+/// How many ids one `retrieve_batch` carries at most, by the vendor's advice.
+pub(crate) const MAX_BATCH: usize = 50;
+
+/// A client of the service. Cheap to clone; clones share connections and the poller.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), luma_client::Error> {
+/// use luma_client::Luma;
+///
+/// let luma = Luma::from_env()?;
+/// let task = luma.generate("A lighthouse at dusk, slow zoom in").submit().await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Luma {
+    pub(crate) core: Arc<Core>,
+}
+
+pub(crate) struct Core {
+    pub(crate) api: api::Client,
+    /// For downloads: another client, so that nothing of the API's ever goes to another host.
+    pub(crate) media: reqwest::Client,
+    pub(crate) hub: Hub,
+}
+
+impl fmt::Debug for Luma {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Luma")
+            .field("base_url", &self.core.api.baseurl)
+            .field("limits", &self.core.api.inner.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Luma {
+    /// A client with the token of `ACEDATACLOUD_API_TOKEN`, and the base URL of
+    /// `ACEDATACLOUD_API_BASE_URL` where that is set.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] where there is no token, or where one of the two cannot be used.
+    pub fn from_env() -> Result<Self> {
+        Self::builder().build()
+    }
+
+    /// A builder, for all that [`from_env`](Self::from_env) leaves at its default.
+    pub fn builder() -> LumaBuilder {
+        LumaBuilder::default()
+    }
+
+    /// A new video from a prompt. Nothing is sent before [`Generate::submit`].
+    pub fn generate(&self, prompt: impl Into<String>) -> Generate {
+        Generate::new(self.clone(), prompt.into())
+    }
+
+    /// The continuation of a video. Nothing is sent before [`Extend::submit`].
+    ///
+    /// A finished [`Video`](crate::Video) is a source, too: `luma.extend(&video, "…")`.
+    pub fn extend(&self, source: impl Into<Source>, prompt: impl Into<String>) -> Extend {
+        Extend::new(self.clone(), source.into(), prompt.into())
+    }
+
+    /// A handle on a task that was submitted earlier, also by another process. No I/O.
+    pub fn task(&self, id: TaskId) -> TaskHandle {
+        TaskHandle::resumed(self.clone(), id)
+    }
+
+    /// Looks several tasks up, 50 a request. Ids that the service does not know are missing from
+    /// the answer, and its order is not that of the ids.
+    ///
+    /// # Errors
+    ///
+    /// As [`TaskHandle::get`], but never [`Error::NotFound`].
+    pub async fn tasks(&self, ids: &[TaskId]) -> Result<Vec<Task>> {
+        let mut tasks = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(MAX_BATCH) {
+            tasks.extend(self.retrieve_batch(ids).await?.items);
+        }
+        Ok(tasks)
+    }
+
+    /// The same client with another retry policy; connections and poller stay shared.
+    ///
+    /// ```no_run
+    /// # async fn example(luma: luma_client::Luma, id: luma_client::TaskId)
+    /// # -> Result<(), luma_client::Error> {
+    /// use luma_client::RetryPolicy;
+    ///
+    /// let task = luma.with_retry(RetryPolicy::none()).task(id).get().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn with_retry(&self, retry: RetryPolicy) -> Self {
+        self.with_limits(|limits| limits.retry = retry)
+    }
+
+    /// The same client with another timeout for each attempt; connections and poller stay shared.
+    pub fn with_timeout(&self, timeout: Duration) -> Self {
+        self.with_limits(|limits| limits.timeout = timeout)
+    }
+
+    pub(crate) fn with_limits(&self, change: impl FnOnce(&mut Limits)) -> Self {
+        let core = &self.core;
+        let mut api = core.api.clone();
+        change(&mut api.inner.limits);
+        Self {
+            core: Arc::new(Core {
+                api,
+                media: core.media.clone(),
+                hub: core.hub.clone(),
+            }),
+        }
+    }
+
+    /// The generated client, with authentication, timeouts and retries in place.
+    pub fn api(&self) -> &api::Client {
+        &self.core.api
+    }
+
+    pub(crate) async fn retrieve(&self, id: &TaskId) -> Result<Task> {
+        retrieve(&self.core.api, id).await
+    }
+
+    pub(crate) async fn retrieve_batch(&self, ids: &[TaskId]) -> Result<TaskBatch> {
+        retrieve_batch(&self.core.api, ids).await
+    }
+}
+
+pub(crate) fn query(action: TaskAction) -> TaskQuery {
+    TaskQuery {
+        action,
+        application_id: None,
+        created_at_max: None,
+        created_at_min: None,
+        id: None,
+        ids: Vec::new(),
+        limit: None,
+        offset: None,
+        trace_id: None,
+        trace_ids: Vec::new(),
+        type_: None,
+        user_id: None,
+    }
+}
+
+/// Sends a task query; an answer of unexpected field types is read as far as it goes.
+pub(crate) async fn ask(api: &api::Client, query: &TaskQuery) -> Result<TaskAnswer> {
+    Ok(ask_with_headers(api, query).await?.0)
+}
+
+pub(crate) async fn ask_with_headers(
+    api: &api::Client,
+    query: &TaskQuery,
+) -> Result<(TaskAnswer, HeaderMap)> {
+    match api.query_tasks(query).await {
+        Ok(answer) => {
+            let headers = answer.headers().clone();
+            Ok((answer.into_inner(), headers))
+        }
+        Err(api::Error::InvalidResponsePayload(body, reason)) => {
+            match crate::wire::salvage_answer(&body) {
+                Some(answer) => Ok((answer, HeaderMap::new())),
+                None => Err(DecodeError::new(reason, &body).into()),
+            }
+        }
+        Err(failure) => Err(read_failure(failure).await),
+    }
+}
+
+pub(crate) async fn retrieve(api: &api::Client, id: &TaskId) -> Result<Task> {
+    let answer = ask(
+        api,
+        &TaskQuery {
+            id: Some(id.to_string()),
+            ..query(TaskAction::Retrieve)
+        },
+    )
+    .await
+    .map_err(|error| match error.api() {
+        Some(api) if api.says_not_found() => Error::NotFound { task: id.clone() },
+        _ => error,
+    })?;
+    let task = match answer {
+        TaskAnswer::Task(task) => *task,
+        TaskAnswer::Batch(batch) => batch
+            .items
+            .into_iter()
+            .find(|task| task.id.as_deref() == Some(id.as_str()))
+            .unwrap_or_default(),
+        TaskAnswer::Deleted(_) => Task::default(),
+    };
+    if task.id.as_deref().is_some_and(|got| got != id.as_str()) {
+        return Err(DecodeError::new("it is about another task", b"").into());
+    }
+    match task.verdict() {
+        Verdict::Missing => Err(Error::NotFound { task: id.clone() }),
+        Verdict::Refused => Err(refusal(&task, id)),
+        _ => Ok(task),
+    }
+}
+
+pub(crate) async fn retrieve_batch(api: &api::Client, ids: &[TaskId]) -> Result<TaskBatch> {
+    let query = TaskQuery {
+        ids: ids.iter().map(TaskId::to_string).collect(),
+        ..query(TaskAction::RetrieveBatch)
+    };
+    batch_of(ask(api, &query).await?)
+}
+
+pub(crate) fn batch_of(answer: TaskAnswer) -> Result<TaskBatch> {
+    match answer {
+        TaskAnswer::Batch(batch) => Ok(batch),
+        TaskAnswer::Task(task) if task.error_info().is_some() => Err(api_error(&task).into()),
+        TaskAnswer::Task(_) | TaskAnswer::Deleted(_) => {
+            Err(DecodeError::new("it has no items", b"").into())
+        }
+    }
+}
+
+/// An error that came with HTTP 200 in place of a task.
+fn refusal(task: &Task, id: &TaskId) -> Error {
+    let error = api_error(task);
+    if error.says_not_found() {
+        return Error::NotFound { task: id.clone() };
+    }
+    error.into()
+}
+
+fn api_error(task: &Task) -> ApiError {
+    let info = task.error_info();
+    ApiError {
+        status: http::StatusCode::OK,
+        code: info.and_then(ErrorInfo::code).map(ErrorCode::from),
+        message: info
+            .and_then(ErrorInfo::message)
+            .unwrap_or_default()
+            .to_owned(),
+        trace_id: task.trace_id.clone(),
+        retry_after: None,
+    }
+}
+
+/// Builds a [`Luma`].
+///
+/// ```
+/// use std::time::Duration;
+/// use luma_client::Luma;
+///
+/// let luma = Luma::builder()
+///     .token("my token")
+///     .timeout(Duration::from_secs(20))
+///     .build()?;
+/// # Ok::<(), luma_client::Error>(())
+/// ```
+#[derive(Default)]
+pub struct LumaBuilder {
+    token: Option<SecretString>,
+    base_url: Option<String>,
+    allow_plain_http: bool,
+    http: Option<reqwest::Client>,
+    timeout: Option<Duration>,
+    connect_timeout: Option<Duration>,
+    max_response_bytes: Option<usize>,
+    retry: RetryPolicy,
+}
+
+impl fmt::Debug for LumaBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LumaBuilder")
+            .field("timeout", &self.timeout)
+            .field("retry", &self.retry)
+            .finish_non_exhaustive()
+    }
+}
+
+impl LumaBuilder {
+    const TIMEOUT: Duration = Duration::from_secs(30);
+    const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+    const MAX_RESPONSE_BYTES: usize = 8 << 20;
+
+    /// The API token, in place of the environment's. White space around it is dropped.
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(token.into().into());
+        self
+    }
+
+    /// Where the service is, in place of the environment's or `https://api.acedata.cloud`. It may
+    /// have a path; a slash at its end does not matter.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = Some(url.into());
+        self
+    }
+
+    /// Allows a base URL of plain http to another machine. It shows the token to the network
+    /// between here and there.
+    pub fn allow_plain_http(mut self, allow: bool) -> Self {
+        self.allow_plain_http = allow;
+        self
+    }
+
+    /// The HTTP client for calls of the API, in place of one of our own. It should neither follow
+    /// redirects nor retry; what it sets itself (proxy, connect timeout, TLS) stays as it is.
+    /// Downloads use a client of their own.
+    pub fn http_client(mut self, client: reqwest::Client) -> Self {
+        self.http = Some(client);
+        self
+    }
+
+    /// The time for one attempt of a call, from connecting to the last byte; 30 seconds by
+    /// default. A held submit has its hold on top; a download is not bounded by it.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// The time for making a connection; 10 seconds by default.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = Some(timeout);
+        self
+    }
+
+    /// The largest answer that is read, in bytes; 8 MiB by default.
+    pub fn max_response_bytes(mut self, bytes: usize) -> Self {
+        self.max_response_bytes = Some(bytes);
+        self
+    }
+
+    /// How often, and at what pace, a request that may be sent again is sent again.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// Builds the client. No I/O.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] where token or base URL cannot be used; it never shows the token.
+    pub fn build(self) -> Result<Luma> {
+        let token = config::token(self.token)?;
+        let base_url = config::base_url(self.base_url, self.allow_plain_http)?;
+        let connect = self.connect_timeout.unwrap_or(Self::CONNECT_TIMEOUT);
+        let http = match self.http {
+            Some(client) => client,
+            None => http_client(&base_url, connect)
+                .redirect(reqwest::redirect::Policy::none())
+                .build()
+                .map_err(setup_error)?,
+        };
+        let transport = Transport {
+            token: Arc::new(token),
+            limits: Limits {
+                timeout: self.timeout.unwrap_or(Self::TIMEOUT),
+                max_body: self.max_response_bytes.unwrap_or(Self::MAX_RESPONSE_BYTES),
+                retry: self.retry,
+            },
+        };
+        let api = api::Client::new_with_client(config::stem(&base_url), http, transport);
+        let media = http_client(&base_url, connect)
+            .redirect(crate::download::redirects())
+            .read_timeout(crate::download::READ_TIMEOUT)
+            .build()
+            .map_err(setup_error)?;
+        let hub = Hub::new(api.clone());
+        Ok(Luma {
+            core: Arc::new(Core { api, media, hub }),
+        })
+    }
+}
+
+fn http_client(base_url: &Url, connect_timeout: Duration) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder()
+        .user_agent(AGENT)
+        .connect_timeout(connect_timeout);
+    // No proxy reaches this machine's loopback.
+    match config::is_loopback(base_url) {
+        true => builder.no_proxy(),
+        false => builder,
+    }
+}
+
+fn setup_error(error: reqwest::Error) -> ConfigError {
+    ConfigError::Http(error.to_string())
+}

@@ -1,0 +1,178 @@
+//! The account's history and deletions: observed at the service, but not published.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    task::{Context, Poll},
+    time::SystemTime,
+};
+
+use futures_core::Stream;
+use http::{HeaderMap, header::DATE};
+
+use crate::{
+    api::types::{TaskAction, TaskBatch, TaskQuery},
+    client::{Luma, ask, ask_with_headers, batch_of, query},
+    error::{Error, Result},
+    task::{Task, TaskId},
+    wire::TaskAnswer,
+};
+
+impl Luma {
+    /// The tasks of the account, newest first, fetched page by page as they are consumed.
+    ///
+    /// **Observed, not published**: the service may refuse it, ignore it or change it at any time.
+    ///
+    /// ```no_run
+    /// # async fn example(luma: luma_client::Luma) -> Result<(), luma_client::Error> {
+    /// use futures::TryStreamExt;
+    ///
+    /// let mut history = luma.history();
+    /// while let Some(task) = history.try_next().await? {
+    ///     println!("{} {}", task.id.as_deref().unwrap_or("?"), task.state());
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn history(&self) -> History {
+        History {
+            luma: self.clone(),
+            query: TaskQuery {
+                limit: std::num::NonZeroU32::new(History::PAGE),
+                ..query(TaskAction::RetrieveBatch)
+            },
+            ready: VecDeque::new(),
+            request: None,
+            clock_ahead: None,
+            at_end: false,
+        }
+    }
+
+    /// Deletes a task from the account's history and tells whether the service did so.
+    ///
+    /// **Observed, not published**: the service may refuse it, ignore it or change it at any time.
+    ///
+    /// # Errors
+    ///
+    /// As [`TaskHandle::get`](crate::TaskHandle::get).
+    pub async fn delete(&self, id: &TaskId) -> Result<bool> {
+        let query = TaskQuery {
+            id: Some(id.to_string()),
+            ..query(TaskAction::Delete)
+        };
+        match ask(&self.core.api, &query).await {
+            Ok(TaskAnswer::Deleted(deleted)) => Ok(deleted.deleted),
+            Ok(TaskAnswer::Task(task)) if task.error_info().is_none() => {
+                Err(Error::NotFound { task: id.clone() })
+            }
+            Ok(answer) => batch_of(answer).map(|_| false),
+            Err(error) => match error.api() {
+                Some(api) if api.says_not_found() => Err(Error::NotFound { task: id.clone() }),
+                _ => Err(error),
+            },
+        }
+    }
+}
+
+type Page = Pin<Box<dyn Future<Output = Result<(TaskBatch, Option<f64>)>> + Send>>;
+
+/// The tasks of an account, a [`Stream`]. Ends after the last task, or after the first error.
+#[must_use = "nothing is fetched before it is polled"]
+pub struct History {
+    luma: Luma,
+    query: TaskQuery,
+    ready: VecDeque<Task>,
+    request: Option<Page>,
+    clock_ahead: Option<f64>,
+    at_end: bool,
+}
+
+impl std::fmt::Debug for History {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("History")
+            .field("query", &self.query)
+            .finish_non_exhaustive()
+    }
+}
+
+impl History {
+    const PAGE: u32 = 50;
+
+    /// Only tasks created at or after this time.
+    pub fn since(mut self, time: SystemTime) -> Self {
+        self.query.created_at_min = unix_seconds(time);
+        self
+    }
+
+    /// Only tasks created at or before this time.
+    pub fn until(mut self, time: SystemTime) -> Self {
+        self.query.created_at_max = unix_seconds(time);
+        self
+    }
+
+    /// How many tasks a request fetches; 50 by default, and 0 counts as 1.
+    pub fn page_size(mut self, tasks: u32) -> Self {
+        self.query.limit = std::num::NonZeroU32::new(tasks.max(1));
+        self
+    }
+
+    /// How many seconds the service's clock is ahead of this machine's, after the first page.
+    pub(crate) fn clock_ahead(&self) -> Option<f64> {
+        self.clock_ahead
+    }
+
+    fn page(&self) -> Page {
+        let (luma, query) = (self.luma.clone(), self.query.clone());
+        Box::pin(async move {
+            let (answer, headers) = ask_with_headers(&luma.core.api, &query).await?;
+            Ok((batch_of(answer)?, clock_ahead(&headers, SystemTime::now())))
+        })
+    }
+
+    /// Takes a page in. The next one begins behind it.
+    fn take_page(&mut self, (batch, clock_ahead): (TaskBatch, Option<f64>)) {
+        self.clock_ahead = self.clock_ahead.or(clock_ahead);
+        let got = batch.items.len();
+        let page = self.query.limit.map_or(0, |limit| limit.get() as usize);
+        self.at_end = got == 0 || got < page;
+        self.query.offset = Some(self.query.offset.unwrap_or(0) + got as u64);
+        self.ready.extend(batch.items);
+    }
+}
+
+fn clock_ahead(headers: &HeaderMap, now: SystemTime) -> Option<f64> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    Some(unix_seconds(httpdate::parse_http_date(date).ok()?)? - unix_seconds(now)?)
+}
+
+pub(crate) fn unix_seconds(time: SystemTime) -> Option<f64> {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    Some(since.as_secs_f64())
+}
+
+impl Stream for History {
+    type Item = Result<Task>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Task>>> {
+        let this = self.get_mut();
+        loop {
+            if let Some(task) = this.ready.pop_front() {
+                return Poll::Ready(Some(Ok(task)));
+            }
+            if this.at_end {
+                return Poll::Ready(None);
+            }
+            let mut request = this.request.take().unwrap_or_else(|| this.page());
+            match request.as_mut().poll(cx) {
+                Poll::Pending => {
+                    this.request = Some(request);
+                    return Poll::Pending;
+                }
+                Poll::Ready(Ok(page)) => this.take_page(page),
+                Poll::Ready(Err(error)) => {
+                    this.at_end = true;
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The hooks of the generated client: authentication, limits, retries, tracing.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{AUTHORIZATION, USER_AGENT},
+};
+use progenitor_client::{ClientHooks, ClientInfo, OperationInfo};
+use reqwest::{Request, Response};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
+
+use crate::{
+    api::{self, Client},
+    error::ApiError,
+    retry::{AttemptEnd, Operation, RetryPolicy},
+};
+
+pub(crate) const AGENT: &str = concat!("luma-client/", env!("CARGO_PKG_VERSION"));
+
+/// What every request of the generated client needs.
+#[derive(Clone)]
+pub struct Transport {
+    pub(crate) token: Arc<SecretString>,
+    pub(crate) limits: Limits,
+}
+
+/// What bounds a call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// For one attempt, from connecting to the last byte.
+    pub(crate) timeout: Duration,
+    /// For the body of an answer, in bytes.
+    pub(crate) max_body: usize,
+    pub(crate) retry: RetryPolicy,
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ClientHooks<Transport> for Client {
+    async fn pre<E>(
+        &self,
+        request: &mut Request,
+        _: &OperationInfo,
+    ) -> Result<(), api::Error<E>> {
+        let transport = self.inner();
+        let bearer = format!("Bearer {}", transport.token.expose_secret());
+        let mut bearer = HeaderValue::try_from(bearer)?;
+        bearer.set_sensitive(true);
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, bearer);
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        // The generator adds it; this service has no such header.
+        headers.remove("api-version");
+        *request.timeout_mut() = Some(transport.limits.timeout);
+        Ok(())
+    }
+
+    async fn exec(&self, request: Request, info: &OperationInfo) -> reqwest::Result<Response> {
+        let Limits {
+            max_body, retry, ..
+        } = self.inner().limits;
+        let operation = Operation::of(info.operation_id);
+        let begin = Instant::now();
+        let mut delays = retry.delays();
+        let mut attempt = 1_u32;
+        loop {
+            // A body of bytes can always be cloned; one that cannot is sent once.
+            let Some(copy) = request.try_clone() else {
+                return Ok(send(&self.client, request, max_body).await?.into_response());
+            };
+            let outcome = send(&self.client, copy, max_body).await;
+            let end = end_of(&outcome);
+            tracing::debug!(
+                operation = info.operation_id,
+                attempt,
+                elapsed_ms = begin.elapsed().as_millis() as u64,
+                end = end.as_ref().map_or("answer", AttemptEnd::name),
+                "request"
+            );
+            let delay = end
+                .filter(|end| operation.repeats_after(end))
+                .and_then(|end| {
+                    retry.delay(delays.next()?, end.retry_after(), begin.elapsed())
+                });
+            match delay {
+                Some(delay) => tokio::time::sleep(delay).await,
+                None => return outcome.map(Answer::into_response),
+            }
+            attempt += 1;
+        }
+    }
+}
+
+/// An answer that was read whole, or up to the limit.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+    overflow: Option<Overflow>,
+}
+
+/// Marks the answer whose body is larger than the limit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Overflow {
+    /// In bytes.
+    pub(crate) limit: usize,
+}
+
+impl Overflow {
+    /// A status that the generated client does not expect, so that it hands the answer over whole.
+    const STATUS: StatusCode = StatusCode::PARTIAL_CONTENT;
+}
+
+impl Answer {
+    fn into_response(self) -> Response {
+        let mut response = http::Response::new(self.body);
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        if let Some(overflow) = self.overflow {
+            *response.status_mut() = Overflow::STATUS;
+            response.extensions_mut().insert(overflow);
+        }
+        response.into()
+    }
+}
+
+/// Sends once and reads the whole body, so that a cut in the middle of it counts as this attempt's.
+async fn send(client: &reqwest::Client, request: Request, limit: usize) -> reqwest::Result<Answer> {
+    let mut response = client.execute(request).await?;
+    let mut body = BytesMut::new();
+    let mut overflow = None;
+    while let Some(chunk) = response.chunk().await? {
+        let room = limit - body.len();
+        if chunk.len() > room {
+            body.extend_from_slice(&chunk[..room]);
+            overflow = Some(Overflow { limit });
+            break;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer {
+        status: response.status(),
+        headers: std::mem::take(response.headers_mut()),
+        body: body.freeze(),
+        overflow,
+    })
+}
+
+/// How an attempt ended; `None` for a success.
+fn end_of(outcome: &reqwest::Result<Answer>) -> Option<AttemptEnd> {
+    match outcome {
+        Err(error) if error.is_connect() => Some(AttemptEnd::NoConnection),
+        Err(_) => Some(AttemptEnd::Broken),
+        // Nothing that is too large gets smaller by asking again.
+        Ok(answer) if answer.overflow.is_some() => None,
+        Ok(answer) if answer.status != StatusCode::OK => Some(AttemptEnd::Error(ApiError::read(
+            answer.status,
+            &answer.headers,
+            &answer.body,
+        ))),
+        Ok(answer) if !looks_readable(&answer.body) => Some(AttemptEnd::Unreadable),
+        Ok(_) => None,
+    }
+}
+
+/// Whether a body begins and ends like an object: cheap, and enough to tell a page or a cut.
+fn looks_readable(body: &[u8]) -> bool {
+    let body = body.trim_ascii();
+    (body.starts_with(b"{") && body.ends_with(b"}")) || body == b"null"
+}
+
+impl AttemptEnd {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::NoConnection => "no connection",
+            Self::Broken => "broken or timed out",
+            Self::Unreadable => "unreadable",
+            Self::Error(_) => "error",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::looks_readable;
+
+    #[test]
+    fn pages_and_cuts_are_told_from_objects() {
+        for (body, expected) in [
+            ("{}", true),
+            (" {\"id\":1}\n", true),
+            ("null", true),
+            ("", false),
+            ("[]", false),
+            ("<html>{}</html>", false),
+            ("{\"id\":", false),
+            ("{", false),
+        ] {
+            assert_eq!(looks_readable(body.as_bytes()), expected, "{body:?}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Waits as streams: the reports of one task, and the ends of many.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use futures_core::Stream;
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    client::Luma,
+    pace::Pace,
+    task::{Task, TaskId},
+    video::Video,
+    wait::{Event, Wait, WaitError, WaitFuture, WaitOptions, Waiting},
+};
+
+/// The reports of a task, from [`Wait::updates`].
+///
+/// The first comes at once. The last is the one with the video; a wait that ends otherwise ends
+/// the stream with its error. Nothing is looked up while nobody polls but what is under way.
+#[must_use = "streams do nothing unless polled"]
+pub struct Updates(Option<Waiting>);
+
+impl fmt::Debug for Updates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Updates")
+            .field("task", &self.0.as_ref().map(|waiting| waiting.handle().id()))
+            .finish_non_exhaustive()
+    }
+}
+
+impl Updates {
+    pub(crate) fn new(wait: Wait<'_>) -> Self {
+        Self(Some(Waiting::new(wait.handle, wait.options)))
+    }
+}
+
+impl Stream for Updates {
+    type Item = Result<Arc<Task>, WaitError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(waiting) = &mut self.0 else {
+            return Poll::Ready(None);
+        };
+        match ready!(waiting.poll(cx, true, true)) {
+            Event::Update(task) => Poll::Ready(Some(Ok(task))),
+            Event::End(end) => {
+                self.0 = None;
+                Poll::Ready(end.err().map(Err))
+            }
+        }
+    }
+}
+
+/// Waits for many tasks, from [`Luma::watch`]: a stream of the tasks as they end.
+///
+/// ```no_run
+/// # async fn example(luma: luma_client::Luma, ids: Vec<luma_client::TaskId>) {
+/// use futures::StreamExt;
+///
+/// let mut done = luma.watch(ids);
+/// while let Some((id, end)) = done.next().await {
+///     match end {
+///         Ok(video) => println!("{id}: {}", video.url()),
+///         Err(error) => println!("{error}"),
+///     }
+/// }
+/// # }
+/// ```
+#[must_use = "streams do nothing unless polled"]
+pub struct Watch {
+    luma: Luma,
+    options: WaitOptions,
+    /// Not begun, so that options can still be set.
+    ids: Vec<TaskId>,
+    waits: FuturesUnordered<Named>,
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch")
+            .field("tasks", &(self.ids.len() + self.waits.len()))
+            .finish_non_exhaustive()
+    }
+}
+
+impl Luma {
+    /// Waits for many tasks and gives each as it ends. An id that is given twice is given back
+    /// once.
+    pub fn watch(&self, ids: impl IntoIterator<Item = TaskId>) -> Watch {
+        let mut ids: Vec<TaskId> = ids.into_iter().collect();
+        ids.sort_unstable();
+        ids.dedup();
+        Watch {
+            luma: self.clone(),
+            options: WaitOptions::default(),
+            ids,
+            waits: FuturesUnordered::new(),
+        }
+    }
+
+    /// Waits for many tasks and gives all ends, in the order of the ids.
+    pub async fn wait_all(
+        &self,
+        ids: impl IntoIterator<Item = TaskId>,
+    ) -> Vec<(TaskId, Result<Video, WaitError>)> {
+        let ids: Vec<TaskId> = ids.into_iter().collect();
+        let ends: HashMap<_, _> = self.watch(ids.iter().cloned()).collect().await;
+        ids.into_iter()
+            .filter_map(|id| {
+                let end = ends.get(&id)?.clone();
+                Some((id, end))
+            })
+            .collect()
+    }
+
+    /// Hands in a task that was reported by another way than a lookup, like a
+    /// [callback](crate::webhook). Waits on it end at once where it has ended; coming twice does no
+    /// harm, and coming before the wait begins is kept.
+    pub fn notify(&self, task: Task) {
+        self.core.hub.notify(task);
+    }
+}
+
+impl Watch {
+    /// How long to wait for each task at most; 15 minutes by default.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.options.deadline = Some(deadline);
+        self
+    }
+
+    /// How often to look; by default shaped for jobs of one to five minutes.
+    pub fn pace(mut self, pace: Pace) -> Self {
+        self.options.pace = pace;
+        self
+    }
+
+    /// Ends all waits with [`WaitError::Cancelled`] when the token is cancelled.
+    pub fn cancelled_by(mut self, token: CancellationToken) -> Self {
+        self.options.cancel = Some(token);
+        self
+    }
+}
+
+impl Stream for Watch {
+    type Item = (TaskId, Result<Video, WaitError>);
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        for id in this.ids.drain(..) {
+            let mut wait = this.luma.task(id.clone()).wait();
+            wait.options = this.options.clone();
+            this.waits.push(Named(id, wait.into_future()));
+        }
+        this.waits.poll_next_unpin(cx)
+    }
+}
+
+/// A wait that gives its task's id with its end.
+struct Named(TaskId, WaitFuture<'static>);
+
+impl Future for Named {
+    type Output = (TaskId, Result<Video, WaitError>);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let end = ready!(Pin::new(&mut self.1).poll(cx));
+        Poll::Ready((self.0.clone(), end))
+    }
+}

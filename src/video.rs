@@ -1,0 +1,406 @@
+//! What can be submitted, checked before it is billed; and what comes of it.
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use url::Url;
+
+use crate::{
+    api::{
+        self,
+        types::{VideoAction, VideoRequest, VideoResult},
+    },
+    client::Luma,
+    error::{ApiError, DecodeError, Error, ErrorCode, Result, read_failure},
+    handle::TaskHandle,
+    orphan::PendingSubmission,
+    task::{Task, TaskId, has_text},
+    wire::{AspectRatio, Number},
+};
+
+/// Why a request was refused before it was sent. Nothing was billed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidInput {
+    /// The prompt is empty or white space.
+    #[error("the prompt is blank: say what the video should show")]
+    BlankPrompt,
+    /// The id of the video to extend is empty or white space.
+    #[error("the video id is blank: extend takes the id of a finished video")]
+    BlankVideoId,
+    /// A URL is no absolute http or https URL.
+    #[error("{field} is no http or https URL: {url:?}")]
+    Url {
+        /// The field of the request.
+        field: &'static str,
+        /// What was given, without user name, password and query.
+        url: String,
+    },
+    /// The hold of a synchronous submit is zero.
+    #[error("a held submit needs a hold of more than zero seconds")]
+    ZeroHold,
+}
+
+/// Which video to extend.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Source {
+    /// By the id of the video. Not the id of its task.
+    VideoId(String),
+    /// By the URL that the service gave for it.
+    Url(String),
+}
+
+impl From<&Video> for Source {
+    /// The id where it is known, which wins, else the URL.
+    fn from(video: &Video) -> Self {
+        match video.id() {
+            Some(id) => Self::VideoId(id.to_owned()),
+            None => Self::Url(video.url().to_owned()),
+        }
+    }
+}
+
+/// A new video to be made. Build it, then [`submit`](Self::submit) it.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is sent before it is submitted"]
+pub struct Generate {
+    luma: Luma,
+    request: VideoRequest,
+}
+
+/// The continuation of a video to be made. Build it, then [`submit`](Self::submit) it.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is sent before it is submitted"]
+pub struct Extend {
+    luma: Luma,
+    request: VideoRequest,
+}
+
+/// What both kinds of submit have in common.
+macro_rules! submission {
+    ($name:ident) => {
+        impl $name {
+            /// Width to height. The service takes 16:9 when nothing is set.
+            pub fn aspect_ratio(mut self, ratio: AspectRatio) -> Self {
+                self.request.aspect_ratio = Some(ratio);
+                self
+            }
+
+            /// Whether the last frame leads back to the first. The service takes `false` when
+            /// nothing is set.
+            pub fn looped(mut self, looped: bool) -> Self {
+                self.request.loop_ = Some(looped);
+                self
+            }
+
+            /// Whether the service may rewrite the prompt for a clearer picture. It does when
+            /// nothing is set.
+            pub fn enhancement(mut self, enhancement: bool) -> Self {
+                self.request.enhancement = Some(enhancement);
+                self
+            }
+
+            /// An image to end with, by its public URL.
+            pub fn end_image_url(mut self, url: impl Into<String>) -> Self {
+                self.request.end_image_url = Some(url.into());
+                self
+            }
+
+            /// Where the service POSTs the finished video, unsigned and possibly twice.
+            pub fn callback_url(mut self, url: impl Into<String>) -> Self {
+                self.request.callback_url = Some(url.into());
+                self
+            }
+
+            /// The request as it would be sent by [`submit`](Self::submit), checked.
+            ///
+            /// # Errors
+            ///
+            /// [`InvalidInput`], the first thing that is wrong.
+            pub fn request(&self) -> Result<VideoRequest, InvalidInput> {
+                check(&self.request)?;
+                Ok(VideoRequest {
+                    async_: Some(true),
+                    ..self.request.clone()
+                })
+            }
+
+            /// Submits: one request, **billed once**, that returns as soon as the service has
+            /// accepted it.
+            ///
+            /// It is repeated only where it certainly was not accepted: after a failure to
+            /// connect and after 429, as the client's [`RetryPolicy`](crate::RetryPolicy) allows.
+            ///
+            /// # Errors
+            ///
+            /// [`InvalidInput`](Error::InvalidInput) before anything is sent;
+            /// [`Api`](Error::Api) and [`Transport`](Error::Transport) where the submit was not
+            /// accepted; [`Unconfirmed`](Error::Unconfirmed) where it may have been.
+            pub async fn submit(self) -> Result<TaskHandle> {
+                let request = self.request()?;
+                submit(self.luma, request).await
+            }
+
+            /// Submits and holds the connection until the video is there, at most for `hold`.
+            ///
+            /// Prefer [`submit`](Self::submit): what is lost with a broken connection here is a
+            /// paid video, which then has to be looked for. With a
+            /// [`callback_url`](Self::callback_url) the service answers at once all the same, and
+            /// the task is still pending.
+            ///
+            /// # Errors
+            ///
+            /// As [`submit`](Self::submit). A hold that ran out is
+            /// [`Unconfirmed`](Error::Unconfirmed): the video may still come, and is billed.
+            pub async fn submit_held(self, hold: Duration) -> Result<Task> {
+                let request = held(&self.request, hold)?;
+                submit_held(self.luma, request, hold).await
+            }
+        }
+    };
+}
+
+submission!(Generate);
+submission!(Extend);
+
+impl Generate {
+    pub(crate) fn new(luma: Luma, prompt: String) -> Self {
+        Self {
+            luma,
+            request: VideoRequest {
+                action: Some(VideoAction::Generate),
+                prompt: Some(prompt),
+                ..VideoRequest::default()
+            },
+        }
+    }
+
+    /// An image to begin with, by its public URL. Alone it is brought to life; with an end image
+    /// the video leads from one to the other.
+    pub fn start_image_url(mut self, url: impl Into<String>) -> Self {
+        self.request.start_image_url = Some(url.into());
+        self
+    }
+}
+
+impl Extend {
+    pub(crate) fn new(luma: Luma, source: Source, prompt: String) -> Self {
+        let mut request = VideoRequest {
+            action: Some(VideoAction::Extend),
+            prompt: Some(prompt),
+            ..VideoRequest::default()
+        };
+        match source {
+            Source::VideoId(id) => request.video_id = Some(id),
+            Source::Url(url) => request.video_url = Some(url),
+        }
+        Self { luma, request }
+    }
+}
+
+fn held(request: &VideoRequest, hold: Duration) -> Result<VideoRequest, InvalidInput> {
+    check(request)?;
+    if hold.is_zero() {
+        return Err(InvalidInput::ZeroHold);
+    }
+    Ok(VideoRequest {
+        timeout: Some(hold.as_secs_f64()),
+        ..request.clone()
+    })
+}
+
+fn check(request: &VideoRequest) -> Result<(), InvalidInput> {
+    if !has_text(&request.prompt) {
+        return Err(InvalidInput::BlankPrompt);
+    }
+    if request.video_id.is_some() && !has_text(&request.video_id) {
+        return Err(InvalidInput::BlankVideoId);
+    }
+    for (field, url) in [
+        ("start_image_url", &request.start_image_url),
+        ("end_image_url", &request.end_image_url),
+        ("video_url", &request.video_url),
+        ("callback_url", &request.callback_url),
+    ] {
+        if let Some(url) = url {
+            check_url(field, url)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_url(field: &'static str, text: &str) -> Result<(), InvalidInput> {
+    let parsed = Url::parse(text);
+    match &parsed {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && text.trim() == text => Ok(()),
+        _ => Err(InvalidInput::Url {
+            field,
+            url: shown(text),
+        }),
+    }
+}
+
+/// A URL fit for a message: signed URLs carry their secret in the query, others before the `@`.
+fn shown(text: &str) -> String {
+    let head = text.split(['?', '#']).next().unwrap_or_default();
+    let head: String = head.chars().take(100).collect();
+    match head.rsplit_once('@') {
+        Some((_, tail)) => format!("…@{tail}"),
+        None => head,
+    }
+}
+
+async fn submit(luma: Luma, request: VideoRequest) -> Result<TaskHandle> {
+    let answer = send(&luma, request).await?;
+    Ok(TaskHandle::submitted_now(luma, answer.0))
+}
+
+/// How much longer than its hold a held call may take, so that the service's own timeout, which
+/// says more, comes first.
+const HOLD_MARGIN: Duration = Duration::from_secs(30);
+
+async fn submit_held(luma: Luma, request: VideoRequest, hold: Duration) -> Result<Task> {
+    let luma = luma.with_limits(|limits| limits.timeout = hold.saturating_add(HOLD_MARGIN));
+    let (id, result) = send(&luma, request).await?;
+    Ok(Task {
+        id: Some(id.into()),
+        ..Task::from(result)
+    })
+}
+
+/// Sends a submit. What is no clear yes and no clear no is unconfirmed.
+async fn send(luma: &Luma, request: VideoRequest) -> Result<(TaskId, VideoResult)> {
+    let pending = PendingSubmission::new(luma.clone(), request, SystemTime::now());
+    let error = match luma.core.api.create_video(pending.request()).await {
+        Ok(answer) => match accepted(answer.into_inner()) {
+            Ok(accepted) => return Ok(accepted),
+            Err(error) => error,
+        },
+        Err(api::Error::InvalidResponsePayload(body, reason)) => {
+            let result = crate::wire::salvage_result(&body);
+            match result.map(accepted) {
+                Some(Ok(accepted)) => return Ok(accepted),
+                _ => DecodeError::new(reason, &body).into(),
+            }
+        }
+        Err(failure) => read_failure(failure).await,
+    };
+    if surely_not_accepted(&error) {
+        return Err(error);
+    }
+    Err(Error::Unconfirmed {
+        pending: Box::new(pending),
+        source: Box::new(error),
+    })
+}
+
+/// A 200 with a task id is an accepted submit, whatever else it says.
+fn accepted(result: VideoResult) -> Result<(TaskId, VideoResult)> {
+    if let Some(Ok(id)) = result.task_id.as_deref().map(str::parse) {
+        return Ok((id, result));
+    }
+    let info = result.error.as_ref().filter(|info| info.is_some());
+    Err(match info {
+        Some(info) => ApiError {
+            status: http::StatusCode::OK,
+            code: info.code().map(ErrorCode::from),
+            message: info.message().unwrap_or_default().to_owned(),
+            trace_id: result.trace_id.clone(),
+            retry_after: None,
+        }
+        .into(),
+        None => DecodeError::new("it has no task_id", b"").into(),
+    })
+}
+
+fn surely_not_accepted(error: &Error) -> bool {
+    match error {
+        Error::Api(error) => error.is_refusal(),
+        Error::Transport(error) => error.is_connect(),
+        Error::Config(_) | Error::InvalidInput(_) => true,
+        _ => false,
+    }
+}
+
+/// A finished video.
+#[derive(Clone, Debug)]
+pub struct Video {
+    task_id: Option<TaskId>,
+    url: String,
+    result: VideoResult,
+}
+
+impl Video {
+    /// The video of a result that has one.
+    pub(crate) fn from_result(task_id: Option<&str>, result: &VideoResult) -> Option<Self> {
+        let url = result.video_url.as_deref()?.trim();
+        let task_id = task_id.or(result.task_id.as_deref());
+        (!url.is_empty()).then(|| Self {
+            task_id: task_id.and_then(|id| id.parse().ok()),
+            url: url.to_owned(),
+            result: result.clone(),
+        })
+    }
+
+    /// The id of the video, as [`extend`](Luma::extend) takes it. The service is not bound to
+    /// send one.
+    pub fn id(&self) -> Option<&str> {
+        let id = self.result.video_id.as_deref()?.trim();
+        (!id.is_empty()).then_some(id)
+    }
+
+    /// The task that made it.
+    pub fn task_id(&self) -> Option<&TaskId> {
+        self.task_id.as_ref()
+    }
+
+    /// Where it can be downloaded. The URL may expire; a new lookup of the task gives a fresh one.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Width in pixels.
+    pub fn width(&self) -> Option<u32> {
+        self.result.video_width.as_ref().and_then(Number::as_pixels)
+    }
+
+    /// Height in pixels.
+    pub fn height(&self) -> Option<u32> {
+        self.result.video_height.as_ref().and_then(Number::as_pixels)
+    }
+
+    /// Where a still picture can be downloaded.
+    pub fn thumbnail_url(&self) -> Option<&str> {
+        self.result.thumbnail_url.as_deref()
+    }
+
+    /// Width and height of the still picture in pixels.
+    pub fn thumbnail_size(&self) -> Option<(u32, u32)> {
+        let width = self.result.thumbnail_width.as_ref()?.as_pixels()?;
+        let height = self.result.thumbnail_height.as_ref()?.as_pixels()?;
+        Some((width, height))
+    }
+
+    /// The prompt as the service used it.
+    pub fn prompt(&self) -> Option<&str> {
+        self.result.prompt.as_deref()
+    }
+
+    /// All that the service said of it, unknown fields included.
+    pub fn raw(&self) -> &VideoResult {
+        &self.result
+    }
+}
+
+impl fmt::Display for Video {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id().unwrap_or("video"))?;
+        if let (Some(width), Some(height)) = (self.width(), self.height()) {
+            write!(f, " ({width}x{height})")?;
+        }
+        write!(f, " at {}", self.url)
+    }
+}

@@ -1,0 +1,402 @@
+//! Waiting for a video: a future, with a deadline, a pace and a typed end.
+
+use std::{
+    fmt,
+    future::IntoFuture,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, SystemTime},
+};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use crate::{
+    error::Error,
+    handle::{Submitted, TaskHandle},
+    pace::Pace,
+    task::{Failure, Task, TaskId},
+    updates::Updates,
+    video::Video,
+    watch::{
+        Membership,
+        state::{End, Joining, Report},
+    },
+};
+
+/// Why a wait ended without a video. Every case names the task, which can be awaited again.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WaitError {
+    /// The task has failed: there will be no video.
+    #[error("{task}: {reason}")]
+    Failed {
+        /// The task.
+        task: TaskId,
+        /// The service's own words.
+        #[source]
+        reason: Failure,
+    },
+    /// The deadline passed. The task goes on: await it again, with more time.
+    #[error(
+        "{task} has not ended after {elapsed:.1?} and {polls} lookups; last seen {}",
+        last.as_ref().map_or("never".to_owned(), |task| task.state().to_string())
+    )]
+    Deadline {
+        /// The task.
+        task: TaskId,
+        /// The last report, where there was one.
+        last: Option<Arc<Task>>,
+        /// How often it was looked up for this wait.
+        polls: u32,
+        /// How long this wait took.
+        elapsed: Duration,
+    },
+    /// The service knows no task with this id.
+    #[error("no task has the id {task}")]
+    NotFound {
+        /// The id.
+        task: TaskId,
+    },
+    /// Looking the task up fails: for good, like after 401, or more often in a row than the wait
+    /// tolerates. It says nothing about the task, which may well be completed.
+    #[error("{task} cannot be looked up: {source}")]
+    Poll {
+        /// The task.
+        task: TaskId,
+        /// What the last lookup came to; [`Error::is_retryable`] tells whether a later wait may
+        /// have more luck.
+        source: Arc<Error>,
+    },
+    /// The wait was cancelled by its [`CancellationToken`]. The task goes on.
+    #[error("the wait for {task} was cancelled")]
+    Cancelled {
+        /// The task.
+        task: TaskId,
+    },
+}
+
+impl WaitError {
+    /// The task.
+    pub fn task(&self) -> &TaskId {
+        match self {
+            Self::Failed { task, .. }
+            | Self::Deadline { task, .. }
+            | Self::NotFound { task }
+            | Self::Poll { task, .. }
+            | Self::Cancelled { task } => task,
+        }
+    }
+}
+
+/// A wait for a video. Await it; before that nothing is sent, and it can be moved anywhere.
+///
+/// All waits of one client and its clones share their lookups, at most 50 tasks a request. A wait
+/// can be dropped at any time, and another one begun: nothing is lost by it.
+///
+/// ```no_run
+/// # async fn example(luma: luma_client::Luma, id: luma_client::TaskId) {
+/// use std::time::Duration;
+/// use luma_client::{Pace, WaitError};
+///
+/// let end = luma
+///     .task(id)
+///     .wait()
+///     .deadline(Duration::from_secs(600))
+///     .pace(Pace::fixed(Duration::from_secs(3)))
+///     .on_update(|task| println!("{}", task.state()))
+///     .await;
+/// match end {
+///     Ok(video) => println!("{}", video.url()),
+///     Err(WaitError::Failed { reason, .. }) => println!("no video: {reason}"),
+///     Err(WaitError::Deadline { task, .. }) => println!("still not there, try later: {task}"),
+///     Err(other) => println!("{other}"),
+/// }
+/// # }
+/// ```
+#[must_use = "a wait does nothing before it is awaited"]
+pub struct Wait<'a> {
+    pub(crate) handle: TaskHandle,
+    pub(crate) options: WaitOptions,
+    on_update: Option<OnUpdate<'a>>,
+}
+
+type OnUpdate<'a> = Box<dyn FnMut(&Task) + Send + 'a>;
+
+/// What a wait can be told, but for its callback.
+#[derive(Clone, Debug)]
+pub(crate) struct WaitOptions {
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) pace: Pace,
+    pub(crate) tolerance: u32,
+    pub(crate) cancel: Option<CancellationToken>,
+}
+
+impl Default for WaitOptions {
+    fn default() -> Self {
+        Self {
+            deadline: Some(Wait::DEADLINE),
+            pace: Pace::default(),
+            tolerance: Wait::TOLERANCE,
+            cancel: None,
+        }
+    }
+}
+
+impl fmt::Debug for Wait<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wait")
+            .field("task", self.handle.id())
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Wait<'_> {
+    /// The default deadline: 15 minutes, three times what the slowest videos take.
+    pub const DEADLINE: Duration = Duration::from_secs(15 * 60);
+    /// How many lookups in a row may fail by default.
+    pub const TOLERANCE: u32 = 10;
+}
+
+impl<'a> Wait<'a> {
+    pub(crate) fn new(handle: TaskHandle) -> Self {
+        Self {
+            handle,
+            options: WaitOptions::default(),
+            on_update: None,
+        }
+    }
+
+    /// How long to wait at most, from the moment the wait is first polled; 15 minutes by default.
+    /// It bounds the lookup under way, too; the last one goes out shortly before.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.options.deadline = Some(deadline);
+        self
+    }
+
+    /// Waits without a deadline.
+    pub fn no_deadline(mut self) -> Self {
+        self.options.deadline = None;
+        self
+    }
+
+    /// How often to look; by default shaped for jobs of one to five minutes.
+    pub fn pace(mut self, pace: Pace) -> Self {
+        self.options.pace = pace;
+        self
+    }
+
+    /// How many lookups in a row may fail before the wait ends with [`WaitError::Poll`]; 10 by
+    /// default. A good one resets the count; what fails for good, like after 401, ends it at once.
+    pub fn tolerance(mut self, failures: u32) -> Self {
+        self.options.tolerance = failures;
+        self
+    }
+
+    /// Ends the wait with [`WaitError::Cancelled`] when the token is cancelled.
+    pub fn cancelled_by(mut self, token: CancellationToken) -> Self {
+        self.options.cancel = Some(token);
+        self
+    }
+
+    /// Calls `callback` with each report. It should be quick: it runs inside the wait.
+    pub fn on_update<'b>(self, callback: impl FnMut(&Task) + Send + 'b) -> Wait<'b> {
+        Wait {
+            handle: self.handle,
+            options: self.options,
+            on_update: Some(Box::new(callback)),
+        }
+    }
+
+    /// The reports as a stream: the first at once, the others as they come.
+    pub fn updates(self) -> Updates {
+        Updates::new(self)
+    }
+}
+
+impl<'a> IntoFuture for Wait<'a> {
+    type Output = Result<Video, WaitError>;
+    type IntoFuture = WaitFuture<'a>;
+
+    fn into_future(self) -> WaitFuture<'a> {
+        WaitFuture {
+            wants_updates: self.on_update.is_some(),
+            on_update: self.on_update,
+            waiting: Waiting::new(self.handle, self.options),
+        }
+    }
+}
+
+/// The future of a [`Wait`].
+///
+/// # Panics
+///
+/// When polled outside a tokio runtime that has its time driver enabled, or after it has ended.
+#[must_use = "futures do nothing unless polled"]
+pub struct WaitFuture<'a> {
+    waiting: Waiting,
+    wants_updates: bool,
+    on_update: Option<OnUpdate<'a>>,
+}
+
+impl fmt::Debug for WaitFuture<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WaitFuture")
+            .field("task", &self.waiting.handle.id())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Future for WaitFuture<'_> {
+    type Output = Result<Video, WaitError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        loop {
+            match std::task::ready!(this.waiting.poll(cx, this.wants_updates, false)) {
+                Event::Update(task) => {
+                    if let Some(callback) = &mut this.on_update {
+                        callback(&task);
+                    }
+                }
+                Event::End(end) => return Poll::Ready(end),
+            }
+        }
+    }
+}
+
+/// What a wait goes through.
+pub(crate) enum Event {
+    Update(Arc<Task>),
+    End(Result<Video, WaitError>),
+}
+
+/// The wait itself, under the future and under the stream.
+pub(crate) struct Waiting {
+    handle: TaskHandle,
+    options: WaitOptions,
+    begun: Option<Begun>,
+}
+
+/// A wait that was polled.
+struct Begun {
+    membership: Membership,
+    at: Instant,
+    deadline: Option<Pin<Box<Sleep>>>,
+    cancelled: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    span: tracing::Span,
+}
+
+impl Waiting {
+    pub(crate) fn new(handle: TaskHandle, options: WaitOptions) -> Self {
+        Self {
+            handle,
+            options,
+            begun: None,
+        }
+    }
+
+    pub(crate) fn handle(&self) -> &TaskHandle {
+        &self.handle
+    }
+
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        wants_updates: bool,
+        eager: bool,
+    ) -> Poll<Event> {
+        let Self {
+            handle,
+            options,
+            begun,
+        } = self;
+        let begun = begun.get_or_insert_with(|| Begun::new(handle, options, wants_updates, eager));
+        let _entered = begun.span.clone().entered();
+        if let Poll::Ready(report) = begun.membership.poll(cx) {
+            return Poll::Ready(match report {
+                Report::Update(task) => Event::Update(task),
+                Report::End(end) => Event::End(begun.conclude(handle, end)),
+            });
+        }
+        let task = || handle.id().clone();
+        if let Some(cancelled) = &mut begun.cancelled {
+            if cancelled.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Event::End(Err(WaitError::Cancelled { task: task() })));
+            }
+        }
+        if let Some(deadline) = &mut begun.deadline {
+            if deadline.as_mut().poll(cx).is_ready() {
+                let (last, polls) = begun.membership.known();
+                let elapsed = begun.at.elapsed();
+                tracing::debug!(polls, elapsed_ms = elapsed.as_millis() as u64, "deadline");
+                return Poll::Ready(Event::End(Err(WaitError::Deadline {
+                    task: task(),
+                    last,
+                    polls,
+                    elapsed,
+                })));
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl Begun {
+    fn new(handle: &TaskHandle, options: &WaitOptions, wants_updates: bool, eager: bool) -> Self {
+        let at = Instant::now();
+        let age = age(handle.submitted, at);
+        // A deadline beyond what the clock can count is none.
+        let deadline = options.deadline.and_then(|time| at.checked_add(time));
+        let joining = Joining {
+            id: handle.id().clone(),
+            pace: options.pace.clone(),
+            age,
+            edge: deadline.zip(options.deadline).map(|(end, whole)| end - edge(whole)),
+            budget: options.tolerance,
+            wants_updates,
+            eager: eager || age.is_none(),
+        };
+        Self {
+            membership: handle.luma.core.hub.join(joining),
+            at,
+            deadline: deadline.map(|time| Box::pin(sleep_until(time))),
+            cancelled: options
+                .cancel
+                .clone()
+                .map(|token| Box::pin(token.cancelled_owned())),
+            span: tracing::debug_span!("wait", task = %handle.id()),
+        }
+    }
+
+    fn conclude(&self, handle: &TaskHandle, end: End) -> Result<Video, WaitError> {
+        let (_, polls) = self.membership.known();
+        tracing::debug!(polls, elapsed_ms = self.at.elapsed().as_millis() as u64, "ended");
+        let task = handle.id().clone();
+        match end {
+            End::Task(report) => match (report.video(), report.failure()) {
+                (Some(video), _) => Ok(video),
+                (None, Some(reason)) => Err(WaitError::Failed { task, reason }),
+                (None, None) => Err(WaitError::NotFound { task }),
+            },
+            End::NotFound => Err(WaitError::NotFound { task }),
+            End::Lookup(source) => Err(WaitError::Poll { task, source }),
+        }
+    }
+}
+
+/// How long before the deadline the last lookup goes out, so that its answer can still come: a
+/// tenth of the whole, but two seconds at most.
+fn edge(deadline: Duration) -> Duration {
+    (deadline / 10).min(Duration::from_secs(2))
+}
+
+fn age(submitted: Submitted, now: Instant) -> Option<Duration> {
+    match submitted {
+        Submitted::Here(at, _) => Some(now.saturating_duration_since(at)),
+        Submitted::Elsewhere(at) => SystemTime::now().duration_since(at).ok(),
+        Submitted::Unknown => None,
+    }
+}
