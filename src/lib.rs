@@ -1,1 +1,4 @@
 //! Luma.
+
+#[cfg(feature = "simulator")]
+pub mod simulator;
