@@ -1,9 +1,7 @@
 //! The files behind `video_url` and `thumbnail_url`: ranges, validators, no token.
 
-use axum::{
-    body::{Body, Bytes},
-    response::Response,
-};
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
 use http::{
     HeaderMap, Method, StatusCode,
     header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, RANGE},

@@ -14,7 +14,8 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let sim = Simulator::start().await?;
-//! let answer: serde_json::Value = reqwest::Client::new()
+//! let http = reqwest::Client::builder().no_proxy().build()?;
+//! let answer: serde_json::Value = http
 //!     .post(format!("{}/luma/videos", sim.url()))
 //!     .bearer_auth("any")
 //!     .json(&serde_json::json!({ "prompt": "A lighthouse at dusk", "async": true }))
@@ -31,6 +32,7 @@
 mod builder;
 mod connection;
 mod duration;
+mod effect;
 mod error;
 mod fault;
 mod lookup;
@@ -51,7 +53,7 @@ use std::{
     time::Duration,
 };
 
-use axum::body::Bytes;
+use bytes::Bytes;
 use serde_json::Value;
 use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 

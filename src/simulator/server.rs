@@ -4,11 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    body::{Body, Bytes, to_bytes},
+    body::{Body, to_bytes},
     extract::{Path, State as Shared},
     response::Response,
     routing::{get, post},
 };
+use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -24,15 +25,14 @@ use tower_service::Service;
 
 use super::{
     connection::{Connection, Control},
+    effect::Aborted,
     error::Refused,
-    fault::{Aborted, Target},
+    fault::Target,
     lookup,
     state::{Job, State, lock},
     stats::ReceivedRequest,
     submit,
 };
-
-const MAX_BODY: usize = 1024 * 1024;
 
 /// Serves until it is stopped or dropped. All that it started ends with it.
 pub(super) async fn run(
@@ -80,13 +80,9 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response, Aborted> {
     let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(Body::new(body), MAX_BODY).await else {
-        let refused = Refused::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "bad_request",
-            "body too large",
-        );
-        return Ok(respond(&state, Err(refused)));
+    // Fails only when the client goes away.
+    let Ok(body) = to_bytes(Body::new(body), usize::MAX).await else {
+        return Err(Aborted);
     };
     let target = Target::of(parts.uri.path());
     lock(&state.stats).count(target, &parts.headers);

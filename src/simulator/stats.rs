@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use axum::body::Bytes;
+use bytes::Bytes;
 use http::{HeaderMap, Method, header::AUTHORIZATION, request::Parts};
 use serde_json::Value;
 use tokio::time::Instant;
