@@ -53,8 +53,7 @@ pub(super) struct Task {
     /// The submit body as received.
     pub(super) request: Value,
     pub(super) accepted: Instant,
-    /// `None` is never.
-    started: Option<Instant>,
+    started: Instant,
     steps: Vec<Step>,
 }
 
@@ -121,7 +120,7 @@ impl Task {
             video_id,
             request,
             accepted,
-            started: Some(started),
+            started,
             steps,
         }
     }
@@ -139,7 +138,7 @@ impl Task {
         if let Some(last) = self.steps.last_mut() {
             last.finished = true;
         }
-        self.started = Some(self.started.map_or(now, |at| at.min(now)));
+        self.started = self.started.min(now);
     }
 
     fn phase(&self, now: Instant) -> Phase<'_> {
@@ -149,7 +148,7 @@ impl Task {
                 outcome: &step.outcome,
                 finished: step.at.filter(|_| step.finished),
             },
-            None if reached(&self.started) => Phase::Processing,
+            None if self.started <= now => Phase::Processing,
             None => Phase::Pending,
         }
     }
@@ -161,7 +160,7 @@ impl Task {
             Phase::Reached { finished, .. } => finished,
             Phase::Pending | Phase::Processing => None,
         };
-        let started = self.started.filter(|at| *at <= now);
+        let started = Some(self.started).filter(|at| *at <= now);
         let elapsed = finished
             .zip(started)
             .map(|(end, start)| end.saturating_duration_since(start).as_secs_f64());
