@@ -83,10 +83,11 @@ fn check_base_url(text: &str, allow_http: bool) -> Result<Url, ConfigError> {
     let _ = url.set_password(None);
     url.set_query(None);
     url.set_fragment(None);
-    let shown = url.as_str();
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return refuse(shown, "it is no http or https URL with a host");
+        let shown = format!("{}:…", url.scheme());
+        return refuse(&shown, "it is no http or https URL with a host");
     }
+    let shown = url.as_str();
     if has_credentials {
         return refuse(shown, "it has a user name or password in it");
     }

@@ -215,10 +215,7 @@ fn when(task: &Task, sent_at: SystemTime, clock_ahead: Option<f64>) -> When {
     const SKEW: f64 = 120.0;
     /// `Date` headers and some clocks count whole seconds.
     const ROUNDING: f64 = 2.0;
-    let created = task
-        .created_at
-        .as_ref()
-        .and_then(Timestamp::unix_seconds);
+    let created = task.created_at.as_ref().and_then(Timestamp::unix_seconds);
     let (Some(created), Some(sent)) = (created, unix_seconds(sent_at)) else {
         return When::Unclear;
     };
@@ -241,30 +238,26 @@ enum Resemblance {
 /// Whether a task was made by this request. What the service adds does not count, nor how the
 /// answer was asked for.
 fn resemblance(request: &VideoRequest, task: &Task) -> Resemblance {
-    /// What makes a video, with the default that the service may fill in, as JSON.
-    const CONTENT: [(&str, &str); 9] = [
-        ("action", r#""generate""#),
-        ("prompt", ""),
-        ("aspect_ratio", r#""16:9""#),
-        ("loop", "false"),
-        ("enhancement", "true"),
-        ("start_image_url", ""),
-        ("end_image_url", ""),
-        ("video_id", ""),
-        ("video_url", ""),
+    // What makes a video, with the default that the service may fill in.
+    let content = [
+        ("action", Value::from("generate")),
+        ("prompt", Value::Null),
+        ("aspect_ratio", Value::from("16:9")),
+        ("loop", Value::from(false)),
+        ("enhancement", Value::from(true)),
+        ("start_image_url", Value::Null),
+        ("end_image_url", Value::Null),
+        ("video_id", Value::Null),
+        ("video_url", Value::Null),
     ];
     let (Ok(ours), Some(Value::Object(theirs))) = (serde_json::to_value(request), &task.request)
     else {
         return Resemblance::Unclear;
     };
-    let alike = CONTENT.iter().all(|(field, default)| {
+    let alike = content.iter().all(|(field, default)| {
         let ours = ours.get(field).filter(|value| !value.is_null());
         let theirs = theirs.get(*field).filter(|value| !value.is_null());
-        match (ours, theirs) {
-            (Some(ours), Some(theirs)) => ours == theirs,
-            (None, None) => true,
-            (Some(one), None) | (None, Some(one)) => one.to_string() == *default,
-        }
+        ours.unwrap_or(default) == theirs.unwrap_or(default)
     });
     match alike {
         true => Resemblance::Equal,

@@ -358,7 +358,14 @@ fn is_empty(result: &VideoResult) -> bool {
         video_url,
         video_width,
     } = result;
-    let texts = [prompt, task_id, thumbnail_url, trace_id, video_id, video_url];
+    let texts = [
+        prompt,
+        task_id,
+        thumbnail_url,
+        trace_id,
+        video_id,
+        video_url,
+    ];
     let sizes = [thumbnail_height, thumbnail_width, video_height, video_width];
     texts.iter().all(|text| text.is_none())
         && sizes.iter().all(|size| size.is_none())

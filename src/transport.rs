@@ -46,11 +46,7 @@ impl fmt::Debug for Transport {
 }
 
 impl ClientHooks<Transport> for Client {
-    async fn pre<E>(
-        &self,
-        request: &mut Request,
-        _: &OperationInfo,
-    ) -> Result<(), api::Error<E>> {
+    async fn pre<E>(&self, request: &mut Request, _: &OperationInfo) -> Result<(), api::Error<E>> {
         let transport = self.inner();
         let bearer = format!("Bearer {}", transport.token.expose_secret());
         let mut bearer = HeaderValue::try_from(bearer)?;
@@ -88,9 +84,7 @@ impl ClientHooks<Transport> for Client {
             );
             let delay = end
                 .filter(|end| operation.repeats_after(end))
-                .and_then(|end| {
-                    retry.delay(delays.next()?, end.retry_after(), begin.elapsed())
-                });
+                .and_then(|end| retry.delay(delays.next()?, end.retry_after(), begin.elapsed()));
             match delay {
                 Some(delay) => tokio::time::sleep(delay).await,
                 None => return outcome.map(Answer::into_response),

@@ -31,7 +31,10 @@ pub struct Updates(Option<Waiting>);
 impl fmt::Debug for Updates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Updates")
-            .field("task", &self.0.as_ref().map(|waiting| waiting.handle().id()))
+            .field(
+                "task",
+                &self.0.as_ref().map(|waiting| waiting.handle().id()),
+            )
             .finish_non_exhaustive()
     }
 }
@@ -53,7 +56,7 @@ impl Stream for Updates {
             Event::Update(task) => Poll::Ready(Some(Ok(task))),
             Event::End(end) => {
                 self.0 = None;
-                Poll::Ready(end.err().map(Err))
+                Poll::Ready((*end).err().map(Err))
             }
         }
     }

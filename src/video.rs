@@ -369,7 +369,10 @@ impl Video {
 
     /// Height in pixels.
     pub fn height(&self) -> Option<u32> {
-        self.result.video_height.as_ref().and_then(Number::as_pixels)
+        self.result
+            .video_height
+            .as_ref()
+            .and_then(Number::as_pixels)
     }
 
     /// Where a still picture can be downloaded.

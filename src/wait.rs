@@ -261,7 +261,7 @@ impl Future for WaitFuture<'_> {
                         callback(&task);
                     }
                 }
-                Event::End(end) => return Poll::Ready(end),
+                Event::End(end) => return Poll::Ready(*end),
             }
         }
     }
@@ -270,7 +270,7 @@ impl Future for WaitFuture<'_> {
 /// What a wait goes through.
 pub(crate) enum Event {
     Update(Arc<Task>),
-    End(Result<Video, WaitError>),
+    End(Box<Result<Video, WaitError>>),
 }
 
 /// The wait itself, under the future and under the stream.
@@ -318,27 +318,28 @@ impl Waiting {
         if let Poll::Ready(report) = begun.membership.poll(cx) {
             return Poll::Ready(match report {
                 Report::Update(task) => Event::Update(task),
-                Report::End(end) => Event::End(begun.conclude(handle, end)),
+                Report::End(end) => Event::End(Box::new(begun.conclude(handle, end))),
             });
         }
+        let ended = |error| Poll::Ready(Event::End(Box::new(Err(error))));
         let task = || handle.id().clone();
-        if let Some(cancelled) = &mut begun.cancelled {
-            if cancelled.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Event::End(Err(WaitError::Cancelled { task: task() })));
-            }
+        if let Some(cancelled) = &mut begun.cancelled
+            && cancelled.as_mut().poll(cx).is_ready()
+        {
+            return ended(WaitError::Cancelled { task: task() });
         }
-        if let Some(deadline) = &mut begun.deadline {
-            if deadline.as_mut().poll(cx).is_ready() {
-                let (last, polls) = begun.membership.known();
-                let elapsed = begun.at.elapsed();
-                tracing::debug!(polls, elapsed_ms = elapsed.as_millis() as u64, "deadline");
-                return Poll::Ready(Event::End(Err(WaitError::Deadline {
-                    task: task(),
-                    last,
-                    polls,
-                    elapsed,
-                })));
-            }
+        if let Some(deadline) = &mut begun.deadline
+            && deadline.as_mut().poll(cx).is_ready()
+        {
+            let (last, polls) = begun.membership.known();
+            let elapsed = begun.at.elapsed();
+            tracing::debug!(polls, elapsed_ms = elapsed.as_millis() as u64, "deadline");
+            return ended(WaitError::Deadline {
+                task: task(),
+                last,
+                polls,
+                elapsed,
+            });
         }
         Poll::Pending
     }
@@ -354,7 +355,9 @@ impl Begun {
             id: handle.id().clone(),
             pace: options.pace.clone(),
             age,
-            edge: deadline.zip(options.deadline).map(|(end, whole)| end - edge(whole)),
+            edge: deadline
+                .zip(options.deadline)
+                .map(|(end, whole)| end - edge(whole)),
             budget: options.tolerance,
             wants_updates,
             eager: eager || age.is_none(),
@@ -373,7 +376,11 @@ impl Begun {
 
     fn conclude(&self, handle: &TaskHandle, end: End) -> Result<Video, WaitError> {
         let (_, polls) = self.membership.known();
-        tracing::debug!(polls, elapsed_ms = self.at.elapsed().as_millis() as u64, "ended");
+        tracing::debug!(
+            polls,
+            elapsed_ms = self.at.elapsed().as_millis() as u64,
+            "ended"
+        );
         let task = handle.id().clone();
         match end {
             End::Task(report) => match (report.video(), report.failure()) {

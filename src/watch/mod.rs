@@ -197,4 +197,3 @@ async fn drive(driving: Driving) {
         }
     }
 }
-

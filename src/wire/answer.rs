@@ -2,7 +2,9 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{self, DeserializeSeed, IntoDeserializer, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{
+        self, DeserializeSeed, IntoDeserializer, MapAccess, Visitor, value::MapAccessDeserializer,
+    },
 };
 use serde_json::Value;
 
@@ -258,7 +260,14 @@ mod tests {
 
     #[test]
     fn a_response_of_another_type_is_kept() {
-        for other in [json!([1, 2]), json!("soon"), json!(7), json!(-7), json!(0.5), json!(true)] {
+        for other in [
+            json!([1, 2]),
+            json!("soon"),
+            json!(7),
+            json!(-7),
+            json!(0.5),
+            json!(true),
+        ] {
             let TaskAnswer::Task(task) = read(json!({"id": "a", "response": other})) else {
                 panic!("not a task");
             };
