@@ -42,6 +42,7 @@ mod updates;
 mod video;
 mod wait;
 mod watch;
+pub mod webhook;
 pub mod wire;
 
 pub use client::{Luma, LumaBuilder};

@@ -331,6 +331,8 @@ pub struct Video {
     task_id: Option<TaskId>,
     url: String,
     result: VideoResult,
+    /// For downloads; a video read from a snapshot of a task has none.
+    pub(crate) media: Option<reqwest::Client>,
 }
 
 impl Video {
@@ -342,7 +344,13 @@ impl Video {
             task_id: task_id.and_then(|id| id.parse().ok()),
             url: url.to_owned(),
             result: result.clone(),
+            media: None,
         })
+    }
+
+    pub(crate) fn with_client(mut self, media: reqwest::Client) -> Self {
+        self.media = Some(media);
+        self
     }
 
     /// The id of the video, as [`extend`](Luma::extend) takes it. The service is not bound to

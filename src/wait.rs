@@ -384,7 +384,7 @@ impl Begun {
         let task = handle.id().clone();
         match end {
             End::Task(report) => match (report.video(), report.failure()) {
-                (Some(video), _) => Ok(video),
+                (Some(video), _) => Ok(video.with_client(handle.luma.core.media.clone())),
                 (None, Some(reason)) => Err(WaitError::Failed { task, reason }),
                 (None, None) => Err(WaitError::NotFound { task }),
             },
