@@ -187,7 +187,7 @@ fn catalogue() -> [Tool; 8] {
                 luma_generate_video or another submit has returned a task_id, and not again once \
                 the state is completed or failed, except to renew a URL that has expired. While \
                 the video is being made, the call may be held for up to 45 seconds, with progress \
-                where the host shows it, and returns as soon as the task ends. If it has not \
+                where the host shows it, and returns soon after the task ends. If it has not \
                 ended, call again, no more often than every 20 seconds; videos take 1 to 5 \
                 minutes, and submitting again does not speed them up. Costs no credits, but needs the API token of \
                 the account that submitted, which the host holds. A failed task is a result, with \
