@@ -360,8 +360,8 @@ impl LumaBuilder {
     ///
     /// [`Error::Config`] where token or base URL cannot be used; it never shows the token.
     pub fn build(self) -> Result<Luma> {
-        let token = config::token(self.token)?;
-        let base_url = config::base_url(self.base_url, self.allow_plain_http)?;
+        let token = config::token(self.token, config::environment)?;
+        let base_url = config::base_url(self.base_url, self.allow_plain_http, config::environment)?;
         let connect = self.connect_timeout.unwrap_or(Self::CONNECT_TIMEOUT);
         let http = match self.http {
             Some(client) => client,
