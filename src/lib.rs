@@ -59,3 +59,8 @@ pub use updates::{Updates, Watch};
 pub use video::{Extend, Generate, InvalidInput, Source, Video};
 pub use wait::{Wait, WaitError, WaitFuture};
 pub use wire::AspectRatio;
+
+/// Compiles the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
