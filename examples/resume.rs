@@ -29,10 +29,7 @@ async fn main() -> Result<()> {
 
 /// The program: goes on with what is stored, or else submits and stores.
 async fn program(url: &str, state: &Path) -> Result<()> {
-    let luma = Luma::builder()
-        .token("simulated")
-        .base_url(url)
-        .build()?;
+    let luma = Luma::builder().token("simulated").base_url(url).build()?;
     let task = match fs::read(state) {
         Ok(stored) => {
             let task = luma.resume(serde_json::from_slice(&stored)?);
