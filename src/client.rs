@@ -14,6 +14,7 @@ use crate::{
         types::{TaskAction, TaskBatch, TaskQuery},
     },
     config::{self, ConfigError},
+    download::media_client,
     error::{ApiError, DecodeError, Error, ErrorCode, Result, read_failure},
     handle::TaskHandle,
     retry::RetryPolicy,
@@ -280,7 +281,7 @@ fn api_error(task: &Task) -> ApiError {
 /// use luma_client::Luma;
 ///
 /// let luma = Luma::builder()
-///     .token("my token")
+///     .token("my-token")
 ///     .timeout(Duration::from_secs(20))
 ///     .build()?;
 /// # Ok::<(), luma_client::Error>(())
@@ -308,7 +309,7 @@ impl fmt::Debug for LumaBuilder {
 
 impl LumaBuilder {
     const TIMEOUT: Duration = Duration::from_secs(30);
-    const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+    pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
     const MAX_RESPONSE_BYTES: usize = 8 << 20;
 
     /// The API token, in place of the environment's. White space around it is dropped.
@@ -370,8 +371,8 @@ impl LumaBuilder {
     ///
     /// [`Error::Config`] where token or base URL cannot be used; it never shows the token.
     pub fn build(self) -> Result<Luma> {
-        let token = config::token(self.token)?;
-        let base_url = config::base_url(self.base_url, self.allow_plain_http)?;
+        let token = config::token(self.token, config::environment)?;
+        let base_url = config::base_url(self.base_url, self.allow_plain_http, config::environment)?;
         let connect = self.connect_timeout.unwrap_or(Self::CONNECT_TIMEOUT);
         let http = match self.http {
             Some(client) => client,
@@ -389,11 +390,7 @@ impl LumaBuilder {
             },
         };
         let api = api::Client::new_with_client(config::stem(&base_url), http, transport);
-        let media = http_client(&base_url, connect)
-            .redirect(crate::download::redirects())
-            .read_timeout(crate::download::READ_TIMEOUT)
-            .build()
-            .map_err(setup_error)?;
+        let media = media_client(&base_url, connect)?;
         let hub = Hub::new(api.clone());
         Ok(Luma {
             core: Arc::new(Core { api, media, hub }),
@@ -401,7 +398,7 @@ impl LumaBuilder {
     }
 }
 
-fn http_client(base_url: &Url, connect_timeout: Duration) -> reqwest::ClientBuilder {
+pub(crate) fn http_client(base_url: &Url, connect_timeout: Duration) -> reqwest::ClientBuilder {
     let builder = reqwest::Client::builder()
         .user_agent(AGENT)
         .connect_timeout(connect_timeout);
@@ -412,6 +409,6 @@ fn http_client(base_url: &Url, connect_timeout: Duration) -> reqwest::ClientBuil
     }
 }
 
-fn setup_error(error: reqwest::Error) -> ConfigError {
+pub(crate) fn setup_error(error: reqwest::Error) -> ConfigError {
     ConfigError::Http(error.to_string())
 }

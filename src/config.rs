@@ -41,10 +41,18 @@ pub enum ConfigError {
     Http(String),
 }
 
+/// Reads a variable of the environment.
+pub(crate) fn environment(name: &str) -> Option<String> {
+    env::var(name).ok()
+}
+
 /// The token of the builder, else of the environment, without white space around it.
-pub(crate) fn token(given: Option<SecretString>) -> Result<SecretString, ConfigError> {
+pub(crate) fn token(
+    given: Option<SecretString>,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<SecretString, ConfigError> {
     let token = given
-        .or_else(|| env::var(TOKEN_VARIABLE).ok().map(SecretString::from))
+        .or_else(|| environment(TOKEN_VARIABLE).map(SecretString::from))
         .ok_or(ConfigError::NoToken)?;
     let trimmed = token.expose_secret().trim();
     if trimmed.is_empty() {
@@ -57,9 +65,13 @@ pub(crate) fn token(given: Option<SecretString>) -> Result<SecretString, ConfigE
 }
 
 /// The base URL of the builder, else of the environment, else the default.
-pub(crate) fn base_url(given: Option<String>, allow_http: bool) -> Result<Url, ConfigError> {
+pub(crate) fn base_url(
+    given: Option<String>,
+    allow_http: bool,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<Url, ConfigError> {
     let text = given
-        .or_else(|| env::var(BASE_URL_VARIABLE).ok())
+        .or_else(|| environment(BASE_URL_VARIABLE))
         .filter(|text| !text.trim().is_empty())
         .unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
     check_base_url(text.trim(), allow_http)
@@ -136,10 +148,39 @@ mod tests {
             ("sk\u{7f}1", Err(ConfigError::MalformedToken)),
             ("schlüssel", Err(ConfigError::MalformedToken)),
         ] {
-            let got = token(Some(given.to_owned().into()));
+            let got = token(Some(given.to_owned().into()), |_| None);
             let got = got.map(|token| token.expose_secret().to_owned());
             assert_eq!(got, expected.map(str::to_owned), "{given:?}");
         }
+    }
+
+    #[test]
+    fn what_is_given_counts_before_the_environment() {
+        let environment = |name: &str| match name {
+            TOKEN_VARIABLE => Some(" from-environment\n".to_owned()),
+            BASE_URL_VARIABLE => Some("https://environment.example/".to_owned()),
+            _ => None,
+        };
+        let text = |given: Option<&str>| {
+            let token = token(given.map(|token| token.to_owned().into()), environment);
+            token.map(|token| token.expose_secret().to_owned())
+        };
+        assert_eq!(text(Some("given")).as_deref(), Ok("given"));
+        assert_eq!(text(None).as_deref(), Ok("from-environment"));
+        assert_eq!(token(None, |_| None).map(|_| ()), Err(ConfigError::NoToken));
+
+        let url = |given: Option<&str>, environment: &dyn Fn(&str) -> Option<String>| {
+            let url = base_url(given.map(str::to_owned), false, environment);
+            url.map(|url| stem(&url).to_owned())
+        };
+        let given = "https://given.example";
+        assert_eq!(url(Some(given), &environment).as_deref(), Ok(given));
+        let found = "https://environment.example";
+        assert_eq!(url(None, &environment).as_deref(), Ok(found));
+        assert_eq!(url(None, &|_| None).as_deref(), Ok(DEFAULT_BASE_URL));
+        // A variable that is set to nothing is not set.
+        let blank = |_: &str| Some(" ".to_owned());
+        assert_eq!(url(None, &blank).as_deref(), Ok(DEFAULT_BASE_URL));
     }
 
     #[test]

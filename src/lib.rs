@@ -49,6 +49,7 @@ pub mod wire;
 
 pub use client::{Luma, LumaBuilder};
 pub use config::{BASE_URL_VARIABLE, ConfigError, DEFAULT_BASE_URL, TOKEN_VARIABLE};
+pub use download::{Download, DownloadError, Downloaded, Progress};
 pub use error::{ApiError, DecodeError, Error, ErrorCode, Result, TransportError};
 pub use handle::{TaskHandle, Ticket};
 pub use history::History;
@@ -61,3 +62,8 @@ pub use updates::{Updates, Watch};
 pub use video::{Extend, Generate, InvalidInput, Source, Video};
 pub use wait::{Wait, WaitError, WaitFuture};
 pub use wire::AspectRatio;
+
+/// Compiles the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -166,6 +166,11 @@ pub(crate) fn explain(error: &Error, stage: Stage) -> (Problem, String) {
             Problem::new("unreadable_answer", decode.to_string()),
             later(None),
         ),
+        // No tool downloads anything.
+        Error::Download(download) => (
+            Problem::new("download", download.to_string()),
+            "Give the user the URL of the video instead.".to_owned(),
+        ),
         Error::Unconfirmed { .. } => unconfirmed(error, "not done"),
     }
 }
