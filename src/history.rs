@@ -55,23 +55,24 @@ impl Luma {
     ///
     /// # Errors
     ///
-    /// As [`TaskHandle::get`](crate::TaskHandle::get).
+    /// As [`TaskHandle::get`](crate::TaskHandle::get). [`Error::NotFound`] may also mean that it
+    /// was deleted just now and the first answer was lost.
     pub async fn delete(&self, id: &TaskId) -> Result<bool> {
         let query = TaskQuery {
             id: Some(id.to_string()),
             ..query(TaskAction::Delete)
         };
+        let not_found = || Error::NotFound { task: id.clone() };
         match ask(&self.core.api, &query).await {
             Ok(TaskAnswer::Deleted(deleted)) => Ok(deleted.deleted),
-            Ok(TaskAnswer::Task(task)) if task.error_info().is_none() => {
-                Err(Error::NotFound { task: id.clone() })
-            }
+            Ok(TaskAnswer::Task(task)) if task.error_info().is_none() => Err(not_found()),
             Ok(answer) => batch_of(answer).map(|_| false),
-            Err(error) => match error.api() {
-                Some(api) if api.says_not_found() => Err(Error::NotFound { task: id.clone() }),
-                _ => Err(error),
-            },
+            Err(error) => Err(error),
         }
+        .map_err(|error| match error.api() {
+            Some(api) if api.says_not_found() => not_found(),
+            _ => error,
+        })
     }
 }
 
