@@ -12,6 +12,7 @@ use crate::{
         types::{TaskAction, TaskBatch, TaskQuery},
     },
     config::{self, ConfigError},
+    download::{self, media_client},
     error::{ApiError, DecodeError, Error, Result, read_failure},
     handle::TaskHandle,
     orphan::Accepted,
@@ -268,7 +269,7 @@ fn api_error(task: &Task) -> ApiError {
 /// use luma_client::Luma;
 ///
 /// let luma = Luma::builder()
-///     .token("my token")
+///     .token("my-token")
 ///     .timeout(Duration::from_secs(20))
 ///     .build()?;
 /// # Ok::<(), luma_client::Error>(())
@@ -281,6 +282,7 @@ pub struct LumaBuilder {
     http: Option<reqwest::ClientBuilder>,
     timeout: Option<Duration>,
     connect_timeout: Option<Duration>,
+    read_timeout: Option<Duration>,
     max_response_bytes: Option<usize>,
     retry: RetryPolicy,
 }
@@ -296,7 +298,7 @@ impl fmt::Debug for LumaBuilder {
 
 impl LumaBuilder {
     const TIMEOUT: Duration = Duration::from_secs(30);
-    const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+    pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
     const MAX_RESPONSE_BYTES: usize = 8 << 20;
 
     /// The API token, in place of the environment's. White space around it is dropped.
@@ -354,6 +356,13 @@ impl LumaBuilder {
         self
     }
 
+    /// How long a download may stand still, which is all that bounds its time; 30 seconds by
+    /// default.
+    pub fn read_timeout(mut self, timeout: Duration) -> Self {
+        self.read_timeout = Some(timeout);
+        self
+    }
+
     /// The largest answer that is read, in bytes; 8 MiB by default.
     pub fn max_response_bytes(mut self, bytes: usize) -> Self {
         self.max_response_bytes = Some(bytes);
@@ -392,11 +401,11 @@ impl LumaBuilder {
             },
         };
         let api = api::Client::new_with_client(config::stem(&base_url), http, transport);
-        let media = http_client(&base_url, connect)
-            .redirect(crate::download::redirects())
-            .read_timeout(crate::download::READ_TIMEOUT)
-            .build()
-            .map_err(setup_error)?;
+        let media = media_client(
+            &base_url,
+            connect,
+            self.read_timeout.unwrap_or(download::READ_TIMEOUT),
+        )?;
         let hub = Hub::new(api.clone());
         Ok(Luma {
             core: Arc::new(Core {
@@ -409,7 +418,7 @@ impl LumaBuilder {
     }
 }
 
-fn http_client(base_url: &Url, connect_timeout: Duration) -> reqwest::ClientBuilder {
+pub(crate) fn http_client(base_url: &Url, connect_timeout: Duration) -> reqwest::ClientBuilder {
     let builder = reqwest::Client::builder()
         .user_agent(AGENT)
         .connect_timeout(connect_timeout);
@@ -420,6 +429,6 @@ fn http_client(base_url: &Url, connect_timeout: Duration) -> reqwest::ClientBuil
     }
 }
 
-fn setup_error(error: reqwest::Error) -> ConfigError {
+pub(crate) fn setup_error(error: reqwest::Error) -> ConfigError {
     ConfigError::Http(error.to_string())
 }

@@ -18,6 +18,8 @@ pub struct Case {
     pub is_accepted: bool,
     /// Whether the fault is that nothing comes.
     pub is_silent: bool,
+    /// Whether an answer is cut in the middle.
+    pub is_cut: bool,
 }
 
 impl Case {
@@ -28,6 +30,7 @@ impl Case {
             times: None,
             is_accepted: false,
             is_silent: false,
+            is_cut: false,
         }
     }
 
@@ -77,6 +80,11 @@ impl Case {
         self
     }
 
+    fn cut(mut self) -> Self {
+        self.is_cut = true;
+        self
+    }
+
     fn silent(mut self) -> Self {
         self.is_silent = true;
         self
@@ -108,8 +116,8 @@ pub fn cases() -> Vec<Case> {
         Case::connection("reset before the request, once", Fault::reset_before()).once(),
         // The way back.
         Case::connection("reset after the request", Fault::reset_after()),
-        Case::connection("closed mid-body", Fault::truncated()),
-        Case::connection("reset mid-body", Fault::reset_midway()),
+        Case::connection("closed mid-body", Fault::truncated()).cut(),
+        Case::connection("reset mid-body", Fault::reset_midway()).cut(),
         Case::connection("silence", Fault::silence()).silent(),
         Case::connection("silence, accepted", Fault::silence().accepting(true)).silent(),
         Case::connection("slow drip", drip).silent(),

@@ -3,7 +3,7 @@
 //! Shared by the tests that ask what each call comes to, and those that ask what it shows.
 #![allow(dead_code)]
 
-mod cases;
+pub mod cases;
 
 use std::{
     fmt::{Debug, Display},
@@ -12,20 +12,24 @@ use std::{
 
 use futures::TryStreamExt;
 use luma_client::{
-    Error, Luma, PendingSubmission, RetryPolicy, TaskId, TaskState,
-    simulator::{Fault, JobDuration, Simulator, Target},
+    DownloadError, Error, Luma, Pace, PendingSubmission, RetryPolicy, TaskId, TaskState,
+    TransportError, Video,
+    simulator::{Fault, JobDuration, Simulator, Target, TaskScript},
     webhook::{self, WebhookError},
 };
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 
-pub use cases::{Case, cases};
+pub use cases::Case;
 
 /// Long and odd enough to stand in nothing by chance.
 pub const TOKEN: &str = "sk-9f3c1e7ab24d4c0d8f55-never-to-be-shown";
 
 /// How often a call is sent at most.
 pub const ATTEMPTS: u32 = 3;
+
+/// What is downloaded.
+const FILE: &[u8] = &[7; 1024];
 
 /// Of what a request is given, where the fault is that nothing comes.
 const IMPATIENCE: Duration = Duration::from_millis(300);
@@ -40,16 +44,18 @@ pub enum Operation {
     History,
     /// No call, but what came to the callback URL: the same bodies.
     Webhook,
+    Download,
 }
 
 impl Operation {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Submit,
         Self::HeldSubmit,
         Self::Lookup,
         Self::BatchLookup,
         Self::History,
         Self::Webhook,
+        Self::Download,
     ];
 
     pub fn is_submit(self) -> bool {
@@ -57,9 +63,10 @@ impl Operation {
     }
 
     fn target(self) -> Target {
-        match self.is_submit() {
-            true => Target::Submit,
-            false => Target::Lookup,
+        match self {
+            Self::Submit | Self::HeldSubmit => Target::Submit,
+            Self::Download => Target::Media,
+            _ => Target::Lookup,
         }
     }
 
@@ -72,7 +79,7 @@ impl Operation {
         let task = json!({ "id": id, "created_at": 1.0, "response": video });
         match self {
             Self::Submit => json!({ "task_id": id }),
-            Self::HeldSubmit | Self::Webhook => video,
+            Self::HeldSubmit | Self::Webhook | Self::Download => video,
             Self::Lookup => task,
             Self::BatchLookup | Self::History => json!({ "items": [task], "count": 1 }),
         }
@@ -121,11 +128,15 @@ pub struct Outcome {
 #[derive(Debug)]
 pub struct World {
     pub simulator: Simulator,
-    /// Where redirects lead. Nothing may ever come there.
+    /// Where redirects lead. Nothing may ever come there but downloads, without the token.
     pub elsewhere: Simulator,
     pub luma: Luma,
     /// Of a task that was submitted before.
     pub known: TaskId,
+    /// Of that task.
+    video: Video,
+    /// The same file elsewhere.
+    file_elsewhere: String,
     /// Bound, but nobody listens.
     _closed: TcpSocket,
 }
@@ -138,25 +149,47 @@ impl World {
         let elsewhere = Simulator::start().await.expect("a simulator");
         let luma = client(simulator.url());
         // Through the same client: what comes next meets a connection that is in use.
-        let earlier = luma.generate("Something else").submit().await;
-        let known = earlier.expect("no fault yet").id().clone();
-
         let closed = TcpSocket::new_v4().expect("a socket");
         closed
             .bind("127.0.0.1:0".parse().expect("an address"))
             .expect("a port");
         let port = closed.local_addr().expect("an address").port();
-        let luma = match case.strike {
-            Strike::NoHost => client("http://nowhere.invalid"),
-            Strike::NoListener => client(&format!("http://127.0.0.1:{port}")),
-            _ if case.is_silent => luma.with_timeout(IMPATIENCE),
-            _ => luma,
+        let nowhere = match case.strike {
+            Strike::NoHost => Some("http://nowhere.invalid".to_owned()),
+            Strike::NoListener => Some(format!("http://127.0.0.1:{port}")),
+            _ => None,
+        };
+        if let Some(nowhere) = &nowhere {
+            let url = format!("{nowhere}/v.mp4");
+            let response = json!({ "state": "completed", "video_url": url });
+            simulator.on_submit(TaskScript::response(response));
+        }
+        let earlier = luma.generate("Something else").submit().await;
+        let earlier = earlier.expect("no fault yet");
+        let pace = Pace::fixed(Duration::from_millis(10));
+        let video = earlier.wait().pace(pace).await.expect("a video");
+        simulator.set_video(FILE);
+
+        let mut file_elsewhere = String::new();
+        if let Strike::Redirect(_) = case.strike {
+            elsewhere.set_video(FILE);
+            let there = client(elsewhere.url()).generate("A copy").submit().await;
+            let there = there.expect("no fault there");
+            let url = elsewhere.video_url(there.id().as_str());
+            file_elsewhere = url.expect("a file");
+        }
+        let luma = match nowhere {
+            Some(nowhere) => client(&nowhere),
+            None if case.is_silent => luma.with_timeout(IMPATIENCE),
+            None => luma,
         };
         Self {
             simulator,
             elsewhere,
             luma,
-            known,
+            known: earlier.id().clone(),
+            video,
+            file_elsewhere,
             _closed: closed,
         }
     }
@@ -166,11 +199,13 @@ impl World {
             Strike::NoHost | Strike::NoListener => return,
             Strike::Connection(fault) => fault.clone(),
             Strike::Redirect(status) => {
-                let path = match operation.is_submit() {
-                    true => "/luma/videos",
-                    false => "/luma/tasks",
+                let elsewhere = self.elsewhere.url();
+                let location = match operation.target() {
+                    Target::Submit => format!("{elsewhere}/luma/videos"),
+                    Target::Media => self.file_elsewhere.clone(),
+                    _ => format!("{elsewhere}/luma/tasks"),
                 };
-                Fault::redirect(*status, format!("{}{path}", self.elsewhere.url()))
+                Fault::redirect(*status, location)
             }
             Strike::Answer(status, headers, body) => {
                 let mut fault = match body {
@@ -180,7 +215,15 @@ impl World {
                 for (name, value) in headers {
                     fault = fault.header(*name, value);
                 }
-                fault
+                let is_blank = match body {
+                    Body::Text(text) => text.is_empty(),
+                    body => matches!(body, Body::Filler(_)),
+                };
+                match operation {
+                    // What it says it is must not be all that is wrong with it.
+                    Operation::Download if is_blank => fault.header("content-type", "video/mp4"),
+                    _ => fault,
+                }
             }
         };
         let fault = match &case.strike {
@@ -190,15 +233,18 @@ impl World {
         let fault = fault.on(operation.target());
         self.simulator.inject(match case.times {
             Some(times) => fault.times(times),
+            // It goes on from each cut, so that one says all.
+            None if operation == Operation::Download && case.is_cut => fault.times(1),
             None => fault.always(),
         });
     }
 
     fn requests(&self, operation: Operation) -> u64 {
         let stats = self.simulator.stats();
-        match operation.is_submit() {
-            true => stats.submits_received,
-            false => stats.lookups,
+        match operation.target() {
+            Target::Submit => stats.submits_received,
+            Target::Media => stats.media_requests,
+            _ => stats.lookups,
         }
     }
 }
@@ -218,19 +264,23 @@ impl Body {
     }
 }
 
-/// A client that does not wait long before it tries again, but long for an answer.
-pub fn client(base_url: &str) -> Luma {
-    let retry = RetryPolicy::default()
+fn retry() -> RetryPolicy {
+    RetryPolicy::default()
         .max_attempts(ATTEMPTS)
         .min_delay(Duration::from_millis(2))
-        .max_delay(Duration::from_millis(4));
+        .max_delay(Duration::from_millis(4))
+}
+
+/// A client that does not wait long before it tries again, but long for an answer.
+pub fn client(base_url: &str) -> Luma {
     Luma::builder()
         .token(TOKEN)
         .base_url(base_url)
         .allow_plain_http(true)
         // Without certificates, which take their time to load.
         .http_client(reqwest::Client::builder().no_proxy().tls_certs_only([]))
-        .retry(retry)
+        .retry(retry())
+        .read_timeout(IMPATIENCE)
         .build()
         .expect("a client")
 }
@@ -246,11 +296,17 @@ pub async fn run(world: &World, case: &Case, operation: Operation) -> Outcome {
     let mut shown = vec![format!("{:?} {:#?}", world.luma, world.simulator)];
     let result = call(world, case, operation, &mut shown).await;
     world.simulator.clear_faults();
-    assert_eq!(
-        world.elsewhere.stats().requests(),
-        0,
-        "{case:?} {operation:?}"
-    );
+    let elsewhere = world.elsewhere.requests();
+    let is_file = |path: &str| path.starts_with("/media/");
+    // Its own task there was submitted directly.
+    let strays = elsewhere
+        .iter()
+        .skip(1)
+        .filter(|request| !is_file(&request.path));
+    assert_eq!(strays.count(), 0, "{case:?} {operation:?}");
+    for simulator in [&world.simulator, &world.elsewhere] {
+        assert_eq!(simulator.stats().media_requests_with_authorization, 0);
+    }
     let (name, pending) = match result {
         Ok(()) => ("ok".to_owned(), None),
         Err(error) => {
@@ -317,6 +373,19 @@ async fn call(
             assert!(first.is_some());
         }
         Operation::Webhook => {}
+        Operation::Download => {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("v.mp4");
+            show(&world.video, shown);
+            let download = world.video.download_to(&path);
+            let download = download.retry(retry()).max_bytes(10 << 20);
+            show(&download, shown);
+            let end = download.await;
+            show(&end, shown);
+            let file = std::fs::read(&path).ok();
+            assert_eq!(file.as_deref(), end.is_ok().then_some(FILE));
+            end?;
+        }
     }
     Ok(())
 }
@@ -363,12 +432,27 @@ pub fn name(error: &Error) -> String {
             None => format!("HTTP {}", error.status.as_u16()),
         },
         Error::NotFound { .. } => "not found".to_owned(),
-        Error::Transport(error) if error.is_connect() => "no connection".to_owned(),
-        Error::Transport(error) if error.is_timeout() => "timeout".to_owned(),
-        Error::Transport(_) => "broken".to_owned(),
+        Error::Transport(error) => transport(error).to_owned(),
         Error::Decode(_) => "unreadable".to_owned(),
+        Error::Download(error) => match error {
+            DownloadError::Expired { .. } => "expired".to_owned(),
+            DownloadError::Status { status, .. } => format!("HTTP {}", status.as_u16()),
+            DownloadError::WrongType { .. } => "no video".to_owned(),
+            DownloadError::TooLarge { .. } => "too large".to_owned(),
+            DownloadError::Empty => "empty".to_owned(),
+            DownloadError::Transport(error) => transport(error).to_owned(),
+            error => format!("{error:?}"),
+        },
         Error::Unconfirmed { source, .. } => format!("unconfirmed: {}", name(source)),
         error => format!("{error:?}"),
+    }
+}
+
+fn transport(error: &TransportError) -> &'static str {
+    match (error.is_connect(), error.is_timeout()) {
+        (true, _) => "no connection",
+        (_, true) => "timeout",
+        _ => "broken",
     }
 }
 
