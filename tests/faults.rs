@@ -7,9 +7,8 @@ mod support;
 
 use std::time::Duration;
 
-use futures::future::join_all;
 use luma_client::Search;
-use support::{Case, Operation, Outcome, World, cases::cases, run};
+use support::{Case, Operation, Outcome, World, cases::cases, each, run};
 
 /// What is known after a submit.
 #[derive(Clone, Copy, Debug)]
@@ -198,16 +197,7 @@ async fn actual(world: &World, case: &Case, operation: Operation) -> String {
 #[tokio::test]
 async fn the_matrix() {
     let cases = cases();
-    // All of them before any: to build a client takes its time, which no timeout should see.
-    let worlds = join_all(cases.iter().map(World::start)).await;
-    let rows = cases.iter().zip(&worlds).map(|(case, world)| async move {
-        let mut outcomes = Vec::new();
-        for operation in Operation::ALL {
-            outcomes.push(actual(world, case, operation).await);
-        }
-        outcomes
-    });
-    let rows = join_all(rows).await;
+    let rows = each(&cases, actual).await;
 
     let mut report = vec![header()];
     let mut wrong = Vec::new();

@@ -103,7 +103,7 @@ fn error(code: &str) -> String {
 /// All cases, in the order of the report. "Accepted" means that the service did its work.
 pub fn cases() -> Vec<Case> {
     let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(2));
-    let drip = Fault::drip(1, Duration::from_millis(400));
+    let drip = Fault::drip(1, Duration::from_millis(800));
     let deep = format!("{}1{}", "{\"a\":".repeat(50_000), "}".repeat(50_000));
     let cut = |by| Body::CutShort(by);
     let text = |text: &str| Body::Text(text.to_owned());

@@ -4,13 +4,14 @@
 #![allow(dead_code)]
 
 pub mod cases;
+pub mod http2;
 
 use std::{
     fmt::{Debug, Display},
     time::Duration,
 };
 
-use futures::TryStreamExt;
+use futures::{TryStreamExt, future::join_all};
 use luma_client::{
     DownloadError, Error, Luma, Pace, PendingSubmission, RetryPolicy, TaskId, TaskState,
     TransportError, Video,
@@ -32,7 +33,7 @@ pub const ATTEMPTS: u32 = 3;
 const FILE: &[u8] = &[7; 1024];
 
 /// Of what a request is given, where the fault is that nothing comes.
-const IMPATIENCE: Duration = Duration::from_millis(300);
+const IMPATIENCE: Duration = Duration::from_millis(600);
 
 /// A call that something goes wrong with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -252,6 +253,10 @@ impl World {
 impl Body {
     fn of(&self, operation: Operation, id: &str) -> Vec<u8> {
         match self {
+            // Only who was sent the token can quote it.
+            Self::Text(text) if operation == Operation::Download => {
+                text.replace(TOKEN, "of yours").into_bytes()
+            }
             Self::Text(text) => text.clone().into_bytes(),
             Self::Bytes(bytes) => bytes.clone(),
             Self::Filler(length) => vec![b'x'; *length as usize],
@@ -283,6 +288,44 @@ pub fn client(base_url: &str) -> Luma {
         .read_timeout(IMPATIENCE)
         .build()
         .expect("a client")
+}
+
+/// Calls `cell` for each case and each operation, in their order.
+///
+/// Where time matters nothing else is under way: first all worlds are made, as it takes a while to
+/// build a client; and what has to time out comes last, each in a world of its own.
+pub async fn each<T>(
+    cases: &[Case],
+    cell: impl AsyncFn(&World, &Case, Operation) -> T,
+) -> Vec<Vec<T>> {
+    let worlds = join_all(cases.iter().map(async |case| {
+        let count = if case.is_silent {
+            Operation::ALL.len()
+        } else {
+            1
+        };
+        join_all((0..count).map(|_| World::start(case))).await
+    }))
+    .await;
+    let cell = &cell;
+    let rows = || cases.iter().zip(&worlds);
+    let quick = join_all(rows().map(async |(case, worlds)| {
+        let mut row = Vec::new();
+        for operation in Operation::ALL.into_iter().filter(|_| !case.is_silent) {
+            row.push(cell(&worlds[0], case, operation).await);
+        }
+        row
+    }))
+    .await;
+    let silent = join_all(rows().map(async |(case, worlds)| {
+        let cells = Operation::ALL.into_iter().zip(worlds);
+        let cells = cells.filter(|_| case.is_silent);
+        join_all(cells.map(|(operation, world)| cell(world, case, operation))).await
+    }))
+    .await;
+    let rows = quick.into_iter().zip(silent);
+    rows.map(|(quick, silent)| quick.into_iter().chain(silent).collect())
+        .collect()
 }
 
 /// Lets a call go wrong. Calls in the same world must not overlap.
