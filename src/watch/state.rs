@@ -427,6 +427,7 @@ impl State {
             woken.extend(wakers.flatten());
             if entry.flight == Some(driver) {
                 entry.flight = None;
+                entry.since = now;
                 lost.push(id.clone());
             }
         }
