@@ -47,7 +47,10 @@ enum Stage {
     /// Nothing is known yet.
     Asking,
     Working(&'static str),
-    Downloading { bytes: u64, total: Option<u64> },
+    Downloading {
+        bytes: u64,
+        total: Option<u64>,
+    },
     Ended,
 }
 
@@ -186,7 +189,11 @@ fn message(stages: &[Stage], elapsed: Duration, usual: Duration) -> String {
     let time = clock(elapsed);
     match stages {
         [Stage::Downloading { bytes, total }] => match total {
-            Some(total) => format!("downloading {} of {}", HumanBytes(*bytes), HumanBytes(*total)),
+            Some(total) => format!(
+                "downloading {} of {}",
+                HumanBytes(*bytes),
+                HumanBytes(*total)
+            ),
             None => format!("downloading {}", HumanBytes(*bytes)),
         },
         [stage] => {
@@ -234,7 +241,11 @@ mod tests {
         for (stages, seconds, expected) in [
             (&[Stage::Asking][..], 0, "asking     0:00 of usually 2:00"),
             (&[PENDING], 45, "pending    0:45 of usually 2:00"),
-            (&[PENDING], 200, "pending    3:20, longer than the usual 2:00"),
+            (
+                &[PENDING],
+                200,
+                "pending    3:20, longer than the usual 2:00",
+            ),
             (&[HALF], 200, "downloading 1.00 MiB of 2.00 MiB"),
             (
                 &[PENDING, Stage::Ended, PENDING, HALF],

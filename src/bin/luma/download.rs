@@ -66,8 +66,11 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
                 Content::Video => context.command(&["wait", id.as_str(), "-o", &path]),
                 Content::Thumbnail => context.command(&["wait", id.as_str()]),
             };
-            Err(Failure::new(Kind::NotReady, format!("there is no video yet: the task is {state}"))
-                .hint(format!("Wait for it with: {wait}")))
+            Err(Failure::new(
+                Kind::NotReady,
+                format!("there is no video yet: the task is {state}"),
+            )
+            .hint(format!("Wait for it with: {wait}")))
         }
     };
     match saved {

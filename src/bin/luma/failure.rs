@@ -1,6 +1,6 @@
 //! Why a command ended otherwise than well, and the exit code that says so.
 
-use std::{error::Error as _, io, process::ExitCode};
+use std::{io, process::ExitCode};
 
 use luma_client::{Error, InvalidInput, WaitError};
 use serde::Serialize;

@@ -2,10 +2,9 @@
 
 use std::{pin::pin, time::SystemTime};
 
-use console::{Term, pad_str, Alignment, truncate_str};
+use console::{Alignment, Term, pad_str, truncate_str};
 use futures_util::stream::{StreamExt, TryStreamExt};
 use luma_client::TaskId;
-use serde_json::json;
 
 use crate::{
     context::Context,
@@ -57,7 +56,7 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
         }
     }
     match context.output.json() {
-        true => context.output.document(&json!({ "tasks": views })),
+        true => context.output.list(&views),
         false if views.is_empty() => context.output.note("There are no tasks."),
         false => context.output.text(&table(&views, width())),
     }
@@ -116,6 +115,9 @@ task-22  pending     2026-08-01T12:00:00Z
 ";
         assert_eq!(table(&views, None), expected);
         let first = table(&views, Some(50));
-        assert!(first.starts_with("task-1   completed   2026-08-01T12:00:00Z  A fox …\n"), "{first}");
+        assert!(
+            first.starts_with("task-1   completed   2026-08-01T12:00:00Z  A fox …\n"),
+            "{first}"
+        );
     }
 }

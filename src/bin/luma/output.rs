@@ -4,7 +4,6 @@ use std::io::{self, IsTerminal, Write};
 
 use console::{Style, StyledObject};
 use serde::Serialize;
-use serde_json::json;
 
 use crate::{
     cli::Globals,
@@ -45,6 +44,15 @@ impl Output {
         print_document(document);
     }
 
+    /// The JSON document of a command that is about several tasks.
+    pub fn list(&self, tasks: &[TaskView]) {
+        #[derive(Serialize)]
+        struct List<'a> {
+            tasks: &'a [TaskView],
+        }
+        self.document(&List { tasks });
+    }
+
     /// A result for people, as it stands.
     pub fn text(&self, text: &str) {
         print(text.as_bytes());
@@ -75,9 +83,11 @@ impl Output {
     /// Several tasks, as the result of a command that takes several.
     pub fn tasks(&self, tasks: &[TaskView]) -> Exit {
         if self.json {
-            self.document(&json!({ "tasks": tasks }));
+            self.list(tasks);
         }
-        let exits = tasks.iter().map(|task| self.describe(task, tasks.len() > 1));
+        let exits = tasks
+            .iter()
+            .map(|task| self.describe(task, tasks.len() > 1));
         exits.fold(Exit::Done, Exit::or_worse)
     }
 

@@ -122,7 +122,13 @@ pub async fn run(
     }
     context.output.note(&format!("task {id} is accepted"));
     let resume = resume(context, &handle, &file);
-    let views = follow(context, &interrupts, vec![Job { handle, file }], &options.wait).await;
+    let views = follow(
+        context,
+        &interrupts,
+        vec![Job { handle, file }],
+        &options.wait,
+    )
+    .await;
     let mut exit = Exit::Done;
     for mut view in views {
         if let Some(failure) = &mut view.error

@@ -25,16 +25,21 @@ pub struct Args {
 
 pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
     let views = match unique(args.ids).as_slice() {
-        [id] => vec![TaskView::of(id, &context.luma.task(id.clone()).get().await?)],
+        [id] => vec![TaskView::of(
+            id,
+            &context.luma.task(id.clone()).get().await?,
+        )],
         ids => {
             let tasks = context.luma.tasks(ids).await?;
             let view = |id: &TaskId| {
-                let task = tasks.iter().find(|task| task.id.as_deref() == Some(id.as_str()));
+                let task = tasks
+                    .iter()
+                    .find(|task| task.id.as_deref() == Some(id.as_str()));
                 match task {
                     Some(task) => TaskView::of(id, task),
-                    None => TaskView::of_id(id).with_error(
-                        Error::NotFound { task: id.clone() }.into(),
-                    ),
+                    None => {
+                        TaskView::of_id(id).with_error(Error::NotFound { task: id.clone() }.into())
+                    }
                 }
             };
             ids.iter().map(view).collect()
