@@ -194,10 +194,10 @@ impl Partial {
     }
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let is_resumable = self.version.as_ref().is_some_and(Version::is_resumable);
-        self.names.keep = is_resumable && self.names.note.is_some();
         self.file.write_all(bytes).await?;
         self.length += bytes.len() as u64;
+        let is_resumable = self.version.as_ref().is_some_and(Version::is_resumable);
+        self.names.keep = is_resumable && self.names.note.is_some();
         Ok(())
     }
 

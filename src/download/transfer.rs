@@ -48,7 +48,8 @@ impl Transfer<'_> {
         &mut self,
         partial: &mut Partial,
     ) -> Result<Option<String>, DownloadError> {
-        let mut longest = partial.length();
+        // A part that cannot be gone on with counts for nothing.
+        let mut longest = partial.resume().map_or(0, |resume| resume.from);
         let (mut begin, mut delays) = (Instant::now(), self.retry.delays());
         loop {
             let error = match self.attempt(partial).await {
