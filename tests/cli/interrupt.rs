@@ -34,7 +34,6 @@ async fn an_interrupted_wait_says_how_to_go_on() {
     eventually("a lookup", || stage.simulator.stats().lookups > 1).await;
     interrupt(&child);
     let run = end(child).await.exits(130);
-    assert!(run.stdout.contains("state      pending\n"), "{run:?}");
     let id = run
         .stdout
         .lines()

@@ -5,7 +5,7 @@ use std::time::Duration;
 use luma_client::simulator::{Fault, JobDuration, Target, TaskScript};
 use serde_json::json;
 
-use super::{AT_ONCE, NEVER, Stage};
+use super::{AT_ONCE, Stage};
 
 /// A simulator with a task that is done, one that has failed, and one that never ends.
 async fn three() -> (Stage, [String; 3]) {
@@ -15,7 +15,8 @@ async fn three() -> (Stage, [String; 3]) {
         .simulator
         .on_submit(TaskScript::fails("api_error", "it broke"));
     let failed = stage.task("A bear").await;
-    stage.simulator.set_duration(NEVER);
+    let endless = TaskScript::state_word("dreaming").after(Duration::ZERO);
+    stage.simulator.on_submit(endless);
     let open = stage.task("A crane").await;
     (stage, [done, failed, open])
 }
@@ -26,7 +27,7 @@ async fn task_shows_what_is_now() {
     for (id, code, state) in [
         (&done, 0, "completed"),
         (&failed, 1, "failed"),
-        (&open, 0, "pending"),
+        (&open, 0, "processing"),
     ] {
         let run = stage.luma(&["task", id]).await.exits(code);
         assert!(
@@ -54,7 +55,7 @@ async fn tasks_come_in_the_order_of_their_ids() {
         .map(|task| (&task["task_id"], &task["state"]))
         .collect();
     let expected = [
-        (&json!(open), &json!("pending")),
+        (&json!(open), &json!("processing")),
         (&json!("nobody"), &json!(null)),
         (&json!(failed), &json!("failed")),
         (&json!(done), &json!("completed")),
@@ -160,7 +161,7 @@ async fn history_lists_the_newest_first() {
     let run = stage.luma(&["history"]).await.exits(0);
     let lines: Vec<_> = run.stdout.lines().collect();
     for (line, parts) in lines.iter().zip([
-        [open.as_str(), "  pending     20", "  A crane"],
+        [open.as_str(), "  processing  20", "  A crane"],
         [&failed, "  failed      20", "  A bear"],
         [&done, "  completed   20", "  A fox"],
     ]) {

@@ -20,6 +20,7 @@ use tokio::process::{Child, Command};
 const PATIENCE: Duration = Duration::from_secs(60);
 const TOKEN: &str = "s3cret-token";
 const AT_ONCE: JobDuration = JobDuration::Fixed(Duration::ZERO);
+/// It goes from pending to processing after a second.
 const NEVER: JobDuration = JobDuration::Fixed(Duration::MAX);
 
 /// How a run ended, and what it printed.

@@ -119,7 +119,7 @@ async fn mistakes_are_2_and_nothing_is_sent() {
 #[tokio::test]
 async fn without_a_token_there_is_a_way_out() {
     let run = luma(&["generate", "A fox"]).await.exits(2);
-    run.complains("set ACEDATACLOUD_API_TOKEN")
+    run.complains("Set ACEDATACLOUD_API_TOKEN")
         .complains("--simulate");
 }
 
@@ -127,7 +127,7 @@ async fn without_a_token_there_is_a_way_out() {
 async fn completions_for_every_shell() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let run = luma(&["completions", shell]).await.exits(0);
-        assert!(run.stdout.contains("--aspect-ratio"), "{shell}");
+        assert!(run.stdout.contains("aspect-ratio"), "{shell}");
         let document = luma(&["--json", "completions", shell])
             .await
             .exits(0)

@@ -2,7 +2,7 @@
 
 use std::{io, process::ExitCode};
 
-use luma_client::{Error, InvalidInput, WaitError};
+use luma_client::{ConfigError, Error, InvalidInput, TOKEN_VARIABLE, WaitError};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -156,6 +156,12 @@ impl From<&Error> for Failure {
             Error::Transport(error) => with_cause(error),
             error => error.to_string(),
         };
+        if let Error::Config(ConfigError::NoToken) = error {
+            // The library's own words speak of its builder.
+            return Self::new(kind, "there is no API token").hint(format!(
+                "Set {TOKEN_VARIABLE}, or try it out with --simulate: no token, no bill."
+            ));
+        }
         let api = error.api();
         Self {
             code: api.and_then(|api| Some(api.code.as_ref()?.to_string())),

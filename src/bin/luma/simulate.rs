@@ -1,6 +1,6 @@
 //! `luma simulate`: the simulated service on a port of this machine.
 
-use std::{str::FromStr, time::Duration};
+use std::str::FromStr;
 
 use luma_client::simulator::{JobDuration, Simulator};
 use serde_json::json;
@@ -9,6 +9,7 @@ use crate::{
     cli::Globals,
     failure::{Exit, Failure, Kind},
     fault::{GRAMMAR, Trouble},
+    interrupt::{Interrupts, terminated},
     output::Output,
     times,
 };
@@ -62,6 +63,7 @@ impl FromStr for JobTime {
 
 /// A `--token` of the command line is the only one that is valid.
 pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit, Failure> {
+    let (interrupts, terminated) = (Interrupts::listen(), terminated());
     let mut builder = Simulator::builder()
         .port(args.port)
         .duration(args.duration.0)
@@ -90,7 +92,10 @@ pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit,
         "The simulated service runs until Ctrl-C; token: {token}. In another terminal:\n  \
          luma --base-url {url} --token ... generate \"A fox\" --interval 1s"
     ));
-    stopped().await;
+    tokio::select! {
+        () = interrupts.first.cancelled() => {}
+        () = terminated => {}
+    }
     simulator.shutdown().await;
     let stats = simulator.stats();
     output.note(&format!(
@@ -102,26 +107,10 @@ pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit,
     Ok(Exit::Done)
 }
 
-/// Ctrl-C, or the polite signal of a service manager.
-async fn stopped() {
-    #[cfg(unix)]
-    if let Ok(mut terminate) =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-    {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
-        return;
-    }
-    // Where it cannot be listened to, the signal ends the program by itself.
-    if tokio::signal::ctrl_c().await.is_err() {
-        tokio::time::sleep(Duration::MAX).await;
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
