@@ -248,7 +248,7 @@ async fn a_download_that_fails_is_3() {
     stage.simulator.inject(Fault::status(410).on(Target::Media));
     let run = stage.luma(&["--json", "download", &id]).await.exits(3);
     let document = run.json();
-    assert_eq!(document["error"]["kind"], "network");
+    assert_eq!(document["error"]["kind"], "download");
     assert_eq!(document["state"], "completed");
     assert!(stage.file(&format!("{id}.mp4")).is_none());
     // A cut one goes on by itself.
