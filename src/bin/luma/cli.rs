@@ -9,7 +9,7 @@ use crate::{
     failure::{Exit, Failure, Kind},
     generate, history,
     output::print_document,
-    simulate, task, wait,
+    simulate, task, tools, wait,
 };
 
 /// Make videos with Luma Dream Machine through the Ace Data Cloud API.
@@ -81,6 +81,9 @@ pub enum Command {
     Wait(wait::Args),
     History(history::Args),
     Download(download::Args),
+    Tools(tools::Args),
+    #[cfg(feature = "mcp-server")]
+    Mcp(crate::mcp::Args),
     Simulate(simulate::Args),
     Completions(completions::Args),
 }

@@ -16,6 +16,8 @@ mod generate;
 mod history;
 mod interrupt;
 mod logging;
+#[cfg(feature = "mcp-server")]
+mod mcp;
 mod output;
 mod save;
 mod simulate;
@@ -23,6 +25,7 @@ mod simulated;
 mod submit;
 mod task;
 mod times;
+mod tools;
 mod view;
 mod wait;
 
@@ -58,6 +61,9 @@ async fn run(Cli { globals, command }: Cli, output: &Output) -> Result<Exit, Fai
         Command::Wait(args) => wait::run(&open().await?, args).await,
         Command::History(args) => history::run(&open().await?, args).await,
         Command::Download(args) => download::run(&open().await?, args).await,
+        Command::Tools(args) => tools::run(output, &args),
+        #[cfg(feature = "mcp-server")]
+        Command::Mcp(args) => mcp::run(&open().await?, args).await,
         Command::Simulate(args) => simulate::run(output, &globals, args).await,
         Command::Completions(args) => completions::run(output, &args),
     }
