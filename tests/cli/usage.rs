@@ -19,7 +19,13 @@ const COMMANDS: [&str; 9] = [
 #[tokio::test]
 async fn help() {
     let run = luma(&["--help"]).await.exits(0);
-    insta::assert_snapshot!("help", run.stdout);
+    // The server is there with its feature alone.
+    let (server, others): (Vec<_>, Vec<_>) = run
+        .stdout
+        .lines()
+        .partition(|line| line.starts_with("  mcp "));
+    assert_eq!(server.len(), usize::from(cfg!(feature = "mcp-server")));
+    insta::assert_snapshot!("help", others.join("\n"));
     for command in COMMANDS {
         let run = luma(&[command, "--help"]).await.exits(0);
         insta::assert_snapshot!(format!("help_{command}"), run.stdout);
