@@ -67,7 +67,7 @@ async fn tasks_come_in_the_order_of_their_ids() {
 #[tokio::test]
 async fn wait_ends_with_what_weighs_most() {
     let (stage, [done, failed, open]) = three().await;
-    let quick = ["--interval", "20ms", "--timeout", "500ms"];
+    let quick = ["--interval", "20ms", "--timeout", "3s"];
     for (ids, code, kinds) in [
         (vec![&done], 0, vec![json!(null)]),
         (
