@@ -172,6 +172,11 @@ pub(crate) fn explain(error: &Error, stage: Stage) -> (Problem, String) {
             "Give the user the URL of the video instead.".to_owned(),
         ),
         Error::Unconfirmed { .. } => unconfirmed(error, "not done"),
+        // No tool downloads; a host that does has the task still.
+        Error::Download(download) => (
+            Problem::new("download_failed", download.to_string()),
+            "Downloads are free. Look the task up again for a fresh URL.".to_owned(),
+        ),
     }
 }
 

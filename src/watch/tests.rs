@@ -79,6 +79,7 @@ impl Service {
                 api: core.api.clone(),
                 media: core.media.clone(),
                 hub,
+                accepted: core.accepted.clone(),
             }),
         }
     }
