@@ -166,11 +166,6 @@ pub(crate) fn explain(error: &Error, stage: Stage) -> (Problem, String) {
             Problem::new("unreadable_answer", decode.to_string()),
             later(None),
         ),
-        // No tool downloads anything.
-        Error::Download(download) => (
-            Problem::new("download", download.to_string()),
-            "Give the user the URL of the video instead.".to_owned(),
-        ),
         Error::Unconfirmed { .. } => unconfirmed(error, "not done"),
         // No tool downloads; a host that does has the task still.
         Error::Download(download) => (
