@@ -246,10 +246,8 @@ impl PendingSubmission {
                 Some(id) if self.luma.core.accepted.contains(&id) => Resemblance::Other,
                 _ => resemblance(&self.request, &task),
             };
-            if resemblance != Resemblance::Other
-                && self.trace_id.is_some()
-                && self.trace_id == task.trace_id
-            {
+            let is_named = self.trace_id.is_some() && self.trace_id == task.trace_id;
+            if is_named && resemblance != Resemblance::Other && id_of(&task).is_some() {
                 return Ok(Ok(id_of(&task)));
             }
             seen.take(&task, when, resemblance);
@@ -269,32 +267,46 @@ fn id_of(task: &Task) -> Option<TaskId> {
 #[derive(Default)]
 struct Seen {
     tasks: usize,
-    /// Tasks from long before the submit, without a younger one between them.
+    /// Tasks from long before the submit, each no younger than the one before: as long as they
+    /// come newest first, nothing new is behind them.
     old_in_a_row: usize,
+    last_created: Option<f64>,
     /// Made since the submit, by an equal request.
     equal: Vec<TaskId>,
     /// Perhaps so.
     unclear: Vec<TaskId>,
+    /// One of either that has no id.
+    is_nameless: bool,
 }
 
 impl Seen {
     fn take(&mut self, task: &Task, when: When, resemblance: Resemblance) {
         self.tasks += 1;
+        let created = task.created_at.as_ref().and_then(Timestamp::unix_seconds);
+        let is_sorted = self.last_created.is_none_or(|last| created <= Some(last));
+        self.last_created = created;
         self.old_in_a_row = match when {
-            When::LongBefore => self.old_in_a_row + 1,
+            When::LongBefore if is_sorted => self.old_in_a_row + 1,
+            When::LongBefore => 1,
             _ => 0,
         };
-        match (when, resemblance) {
-            (When::LongBefore | When::Before, _) | (_, Resemblance::Other) => {}
-            (When::Since, Resemblance::Equal) => self.equal.extend(id_of(task)),
-            (When::Unclear, Resemblance::Equal) | (_, Resemblance::Unclear) => {
-                self.unclear.extend(id_of(task));
-            }
+        let candidates = match (when, resemblance) {
+            (When::LongBefore | When::Before, _) | (_, Resemblance::Other) => return,
+            (When::Since, Resemblance::Equal) => &mut self.equal,
+            (When::Unclear, Resemblance::Equal) | (_, Resemblance::Unclear) => &mut self.unclear,
+        };
+        match id_of(task) {
+            Some(id) => candidates.push(id),
+            None => self.is_nameless = true,
         }
     }
 
     fn verdict(mut self) -> Result<Option<TaskId>, Doubt> {
         match (self.equal.len(), self.unclear.len(), self.tasks) {
+            _ if self.is_nameless => {
+                self.equal.append(&mut self.unclear);
+                Err(Doubt::Ambiguous(self.equal))
+            }
             // An account without any task looks like a service without any history.
             (0, 0, 0) => Err(Doubt::NoHistory),
             (0, 0, _) => Ok(None),

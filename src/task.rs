@@ -378,3 +378,6 @@ fn is_empty(result: &VideoResult) -> bool {
         && success.is_none()
         && extra.is_empty()
 }
+
+#[cfg(test)]
+mod tests;

@@ -460,21 +460,41 @@ async fn a_history_that_does_not_turn_pages_cannot_tell() {
 async fn the_order_of_the_history_does_not_matter() {
     let odd = Odd::start().await;
     let pending = odd.lose().await;
-    let items = vec![
-        item("old", now() - 9_000.0, PROMPT),
-        item("older", now() - 8_000.0, "Something else"),
-        item("ours", now(), PROMPT),
-    ];
-    odd.page(None, Some(now()), items).await;
-    odd.page(Some(3), Some(now()), vec![]).await;
+    let old = |number: u32| {
+        let created_at = now() - 9_000.0 + f64::from(number);
+        item(&format!("old-{number}"), created_at, PROMPT)
+    };
+    odd.page(None, Some(now()), (0..100).map(old).collect())
+        .await;
+    odd.page(Some(100), Some(now()), vec![item("ours", now(), PROMPT)])
+        .await;
+    odd.page(Some(101), Some(now()), vec![]).await;
     assert!(matches!(find(&pending).await, Search::Found(task) if task.id().as_str() == "ours"));
+}
+
+/// A task that may be it, but cannot be named.
+#[tokio::test]
+async fn a_task_without_an_id_cannot_tell() {
+    let odd = Odd::start().await;
+    let pending = odd.lose().await;
+    let mut nameless = item("", now(), PROMPT);
+    nameless["id"] = Value::Null;
+    let other = item("other", now(), "Something else");
+    odd.page(None, Some(now()), vec![nameless, other]).await;
+    odd.page(Some(2), Some(now()), vec![]).await;
+    let search = find(&pending).await;
+    assert!(
+        matches!(search, Search::CannotTell(Doubt::Ambiguous(_))),
+        "{search:?}"
+    );
 }
 
 #[tokio::test]
 async fn the_search_does_not_read_all_that_is_old() {
     let odd = Odd::start().await;
     let pending = odd.lose().await;
-    let old = |number: u32| item(&format!("old-{number}"), now() - 9_000.0, PROMPT);
+    let created_at = now() - 9_000.0;
+    let old = |number: u32| item(&format!("old-{number}"), created_at, PROMPT);
     odd.page(None, Some(now()), (0..50).map(old).collect())
         .await;
     let second = odd

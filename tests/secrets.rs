@@ -120,12 +120,10 @@ async fn in_nothing_that_http2_logs() {
     let luma = Luma::builder()
         .token(TOKEN)
         .base_url(url)
-        // Would log each byte that goes over the wire.
         .http_client(
             reqwest::Client::builder()
                 .no_proxy()
-                .http2_prior_knowledge()
-                .connection_verbose(true),
+                .http2_prior_knowledge(),
         )
         .build()
         .expect("a client");
@@ -156,6 +154,12 @@ async fn in_none_of_the_public_types() {
             .token(TOKEN)
             .base_url(simulator.url())
             .timeout(Duration::from_secs(20))
+            // Would log each byte that goes over the wire.
+            .http_client(
+                reqwest::Client::builder()
+                    .no_proxy()
+                    .connection_verbose(true),
+            )
             .retry(RetryPolicy::none())
     };
     let luma = builder().build().expect("a client");

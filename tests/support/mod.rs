@@ -13,8 +13,8 @@ use std::{
 
 use futures::{TryStreamExt, future::join_all};
 use luma_client::{
-    DownloadError, Error, Luma, Pace, PendingSubmission, RetryPolicy, TaskId, TaskState,
-    TransportError, Video,
+    DownloadError, Error, Luma, LumaBuilder, Pace, PendingSubmission, RetryPolicy, TaskId,
+    TaskState, TransportError, Video,
     simulator::{Fault, JobDuration, Simulator, Target, TaskScript},
     webhook::{self, WebhookError},
 };
@@ -145,10 +145,14 @@ pub struct World {
 impl World {
     pub async fn start(case: &Case) -> Self {
         let at_once = JobDuration::Fixed(Duration::ZERO);
-        let builder = Simulator::builder().token(TOKEN).duration(at_once);
-        let simulator = builder.start().await.expect("a simulator");
+        let service = Simulator::builder().token(TOKEN).duration(at_once);
+        let simulator = service.start().await.expect("a simulator");
         let elsewhere = Simulator::start().await.expect("a simulator");
-        let luma = client(simulator.url());
+        let luma = match case.is_silent {
+            true => builder(simulator.url()).read_timeout(IMPATIENCE),
+            false => builder(simulator.url()),
+        };
+        let luma = luma.build().expect("a client");
         // Through the same client: what comes next meets a connection that is in use.
         let closed = TcpSocket::new_v4().expect("a socket");
         closed
@@ -278,6 +282,10 @@ fn retry() -> RetryPolicy {
 
 /// A client that does not wait long before it tries again, but long for an answer.
 pub fn client(base_url: &str) -> Luma {
+    builder(base_url).build().expect("a client")
+}
+
+fn builder(base_url: &str) -> LumaBuilder {
     Luma::builder()
         .token(TOKEN)
         .base_url(base_url)
@@ -285,9 +293,6 @@ pub fn client(base_url: &str) -> Luma {
         // Without certificates, which take their time to load.
         .http_client(reqwest::Client::builder().no_proxy().tls_certs_only([]))
         .retry(retry())
-        .read_timeout(IMPATIENCE)
-        .build()
-        .expect("a client")
 }
 
 /// Calls `cell` for each case and each operation, in their order.
