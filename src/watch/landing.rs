@@ -56,15 +56,18 @@ impl State {
 
     fn take_tasks(&mut self, ids: &[TaskId], tasks: Vec<Task>, now: Now, woken: &mut Vec<Waker>) {
         let is_batch = ids.len() > 1;
-        let mut tasks: HashMap<String, Task> = tasks
-            .into_iter()
-            .filter_map(|task| Some((task.id.clone()?, task)))
-            .collect();
+        let none = ids.iter().map(|id| (id.as_str(), None));
+        let mut reports: HashMap<&str, Option<Task>> = none.collect();
+        for task in tasks {
+            if let Some(report) = task.id.as_deref().and_then(|id| reports.get_mut(id)) {
+                *report = Some(task);
+            }
+        }
         for id in ids {
             let Some(entry) = self.entries.get_mut(id) else {
                 continue;
             };
-            match tasks.remove(id.as_str()) {
+            match reports.remove(id.as_str()).flatten() {
                 Some(task) if is_batch && task.verdict() == Verdict::Refused => entry.alone = true,
                 Some(task) => {
                     entry.alone = false;
@@ -72,7 +75,7 @@ impl State {
                     for (_, wait) in &mut entry.waits {
                         wait.failures = 0;
                     }
-                    entry.take_in(&Arc::new(task), &mut self.active, woken);
+                    entry.take_in(task, &mut self.active, woken);
                 }
                 None if is_batch => entry.alone = true,
                 None => {
