@@ -19,6 +19,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use futures::FutureExt;
 use luma_client::{
     Luma, Pace, RetryPolicy, Schedule, TaskHandle, TaskId, Ticket,
     simulator::{JobDuration, Simulator},
@@ -179,7 +180,7 @@ async fn measure(count: usize, factor: u32, how: How) -> Result<Figures> {
         let id: TaskId = server.line().await?.parse()?;
         let notices = notices.clone();
         match how {
-            How::Shared => waits.spawn(wait(luma.clone(), id, factor, notices)),
+            How::Shared => waits.spawn(wait(&luma, id, factor, notices)),
             How::Alone(interval) => {
                 let luma = luma.with_retry(RetryPolicy::none());
                 waits.spawn(poll(luma.task(id), interval / factor, notices))
@@ -223,13 +224,20 @@ impl Schedule for Fast {
     }
 }
 
-async fn wait(luma: Luma, id: TaskId, factor: u32, notices: Notices) -> Result<()> {
+fn wait(
+    luma: &Luma,
+    id: TaskId,
+    factor: u32,
+    notices: Notices,
+) -> impl Future<Output = Result<()>> + use<> {
     let mut ticket = Ticket::from(id);
     ticket.submitted_at = Some(SystemTime::now());
     let wait = luma.resume(ticket).wait().pace(Pace::custom(Fast(factor)));
-    let video = wait.into_future().await?;
-    let id = video.task_id().ok_or("a video without a task")?.clone();
-    note(&notices, id)
+    wait.into_future().map(move |video| {
+        let video = video?;
+        let id = video.task_id().ok_or("a video without a task")?.clone();
+        note(&notices, id)
+    })
 }
 
 /// What an app does that has no shared poller.

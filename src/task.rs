@@ -192,13 +192,7 @@ impl Task {
     /// needs a video; an unknown word is not terminal unless the task says that it has ended;
     /// without a word `success`, `error` and `video_url` decide.
     pub fn state(&self) -> TaskState {
-        match self.verdict() {
-            Verdict::Processing => TaskState::Processing,
-            Verdict::Unknown(word) => TaskState::Unknown(word),
-            Verdict::Completed => TaskState::Completed,
-            Verdict::Failed(_) => TaskState::Failed,
-            Verdict::Pending | Verdict::Refused | Verdict::Missing => TaskState::Pending,
-        }
+        self.verdict().into()
     }
 
     /// The video, once the task is completed.
@@ -291,6 +285,18 @@ impl Task {
             Some(false) => Verdict::Pending,
             None if finished => completed_or(Verdict::Failed(FailureKind::NoVideo)),
             None => completed_or(Verdict::Pending),
+        }
+    }
+}
+
+impl From<Verdict> for TaskState {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Processing => Self::Processing,
+            Verdict::Unknown(word) => Self::Unknown(word),
+            Verdict::Completed => Self::Completed,
+            Verdict::Failed(_) => Self::Failed,
+            Verdict::Pending | Verdict::Refused | Verdict::Missing => Self::Pending,
         }
     }
 }

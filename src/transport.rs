@@ -145,7 +145,9 @@ impl Answer {
 /// Sends once and reads the whole body, so that a cut in the middle of it counts as this attempt's.
 async fn send(client: &reqwest::Client, request: Request, limit: usize) -> reqwest::Result<Answer> {
     let mut response = client.execute(request).await?;
-    let mut body = BytesMut::new();
+    // What the answer promises is a hint, not more than the limit.
+    let length = response.content_length().unwrap_or_default();
+    let mut body = BytesMut::with_capacity(limit.min(length.min(1 << 20) as usize));
     let mut overflow = None;
     while let Some(chunk) = response.chunk().await? {
         let room = limit - body.len();

@@ -31,17 +31,14 @@ pub struct Updates(Option<Waiting>);
 impl fmt::Debug for Updates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Updates")
-            .field(
-                "task",
-                &self.0.as_ref().map(|waiting| waiting.handle().id()),
-            )
+            .field("task", &self.0.as_ref().and_then(Waiting::id))
             .finish_non_exhaustive()
     }
 }
 
 impl Updates {
     pub(crate) fn new(wait: Wait<'_>) -> Self {
-        Self(Some(Waiting::new(wait.handle, wait.options)))
+        Self(Some(Waiting::New(wait.handle, wait.options)))
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::{
+    client::Luma,
     error::Error,
     handle::{Submitted, TaskHandle},
     pace::{Pace, after},
@@ -227,7 +228,7 @@ impl<'a> IntoFuture for Wait<'a> {
         WaitFuture {
             wants_updates: self.on_update.is_some(),
             on_update: self.on_update,
-            waiting: Waiting::new(self.handle, self.options),
+            waiting: Waiting::New(self.handle, self.options),
         }
     }
 }
@@ -247,7 +248,7 @@ pub struct WaitFuture<'a> {
 impl fmt::Debug for WaitFuture<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WaitFuture")
-            .field("task", &self.waiting.handle.id())
+            .field("task", &self.waiting.id())
             .finish_non_exhaustive()
     }
 }
@@ -277,20 +278,15 @@ pub(crate) enum Event {
 }
 
 /// The wait itself, under the future and under the stream.
-pub(crate) struct Waiting {
-    handle: TaskHandle,
-    options: WaitOptions,
-    stage: Stage,
-}
-
-enum Stage {
-    New,
+pub(crate) enum Waiting {
+    New(TaskHandle, WaitOptions),
     Begun(Begun),
     Ended,
 }
 
 /// A wait that was polled.
-struct Begun {
+pub(crate) struct Begun {
+    luma: Luma,
     membership: Membership,
     at: Instant,
     deadline: Option<Deadline>,
@@ -300,7 +296,6 @@ struct Begun {
 
 /// A timer that outlives the runtime it was first polled on.
 struct Deadline {
-    time: Instant,
     runtime: runtime::Id,
     sleep: Pin<Box<Sleep>>,
 }
@@ -308,7 +303,6 @@ struct Deadline {
 impl Deadline {
     fn new(time: Instant) -> Self {
         Self {
-            time,
             runtime: Handle::current().id(),
             sleep: Box::pin(sleep_until(time)),
         }
@@ -316,23 +310,20 @@ impl Deadline {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.runtime != Handle::current().id() {
-            *self = Self::new(self.time);
+            *self = Self::new(self.sleep.deadline());
         }
         self.sleep.as_mut().poll(cx)
     }
 }
 
 impl Waiting {
-    pub(crate) fn new(handle: TaskHandle, options: WaitOptions) -> Self {
-        Self {
-            handle,
-            options,
-            stage: Stage::New,
+    /// The task, until the end was told.
+    pub(crate) fn id(&self) -> Option<&TaskId> {
+        match self {
+            Self::New(handle, _) => Some(handle.id()),
+            Self::Begun(begun) => Some(begun.membership.id()),
+            Self::Ended => None,
         }
-    }
-
-    pub(crate) fn handle(&self) -> &TaskHandle {
-        &self.handle
     }
 
     /// What comes next; after the end, nothing. `eager` wants a first report at once.
@@ -342,21 +333,16 @@ impl Waiting {
         wants_updates: bool,
         eager: bool,
     ) -> Poll<Event> {
-        let Self {
-            handle,
-            options,
-            stage,
-        } = self;
-        if let Stage::New = stage {
-            *stage = Stage::Begun(Begun::new(handle, options, wants_updates, eager));
+        if let Self::New(handle, options) = self {
+            *self = Self::Begun(Begun::new(handle, options, wants_updates, eager));
         }
-        let Stage::Begun(begun) = stage else {
+        let Self::Begun(begun) = self else {
             return Poll::Pending;
         };
-        let event = begun.poll(handle, cx);
+        let event = begun.poll(cx);
         if let Poll::Ready(Event::End(_)) = event {
             // It leaves the set now, however long the future is kept.
-            *stage = Stage::Ended;
+            *self = Self::Ended;
         }
         event
     }
@@ -380,6 +366,7 @@ impl Begun {
             eager,
         };
         Self {
+            luma: handle.luma.clone(),
             membership: handle.luma.core.hub.join(joining),
             at,
             deadline: deadline.map(Deadline::new),
@@ -391,19 +378,19 @@ impl Begun {
         }
     }
 
-    fn poll(&mut self, handle: &TaskHandle, cx: &mut Context<'_>) -> Poll<Event> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         let _entered = self.span.clone().entered();
         if let Poll::Ready(report) = self.membership.poll(cx) {
             return Poll::Ready(match report {
                 Report::Update(task) => Event::Update(task),
-                Report::End(end) => Event::End(Box::new(self.conclude(handle, end))),
+                Report::End(end) => Event::End(Box::new(self.conclude(end))),
             });
         }
-        let task = || handle.id().clone();
         if let Some(cancelled) = &mut self.cancelled
             && cancelled.as_mut().poll(cx).is_ready()
         {
-            let error = WaitError::Cancelled { task: task() };
+            let task = self.membership.id().clone();
+            let error = WaitError::Cancelled { task };
             return Poll::Ready(Event::End(Box::new(Err(error))));
         }
         if let Some(deadline) = &mut self.deadline
@@ -413,7 +400,7 @@ impl Begun {
             let elapsed = self.at.elapsed();
             tracing::debug!(polls, elapsed_ms = elapsed.as_millis() as u64, "deadline");
             let error = WaitError::Deadline {
-                task: task(),
+                task: self.membership.id().clone(),
                 last,
                 polls,
                 elapsed,
@@ -423,17 +410,17 @@ impl Begun {
         Poll::Pending
     }
 
-    fn conclude(&self, handle: &TaskHandle, end: End) -> Result<Video, WaitError> {
+    fn conclude(&self, end: End) -> Result<Video, WaitError> {
         let (_, polls) = self.membership.known();
         tracing::debug!(
             polls,
             elapsed_ms = self.at.elapsed().as_millis() as u64,
             "ended"
         );
-        let task = handle.id().clone();
+        let task = self.membership.id().clone();
         match end {
             End::Task(report) => match (report.video(), report.failure()) {
-                (Some(video), _) => Ok(video.with_client(handle.luma.core.media.clone())),
+                (Some(video), _) => Ok(video.with_client(self.luma.core.media.clone())),
                 (None, Some(reason)) => Err(WaitError::Failed { task, reason }),
                 (None, None) => Err(WaitError::NotFound { task }),
             },

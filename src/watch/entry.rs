@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::state::{End, Now};
 use crate::{
     pace::{Pace, after},
-    task::{Task, TaskState, Verdict},
+    task::{Task, TaskState},
 };
 
 /// How long what is due waits for company: this part of its interval, but never longer than that.
@@ -178,24 +178,28 @@ impl Entry {
     }
 
     /// What the task itself says decides for every wait on it; the first end counts.
-    pub(super) fn take_in(&mut self, task: &Arc<Task>, active: &mut usize, woken: &mut Vec<Waker>) {
+    pub(super) fn take_in(&mut self, task: Task, active: &mut usize, woken: &mut Vec<Waker>) {
         if self.end().is_some() {
             return;
         }
-        if let Verdict::Unknown(word) = task.verdict()
+        let state = TaskState::from(task.verdict());
+        if let TaskState::Unknown(word) = &state
             && !std::mem::replace(&mut self.logged, true)
         {
             tracing::warn!(task = task.id, word, "unknown state, waiting on");
         }
-        let state = task.state();
         let is_end = state.is_terminal();
-        let mut is_wanted = is_end || self.waits.is_empty();
         self.state = Some(state);
+        let mut waits = self.waits.iter().filter(|(_, wait)| wait.end.is_none());
+        let is_wanted = is_end || self.waits.is_empty() || waits.any(|(_, w)| w.wants_updates);
+        self.last = is_wanted.then(|| Arc::new(task));
+        let Some(task) = &self.last else {
+            return;
+        };
         for (_, wait) in &mut self.waits {
             if wait.end.is_some() {
                 continue;
             }
-            is_wanted |= wait.wants_updates;
             wait.news = wait.wants_updates;
             if is_end {
                 woken.extend(wait.conclude(End::Task(task.clone()), active));
@@ -203,6 +207,5 @@ impl Entry {
                 woken.extend(wait.waker.take());
             }
         }
-        self.last = is_wanted.then(|| task.clone());
     }
 }

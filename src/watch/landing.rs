@@ -33,38 +33,41 @@ impl State {
                 entry.waits.iter_mut().for_each(|(_, wait)| wait.polls += 1);
             }
         }
-        if let Err(error) = &outcome {
-            self.obey(error, now.instant);
+        if is_current {
+            self.in_flight = self.in_flight.saturating_sub(1);
         }
         match outcome {
             Ok(tasks) => self.take_tasks(ids, tasks, now, &mut woken),
-            Err(error) if is_current => self.take_error(ids, error, &mut woken),
-            Err(_) => {}
-        }
-        if is_current {
-            self.in_flight = self.in_flight.saturating_sub(1);
-            // One factor for all of them: what went out together comes back together.
-            let jitter = fastrand::f64() * self.jitter;
-            for id in ids {
-                self.reschedule(id, now.instant, jitter);
+            Err(error) => {
+                self.obey(&error, now.instant);
+                if !is_current {
+                    return woken;
+                }
+                self.take_error(ids, error, &mut woken);
             }
-        } else {
-            ids.iter().for_each(|id| self.settle(id));
+        }
+        // One factor for all of them: what went out together comes back together.
+        let jitter = fastrand::f64() * self.jitter;
+        for id in ids {
+            self.reschedule(id, now.instant, jitter);
         }
         woken
     }
 
     fn take_tasks(&mut self, ids: &[TaskId], tasks: Vec<Task>, now: Now, woken: &mut Vec<Waker>) {
         let is_batch = ids.len() > 1;
-        let mut tasks: HashMap<String, Task> = tasks
-            .into_iter()
-            .filter_map(|task| Some((task.id.clone()?, task)))
-            .collect();
+        let none = ids.iter().map(|id| (id.as_str(), None));
+        let mut reports: HashMap<&str, Option<Task>> = none.collect();
+        for task in tasks {
+            if let Some(report) = task.id.as_deref().and_then(|id| reports.get_mut(id)) {
+                *report = Some(task);
+            }
+        }
         for id in ids {
             let Some(entry) = self.entries.get_mut(id) else {
                 continue;
             };
-            match tasks.remove(id.as_str()) {
+            match reports.remove(id.as_str()).flatten() {
                 Some(task) if is_batch && task.verdict() == Verdict::Refused => entry.alone = true,
                 Some(task) => {
                     entry.alone = false;
@@ -72,7 +75,7 @@ impl State {
                     for (_, wait) in &mut entry.waits {
                         wait.failures = 0;
                     }
-                    entry.take_in(&Arc::new(task), &mut self.active, woken);
+                    entry.take_in(task, &mut self.active, woken);
                 }
                 None if is_batch => entry.alone = true,
                 None => {
@@ -112,15 +115,16 @@ impl State {
             let Some(entry) = self.entries.get_mut(id) else {
                 continue;
             };
+            // One bad id must not end the waits on the others: what the batch is refused for, and
+            // the last failure that a wait tolerates, may be the fault of one of them.
+            entry.alone |= is_batch && !is_transient;
             for (_, wait) in &mut entry.waits {
                 wait.failures += u32::from(is_transient);
                 let is_over = match is_transient {
                     true => wait.failures > wait.budget,
                     false => !is_batch,
                 };
-                // One bad id must not end the waits on the others: what the batch is refused for,
-                // and the last failure that a wait tolerates, may be the fault of one of them.
-                entry.alone |= is_batch && (!is_transient || wait.failures == wait.budget);
+                entry.alone |= is_batch && wait.failures == wait.budget;
                 if is_over {
                     woken.extend(wait.conclude(end.clone(), &mut self.active));
                 }

@@ -107,6 +107,10 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
+    pub(crate) fn id(&self) -> &TaskId {
+        &self.id
+    }
+
     /// The next report or the end, whichever is there. Starts the driver where none runs: for the
     /// first wait, and after the runtime of the last one has gone.
     ///

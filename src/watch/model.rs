@@ -412,6 +412,12 @@ impl Model {
             Answer::Reports { ended, missing } => {
                 let mut tasks = Vec::new();
                 for (bit, id) in ids.iter().enumerate() {
+                    // A driver that was dismissed tells news all the same.
+                    if let Some(known) = self.known.get_mut(id)
+                        && known.flight.is_none()
+                    {
+                        known.last = Some(self.now);
+                    }
                     let has = |bits: u64| bits >> (bit % 64) & 1 == 1;
                     match (has(missing), is_batch) {
                         (true, true) => {
@@ -558,7 +564,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn every_history_is_kept_straight(steps in prop::collection::vec(step(), 1..80)) {

@@ -327,14 +327,13 @@ impl State {
         };
         self.forget_old(now.instant);
         let is_end = task.state().is_terminal();
-        let task = Arc::new(task);
         if let Some(entry) = self.entries.get_mut(&id) {
-            entry.take_in(&task, &mut self.active, &mut woken);
+            entry.take_in(task, &mut self.active, &mut woken);
             self.settle(&id);
         } else if is_end {
             self.count += 1;
             let mut entry = Box::new(Entry::new(self.count, now.instant));
-            entry.take_in(&task, &mut self.active, &mut woken);
+            entry.take_in(task, &mut self.active, &mut woken);
             self.entries.insert(id.clone(), entry);
             self.keep(id, now.instant);
         }

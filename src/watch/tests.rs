@@ -1066,48 +1066,6 @@ async fn many_waits_on_one_id_stay_cheap() {
     assert_eq!(service.times(), [0, 3_000]);
 }
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend(text);
-        Ok(text.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn spans_name_the_task_and_an_unknown_state_is_logged_once() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::DEBUG)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-    let service = Service::new(|ask| match ask.number {
-        0..4 => ask.all(|id| with_word(id, "levitating")),
-        _ => ask.all(done),
-    });
-    submitted(&service.client(), id("a"))
-        .wait()
-        .pace(every(3))
-        .await
-        .unwrap();
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    let count = |text: &str| log.lines().filter(|line| line.contains(text)).count();
-    assert_eq!(count("levitating"), 1, "{log}");
-    assert_eq!(count("lookup{tasks=1 first=\"a\"}: "), 5, "{log}");
-    assert_eq!(count("wait{task=a}: "), 1, "{log}");
-    assert_eq!(count("ended polls=5 elapsed_ms=15000"), 1, "{log}");
-    assert_eq!(count("s3cret"), 0);
-}
-
 #[test]
 fn waits_can_be_moved_between_threads() {
     fn movable<T: Send + Unpin + 'static>() {}
