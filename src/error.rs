@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     config::ConfigError, download::DownloadError, orphan::PendingSubmission, task::TaskId,
-    transport::Overflow, video::InvalidInput, wire::ErrorInfo,
+    transport::Overflow, video::InvalidInput, wait::WaitError, wire::ErrorInfo,
 };
 
 /// The result of a call to the service.
@@ -40,10 +40,13 @@ pub enum Error {
     /// The answer could not be read.
     #[error(transparent)]
     Decode(#[from] DecodeError),
+    /// A wait ended without a video.
+    #[error(transparent)]
+    Wait(Box<WaitError>),
     /// A submit got no clear answer: the service may have accepted **and billed** it.
     ///
     /// Do not submit again before [`PendingSubmission::find`] has looked for the task.
-    #[error("the video may have been accepted and billed, but the answer was lost: {source}")]
+    #[error("the video may have been accepted and billed, but the answer was lost")]
     Unconfirmed {
         /// Finds the task in the account's history.
         pending: Box<PendingSubmission>,
@@ -62,6 +65,7 @@ impl Error {
             Self::Api(error) => error.is_transient(),
             Self::Transport(_) | Self::Decode(_) => true,
             Self::Download(error) => error.is_retryable(),
+            Self::Wait(error) => error.is_retryable(),
             Self::Config(_)
             | Self::InvalidInput(_)
             | Self::NotFound { .. }
@@ -79,6 +83,10 @@ impl Error {
         match self {
             Self::Api(error) => Some(error),
             Self::Unconfirmed { source, .. } => source.api(),
+            Self::Wait(error) => match &**error {
+                WaitError::Poll { source, .. } => source.api(),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -86,6 +94,12 @@ impl Error {
     /// How long the service asked to wait before the next request.
     pub fn retry_after(&self) -> Option<Duration> {
         self.api()?.retry_after
+    }
+}
+
+impl From<WaitError> for Error {
+    fn from(error: WaitError) -> Self {
+        Self::Wait(Box::new(error))
     }
 }
 
@@ -112,6 +126,8 @@ pub struct ApiError {
     pub task_id: Option<TaskId>,
     /// How long the service asked to wait before the next request.
     pub retry_after: Option<Duration>,
+    /// Whether the body is a page, as a gateway in front of the service sends it.
+    pub(crate) is_page: bool,
 }
 
 impl fmt::Display for ApiError {
@@ -154,6 +170,7 @@ impl ApiError {
             message,
             task_id: field("task_id").and_then(|id| id.parse().ok()),
             retry_after: crate::retry::read_retry_after(headers),
+            is_page: body.trim_ascii_start().starts_with(b"<"),
             ..Self::new(status, info.as_ref(), field("trace_id"))
         }
     }
@@ -173,6 +190,7 @@ impl ApiError {
             trace_id: trace_id.map(|id| tidy(id, WORD)),
             task_id: None,
             retry_after: None,
+            is_page: false,
         }
     }
 
@@ -180,6 +198,8 @@ impl ApiError {
     pub(crate) fn is_transient(&self) -> bool {
         match &self.code {
             Some(ErrorCode::TooManyRequests | ErrorCode::ApiError | ErrorCode::Timeout) => true,
+            // A gateway knows nothing of tasks and tokens, whatever its status says.
+            None if self.is_page => true,
             None | Some(ErrorCode::Other(_)) => {
                 // An error inside a 200 that names no known reason may pass as well.
                 matches!(self.status.as_u16(), 200 | 408 | 425 | 429 | 500..=599)
@@ -194,6 +214,7 @@ impl ApiError {
             Some(ErrorCode::NotFound) => true,
             Some(ErrorCode::Other(code)) => code.to_ascii_lowercase().contains("not_found"),
             Some(_) => false,
+            None if self.is_page => false,
             None => {
                 self.status == StatusCode::NOT_FOUND
                     || (self.status == StatusCode::OK
@@ -253,6 +274,7 @@ impl ApiError {
                 | ErrorCode::UsedUp
                 | ErrorCode::Disabled,
             ) => true,
+            None if self.is_page => false,
             None | Some(ErrorCode::Other(_)) => matches!(self.status.as_u16(), 401..=403),
             Some(_) => false,
         }

@@ -52,6 +52,14 @@ impl FromStr for TaskId {
     }
 }
 
+impl TryFrom<&str> for TaskId {
+    type Error = InvalidTaskId;
+
+    fn try_from(id: &str) -> Result<Self, InvalidTaskId> {
+        id.parse()
+    }
+}
+
 impl TryFrom<String> for TaskId {
     type Error = InvalidTaskId;
 
@@ -102,7 +110,8 @@ pub enum TaskState {
     Completed,
     /// Ended without a video.
     Failed,
-    /// A word that this version does not know, as it was sent. The task has not ended.
+    /// A word that this version does not know, as it was sent; or what kind of JSON came in place
+    /// of a response. The task has not ended.
     Unknown(String),
 }
 

@@ -216,7 +216,7 @@ fn held(request: &VideoRequest, hold: Duration) -> Result<VideoRequest, InvalidI
 }
 
 fn check(request: &VideoRequest) -> Result<(), InvalidInput> {
-    if !has_text(&request.prompt) {
+    if !request.prompt.as_deref().is_some_and(is_visible) {
         return Err(InvalidInput::BlankPrompt);
     }
     if request.video_id.is_some() && !has_text(&request.video_id) {
@@ -235,10 +235,23 @@ fn check(request: &VideoRequest) -> Result<(), InvalidInput> {
     Ok(())
 }
 
+/// Whether a text shows anything at all.
+fn is_visible(text: &str) -> bool {
+    let is_invisible = |c: char| {
+        c.is_whitespace()
+            || c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
+    };
+    !text.chars().all(is_invisible)
+}
+
 fn check_url(field: &'static str, text: &str) -> Result<(), InvalidInput> {
-    let parsed = Url::parse(text);
-    match &parsed {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && text.trim() == text => Ok(()),
+    // The parser mends what other programs will not: white space, and missing slashes.
+    let lower = text.get(..8).unwrap_or(text).to_ascii_lowercase();
+    let has_slashes = lower.starts_with("https://") || lower.starts_with("http://");
+    let is_clean = !text.contains(|c: char| c.is_whitespace() || c.is_control());
+    match Url::parse(text) {
+        Ok(url) if has_slashes && is_clean && url.has_host() && !text.contains(":///") => Ok(()),
         _ => Err(InvalidInput::Url {
             field,
             url: shown(text),

@@ -39,7 +39,6 @@ pub enum WaitError {
         /// The task.
         task: TaskId,
         /// The service's own words.
-        #[source]
         reason: Failure,
     },
     /// The deadline passed. The task goes on: await it again, with more time.
@@ -65,7 +64,7 @@ pub enum WaitError {
     },
     /// Looking the task up fails: for good, like after 401, or more often in a row than the wait
     /// tolerates. It says nothing about the task, which may well be completed.
-    #[error("{task} cannot be looked up: {source}")]
+    #[error("{task} cannot be looked up")]
     Poll {
         /// The task.
         task: TaskId,
@@ -82,6 +81,15 @@ pub enum WaitError {
 }
 
 impl WaitError {
+    /// Whether another wait on the same task may give its video.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Deadline { .. } | Self::Cancelled { .. } => true,
+            Self::Poll { source, .. } => source.is_retryable(),
+            Self::Failed { .. } | Self::NotFound { .. } => false,
+        }
+    }
+
     /// The task.
     pub fn task(&self) -> &TaskId {
         match self {
@@ -95,6 +103,8 @@ impl WaitError {
 }
 
 /// A wait for a video. Await it; before that nothing is sent, and it can be moved anywhere.
+/// Where a [`Future`] is wanted, as by `tokio::spawn` or `join_all`, give it
+/// [`wait.into_future()`](IntoFuture::into_future).
 ///
 /// All waits of one client and its clones share their lookups, at most 50 tasks a request. A wait
 /// can be dropped at any time, and another one begun: nothing is lost by it.

@@ -76,7 +76,7 @@ fn what_cannot_work_is_refused() {
         field,
         url: url.to_owned(),
     };
-    for prompt in ["", "  \n\t", "\u{a0}"] {
+    for prompt in ["", "  \n\t", "\u{a0}", "\0", "\u{200b}\u{feff}"] {
         assert_eq!(refused(luma.generate(prompt)), InvalidInput::BlankPrompt);
     }
     for text in [
@@ -86,6 +86,10 @@ fn what_cannot_work_is_refused() {
         "data:image/png;base64,AA",
         "https://",
         " https://a.example",
+        "https:a.example",
+        "https:///a.example",
+        "https://a.example/ s.jpg",
+        "https://a.example/\ns.jpg",
     ] {
         let draft = luma.generate("A fox").start_image_url(text);
         assert!(

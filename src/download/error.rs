@@ -39,7 +39,7 @@ pub enum DownloadError {
         path: PathBuf,
     },
     /// The folder or the disk is read-only, or belongs to somebody else.
-    #[error("{} may not be written: {source}", path.display())]
+    #[error("{} may not be written", path.display())]
     Denied {
         /// The file.
         path: PathBuf,
@@ -58,7 +58,7 @@ pub enum DownloadError {
         source: io::Error,
     },
     /// Another failure of the file system.
-    #[error("{}: {source}", path.display())]
+    #[error("{} cannot be read or written", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -210,8 +210,8 @@ mod tests {
             (ReadOnlyFilesystem, "/videos/a.mp4 may not be written"),
             (StorageFull, "the disk is full at /videos/a.mp4"),
             (QuotaExceeded, "the disk is full at /videos/a.mp4"),
-            (NotFound, "/videos/a.mp4: "),
-            (Other, "/videos/a.mp4: "),
+            (NotFound, "/videos/a.mp4 cannot be read or written"),
+            (Other, "/videos/a.mp4 cannot be read or written"),
         ] {
             let error = DownloadError::of_io(Path::new("/videos/a.mp4"), kind.into());
             assert!(error.to_string().starts_with(expected), "{kind}: {error}");

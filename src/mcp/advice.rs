@@ -105,10 +105,20 @@ pub(crate) fn not_found(id: &TaskId) -> (Problem, String) {
     )
 }
 
+fn with_cause(error: &Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
 /// A submit that may have been accepted.
 pub(crate) fn unconfirmed(error: &Error, doubt: &str) -> (Problem, String) {
     (
-        Problem::new("unconfirmed", format!("{error}; looking for it: {doubt}")),
+        Problem::new(
+            "unconfirmed",
+            format!("{}; looking for it: {doubt}", with_cause(error)),
+        ),
         "Do not submit it again: it may have been accepted and billed. Tell the user that the \
          answer was lost, and let the user look in the Ace Data Cloud console and decide."
             .to_owned(),
@@ -120,7 +130,7 @@ pub(crate) fn not_accepted(error: &Error) -> (Problem, String) {
     (
         Problem::new(
             "not_accepted",
-            format!("the service has no such task: {error}"),
+            format!("the service has no such task: {}", with_cause(error)),
         ),
         "It was not accepted and not billed. The same call can be made once more.".to_owned(),
     )
@@ -167,6 +177,10 @@ pub(crate) fn explain(error: &Error, stage: Stage) -> (Problem, String) {
             later(None),
         ),
         Error::Unconfirmed { .. } => unconfirmed(error, "not done"),
+        Error::Wait(wait) => (
+            Problem::new("wait", wait.to_string()),
+            "Look the task up again later.".to_owned(),
+        ),
         // No tool downloads; a host that does has the task still.
         Error::Download(download) => (
             Problem::new("download_failed", download.to_string()),

@@ -159,7 +159,7 @@ impl From<&Error> for Failure {
             _ => Kind::Api,
         };
         let message = match error {
-            Error::Transport(error) => with_cause(error),
+            Error::Transport(_) | Error::Unconfirmed { .. } => with_cause(error),
             error => error.to_string(),
         };
         if let Error::Config(ConfigError::NoToken) = error {
