@@ -270,7 +270,7 @@ fn api_error(task: &Task) -> ApiError {
 /// use luma_client::Luma;
 ///
 /// let luma = Luma::builder()
-///     .token("my token")
+///     .token("my-token")
 ///     .timeout(Duration::from_secs(20))
 ///     .build()?;
 /// # Ok::<(), luma_client::Error>(())
