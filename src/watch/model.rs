@@ -24,7 +24,7 @@ use crate::{
 
 /// How late a lookup may be: the slack of its interval, or of a first lookup.
 fn slack(interval: u64) -> u64 {
-    (interval / 10).min(1_000).max(5)
+    (interval / 10).clamp(5, 1_000)
 }
 
 #[derive(Clone, Debug)]

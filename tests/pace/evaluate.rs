@@ -6,7 +6,7 @@ use luma_client::Pace;
 
 /// The mean of the jitter.
 const STRETCH: f64 = 1.05;
-const STEP: f64 = 0.02;
+const STEP: f64 = 0.05;
 
 /// How long jobs take: a mixture of log-normal times, as (weight, median in seconds, sigma).
 pub struct Duration {

@@ -1,0 +1,180 @@
+//! What goes out together, and what one id does to the others.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn waits_that_begin_at_different_moments_share_their_lookups() {
+    let service = Service::new(|ask| match ask.number {
+        2 => ask.all(done),
+        _ => ask.all(running),
+    });
+    let luma = service.client();
+    let mut waits = Vec::new();
+    for name in ["a", "b", "c"] {
+        waits.push(spawn(&submitted(&luma, id(name)), every(10)));
+        sleep(SECOND / 2).await;
+    }
+    join_all(waits).await;
+    // The slack is a tenth of the interval.
+    let all = vec!["a".to_owned(), "b".to_owned(), "c".to_owned()];
+    assert_eq!(
+        service.calls(),
+        [(11_000, all.clone()), (21_000, all.clone()), (31_000, all)]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn fifty_ids_a_request_and_so_many_requests_at_once() {
+    let service = Service::new(|ask| ask.all(done)).latency(SECOND / 10);
+    let luma = service.client();
+    let ends = luma.wait_all(ids(1_020)).await;
+    assert!(ends.iter().all(|(_, end)| end.is_ok()));
+    let mut expected = vec![50; 20];
+    expected.push(20);
+    assert_eq!(service.sizes(), expected);
+    assert_eq!(service.0.lock().unwrap().most_under_way, MAX_IN_FLIGHT);
+    let mut seen: Vec<_> = service
+        .calls()
+        .into_iter()
+        .flat_map(|call| call.1)
+        .collect();
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 1_020);
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_on_one_id_share_one_lookup() {
+    let service = Service::new(|ask| match ask.number {
+        0 => ask.all(running),
+        _ => ask.all(done),
+    });
+    let luma = service.client();
+    let task = submitted(&luma, id("a"));
+    let waits: Vec<_> = (0..3).map(|_| spawn(&task, every(3))).collect();
+    // Another client is a clone, and has another pace.
+    let slow = spawn(&submitted(&luma.clone(), id("a")), every(100));
+    for end in join_all(waits).await {
+        end.unwrap().unwrap();
+    }
+    slow.await.unwrap().unwrap();
+    let one = vec!["a".to_owned()];
+    assert_eq!(service.calls(), [(3_000, one.clone()), (6_000, one)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_waits_on_one_id_stay_cheap() {
+    let service = Service::new(|ask| match ask.number {
+        0 => ask.all(running),
+        _ => ask.all(done),
+    });
+    let luma = service.client();
+    let waits = (0..10_000).map(|_| luma.task(id("a")).wait().pace(every(3)).into_future());
+    for end in join_all(waits).await {
+        end.unwrap();
+    }
+    assert_eq!(service.times(), [0, 3_000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_missing_from_a_batch_is_looked_up_singly_once() {
+    let service = Service::new(|ask| {
+        let known = ask.ids.iter().filter(|id| id.as_str() != "lost");
+        Ok(known
+            .map(|id| {
+                if ask.number < 3 {
+                    running(id)
+                } else {
+                    done(id)
+                }
+            })
+            .collect())
+    });
+    let luma = service.client();
+    let (a, b) = (submitted(&luma, id("a")), submitted(&luma, id("b")));
+    let (a, b) = (spawn(&a, every(3)), spawn(&b, every(3)));
+    let lost = spawn(&submitted(&luma, id("lost")), every(3))
+        .await
+        .unwrap();
+    assert!(matches!(lost, Err(WaitError::NotFound { task }) if task == id("lost")));
+    a.await.unwrap().unwrap();
+    b.await.unwrap().unwrap();
+    let names = |ids: &[&str]| ids.iter().map(|id| id.to_string()).collect::<Vec<_>>();
+    assert_eq!(
+        service.calls(),
+        [
+            (3_000, names(&["a", "b", "lost"])),
+            (3_000, names(&["lost"])),
+            (6_000, names(&["a", "b"])),
+            (9_000, names(&["a", "b"])),
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_batch_is_refused_for_ends_only_the_wait_it_is_about() {
+    let service = Service::new(|ask| match ask.ids {
+        [one] if one.as_str() == "bad" => Err(http(400, Some("bad_request"))),
+        [_] => ask.all(done),
+        _ => Err(http(400, Some("bad_request"))),
+    });
+    let luma = service.client();
+    let mut ends = luma.wait_all([id("a"), id("bad"), id("c")]).await;
+    ends.sort_by(|a, b| a.0.cmp(&b.0));
+    assert!(matches!(ends[1].1, Err(WaitError::Poll { .. })));
+    assert!(ends[0].1.is_ok() && ends[2].1.is_ok());
+    assert_eq!(service.sizes(), [3, 1, 1, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_bad_id_does_not_spend_the_budget_of_the_others() {
+    let service = Service::new(|ask| match ask.ids.iter().any(|id| id.as_str() == "bad") {
+        true => Err(http(500, None)),
+        false => ask.all(done),
+    });
+    let luma = service.client();
+    let wait = |name| {
+        submitted(&luma, id(name))
+            .wait()
+            .pace(every(3))
+            .tolerance(2)
+    };
+    let (a, bad, c) = futures::join!(
+        wait("a").into_future(),
+        wait("bad").into_future(),
+        wait("c").into_future()
+    );
+    assert!(a.is_ok() && c.is_ok());
+    assert!(matches!(bad, Err(WaitError::Poll { .. })));
+    assert_eq!(service.sizes(), [3, 3, 1, 1, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn watch_gives_each_task_as_it_ends() {
+    let service = Service::new(|ask| {
+        let number = ask.number;
+        ask.all(|id| match (id.as_str(), number) {
+            ("b", _) => done(id),
+            ("a", 1) => failed(id),
+            (_, 2) => done(id),
+            _ => running(id),
+        })
+    });
+    let luma = service.client();
+    let names = ["a", "b", "c", "b"].map(id);
+    let watch = luma
+        .watch(names.clone())
+        .pace(every(3))
+        .deadline(60 * SECOND);
+    let ends: Vec<_> = watch
+        .map(|(id, end)| (id.to_string(), end.is_ok()))
+        .collect()
+        .await;
+    let expected = [("b", true), ("a", false), ("c", true)];
+    assert_eq!(ends, expected.map(|(id, is_ok)| (id.to_owned(), is_ok)));
+    assert_eq!(service.sizes(), [3, 2, 1]);
+
+    let ends = service.client().wait_all(names).await;
+    let order: Vec<_> = ends.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(order, ["a", "b", "c", "b"]);
+}

@@ -1,0 +1,109 @@
+//! How waits end.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn transient_failures_are_spent_from_a_budget_that_a_good_lookup_resets() {
+    let service = Service::new(|ask| match ask.number {
+        2 => ask.all(running),
+        0 => Err(http(502, None)),
+        1 => Err(DecodeError::new("a page", b"<html>").into()),
+        3 => Err(http(429, None)),
+        _ => Err(http(500, Some("api_error"))),
+    });
+    let wait = submitted(&service.client(), id("a")).wait().pace(every(3));
+    match wait.tolerance(2).await {
+        Err(WaitError::Poll { task, source }) => {
+            assert_eq!(task, id("a"));
+            assert!(source.is_retryable());
+        }
+        other => panic!("{other:?}"),
+    }
+    let expected: Vec<u128> = (1..=6).map(|n| n * 3_000).collect();
+    assert_eq!(service.times(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_error_ends_every_wait_at_once() {
+    for error in [
+        (401, None),
+        (401, Some("invalid_token")),
+        (403, Some("used_up")),
+        (403, None),
+    ] {
+        let service = Service::new(move |_| Err(http(error.0, error.1)));
+        let luma = service.client();
+        let first = spawn(&submitted(&luma, id("a")), every(3));
+        let others: Vec<_> = ids(120)
+            .into_iter()
+            .map(|id| spawn(&submitted(&luma, id), every(60)))
+            .collect();
+        let begin = Instant::now();
+        for end in join_all(others).await {
+            match end.unwrap() {
+                Err(WaitError::Poll { source, .. }) => {
+                    assert_eq!(source.api().unwrap().status.as_u16(), error.0);
+                    assert!(!source.is_retryable());
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(first.await.unwrap().is_err());
+        assert_eq!(begin.elapsed().as_secs(), 3);
+        assert_eq!(service.times().len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_task_ends_with_its_own_words() {
+    let service = Service::new(|ask| ask.all(failed));
+    let end = service.client().task(id("a")).await;
+    match end {
+        Err(WaitError::Failed { task, reason }) => {
+            assert_eq!(task, id("a"));
+            assert_eq!(reason.message.as_deref(), Some("No."));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_cancels_many_waits() {
+    let service = Service::new(|ask| ask.all(running));
+    let luma = service.client();
+    let token = CancellationToken::new();
+    let ends = tokio::spawn(
+        luma.watch(ids(60))
+            .cancelled_by(token.clone())
+            .collect::<Vec<_>>(),
+    );
+    sleep(SECOND).await;
+    token.cancel();
+    let ends = ends.await.unwrap();
+    assert_eq!(ends.len(), 60);
+    let cancelled = |(id, end): &(TaskId, Outcome)| matches!(end, Err(WaitError::Cancelled { task }) if task == id);
+    assert!(ends.iter().all(cancelled));
+    sleep(SECOND).await;
+    assert_eq!(alive(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_has_ended_is_not_looked_up_however_long_it_is_kept() {
+    let service = Service::new(|ask| ask.all(running));
+    let luma = service.client();
+    let token = CancellationToken::new();
+    let wait = |name| submitted(&luma, id(name)).wait().pace(every(3));
+    let mut late = wait("a").deadline(4 * SECOND).into_future();
+    let mut cancelled = wait("b").cancelled_by(token.clone()).into_future();
+    assert!(matches!((&mut late).await, Err(WaitError::Deadline { .. })));
+    token.cancel();
+    assert!(matches!(
+        (&mut cancelled).await,
+        Err(WaitError::Cancelled { .. })
+    ));
+    let before = service.times().len();
+    sleep(60 * SECOND).await;
+    assert_eq!(service.times().len(), before);
+    assert_eq!(alive(), 0);
+    drop((late, cancelled));
+}

@@ -1,0 +1,202 @@
+//! When lookups go out, to the millisecond.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn lookups_follow_the_pace_to_the_millisecond() {
+    let service = Service::new(|ask| match ask.number {
+        3 => ask.all(done),
+        _ => ask.all(running),
+    });
+    let luma = service.client();
+    let begin = Instant::now();
+    let video = submitted(&luma, id("a")).wait().pace(every(3)).await;
+    assert_eq!(video.unwrap().task_id(), Some(&id("a")));
+    assert_eq!(begin.elapsed().as_millis(), 12_000);
+    assert_eq!(service.times(), [3_000, 6_000, 9_000, 12_000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_default_pace_follows_the_age() {
+    let service = Service::new(|ask| match ask.number {
+        9 => ask.all(done),
+        _ => ask.all(running),
+    });
+    submitted(&service.client(), id("a")).wait().await.unwrap();
+    let mut age = Duration::ZERO;
+    for time in service.times() {
+        age += Pace::default().interval(age);
+        // Timers have the granularity of a millisecond.
+        assert!(age.as_millis().abs_diff(time) <= 10, "{time} {age:?}");
+        age = Duration::from_millis(time as u64);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_age_of_a_resumed_task_counts_from_its_created_at() {
+    let created = SystemTime::now() - 200 * SECOND;
+    let unix = created.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let service = Service::new(move |ask| match ask.number {
+        0 => ask.all(|id| task(json!({ "id": id, "created_at": unix.as_secs_f64() }))),
+        _ => ask.all(done),
+    });
+    let luma = service.client();
+    luma.task(id("a")).await.unwrap();
+    // Between 150 and 240 seconds the default interval is between 4 and 4.5 seconds.
+    let times = service.times();
+    assert_eq!(times[0], 0);
+    assert!((4_200..4_350).contains(&times[1]), "{times:?}");
+
+    // A ticket knows the age from the first moment.
+    let ticket = Ticket {
+        submitted_at: Some(created),
+        ..id("b").into()
+    };
+    let begin = Instant::now();
+    luma.resume(ticket).await.unwrap();
+    let first = begin.elapsed().as_millis();
+    assert!((4_200..4_350).contains(&first), "{first}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handle_does_no_io_before_it_is_awaited() {
+    let service = Service::new(|ask| ask.all(done));
+    let luma = service.client();
+    let wait = luma
+        .task(id("a"))
+        .wait()
+        .deadline(60 * SECOND)
+        .into_future();
+    sleep(10 * SECOND).await;
+    assert_eq!(service.times(), []);
+    // The deadline counts from the first poll; a wait can be moved.
+    tokio::spawn(wait).await.unwrap().unwrap();
+    assert_eq!(service.times(), [10_000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_lookup_goes_out_at_the_edge() {
+    let service = Service::new(|ask| ask.all(running));
+    let luma = service.client();
+    let begin = Instant::now();
+    let wait = submitted(&luma, id("a")).wait().pace(every(7));
+    let end = wait.deadline(20 * SECOND).await;
+    assert_eq!(begin.elapsed().as_secs(), 20);
+    assert_eq!(service.times(), [7_000, 14_000, 18_000]);
+    match end {
+        Err(WaitError::Deadline {
+            task,
+            last,
+            polls,
+            elapsed,
+        }) => {
+            assert_eq!(
+                (task, last, polls),
+                (id("a"), Some(TaskState::Processing), 3)
+            );
+            assert_eq!(elapsed.as_secs(), 20);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_before_the_first_lookup_still_has_an_edge() {
+    let service = Service::new(|ask| ask.all(done));
+    let wait = submitted(&service.client(), id("a"))
+        .wait()
+        .pace(every(600));
+    wait.deadline(5 * SECOND).await.unwrap();
+    assert_eq!(service.times(), [4_500]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_bounds_the_lookup_under_way() {
+    let service = Service::new(|ask| ask.all(done)).latency(3600 * SECOND);
+    let begin = Instant::now();
+    let wait = service.client().task(id("a")).wait();
+    let end = wait.deadline(10 * SECOND).await;
+    assert!(matches!(
+        end,
+        Err(WaitError::Deadline {
+            polls: 0,
+            last: None,
+            ..
+        })
+    ));
+    assert_eq!(begin.elapsed().as_secs(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn times_beyond_the_clock_are_never() {
+    let service = Service::new(|ask| ask.all(running));
+    let luma = service.client();
+    for pace in [
+        Pace::fixed(Duration::MAX),
+        Pace::fixed(Duration::from_secs(u64::MAX / 4)),
+    ] {
+        let wait = submitted(&luma, id("a"))
+            .wait()
+            .pace(pace)
+            .deadline(Duration::MAX);
+        assert!(timeout(3600 * SECOND, wait.into_future()).await.is_err());
+    }
+    assert_eq!(service.times(), []);
+    let wait = submitted(&luma, id("a"))
+        .wait()
+        .pace(Pace::fixed(Duration::MAX));
+    let end = wait.deadline(SECOND).await;
+    assert!(matches!(end, Err(WaitError::Deadline { polls: 1, .. })));
+    let end = submitted(&luma, id("b"))
+        .wait()
+        .deadline(Duration::ZERO)
+        .await;
+    assert!(matches!(end, Err(WaitError::Deadline { polls: 0, .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_after_holds_everybody() {
+    let service = Service::new(|ask| match ask.number {
+        0 => Err(busy(20)),
+        _ => ask.all(done),
+    });
+    let luma = service.client();
+    let a = spawn(&submitted(&luma, id("a")), every(3));
+    let b = spawn(&submitted(&luma, id("b")), every(5));
+    // Not even an edge breaks the hold.
+    let edge = submitted(&luma, id("c"))
+        .wait()
+        .pace(every(60))
+        .deadline(10 * SECOND);
+    assert!(matches!(
+        edge.await,
+        Err(WaitError::Deadline { polls: 0, .. })
+    ));
+    // Nor does a wait that comes later.
+    let late = luma.task(id("d"));
+    late.await.unwrap();
+    a.await.unwrap().unwrap();
+    b.await.unwrap().unwrap();
+    assert_eq!(service.times(), [3_000, 23_000]);
+    assert_eq!(service.sizes(), [1, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_schedule_that_panics_harms_nobody() {
+    struct Broken;
+    impl Schedule for Broken {
+        fn interval(&self, age: Duration) -> Duration {
+            assert!(age < 60 * SECOND, "a broken schedule");
+            30 * SECOND
+        }
+    }
+    let service = Service::new(|ask| match ask.number {
+        0..6 => ask.all(running),
+        _ => ask.all(done),
+    });
+    let luma = service.client();
+    let broken = spawn(&submitted(&luma, id("a")), Pace::custom(Broken));
+    let sound = spawn(&submitted(&luma, id("b")), every(30));
+    broken.await.unwrap().unwrap();
+    sound.await.unwrap().unwrap();
+}
