@@ -12,6 +12,7 @@ use crate::{
         types::{TaskAction, TaskBatch, TaskQuery},
     },
     config::{self, ConfigError},
+    download::media_client,
     error::{ApiError, DecodeError, Error, ErrorCode, Result, read_failure},
     handle::TaskHandle,
     retry::RetryPolicy,
@@ -270,7 +271,7 @@ fn api_error(task: &Task) -> ApiError {
 /// use luma_client::Luma;
 ///
 /// let luma = Luma::builder()
-///     .token("my token")
+///     .token("my-token")
 ///     .timeout(Duration::from_secs(20))
 ///     .build()?;
 /// # Ok::<(), luma_client::Error>(())
@@ -298,7 +299,7 @@ impl fmt::Debug for LumaBuilder {
 
 impl LumaBuilder {
     const TIMEOUT: Duration = Duration::from_secs(30);
-    const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+    pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
     const MAX_RESPONSE_BYTES: usize = 8 << 20;
 
     /// The API token, in place of the environment's. White space around it is dropped.
@@ -379,11 +380,7 @@ impl LumaBuilder {
             },
         };
         let api = api::Client::new_with_client(config::stem(&base_url), http, transport);
-        let media = http_client(&base_url, connect)
-            .redirect(crate::download::redirects())
-            .read_timeout(crate::download::READ_TIMEOUT)
-            .build()
-            .map_err(setup_error)?;
+        let media = media_client(&base_url, connect)?;
         let hub = Hub::new(api.clone());
         Ok(Luma {
             core: Arc::new(Core { api, media, hub }),
@@ -391,7 +388,7 @@ impl LumaBuilder {
     }
 }
 
-fn http_client(base_url: &Url, connect_timeout: Duration) -> reqwest::ClientBuilder {
+pub(crate) fn http_client(base_url: &Url, connect_timeout: Duration) -> reqwest::ClientBuilder {
     let builder = reqwest::Client::builder()
         .user_agent(AGENT)
         .connect_timeout(connect_timeout);
@@ -402,6 +399,6 @@ fn http_client(base_url: &Url, connect_timeout: Duration) -> reqwest::ClientBuil
     }
 }
 
-fn setup_error(error: reqwest::Error) -> ConfigError {
+pub(crate) fn setup_error(error: reqwest::Error) -> ConfigError {
     ConfigError::Http(error.to_string())
 }

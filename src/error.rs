@@ -6,8 +6,8 @@ use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use serde_json::Value;
 
 use crate::{
-    config::ConfigError, orphan::PendingSubmission, task::TaskId, transport::Overflow,
-    video::InvalidInput, wire::ErrorInfo,
+    config::ConfigError, download::DownloadError, orphan::PendingSubmission, task::TaskId,
+    transport::Overflow, video::InvalidInput, wire::ErrorInfo,
 };
 
 /// The result of a call to the service.
@@ -50,6 +50,9 @@ pub enum Error {
         /// What happened to the answer.
         source: Box<Error>,
     },
+    /// A download gave no file. The video itself is made and paid, and can be downloaded again.
+    #[error(transparent)]
+    Download(#[from] DownloadError),
 }
 
 impl Error {
@@ -58,6 +61,7 @@ impl Error {
         match self {
             Self::Api(error) => error.is_transient(),
             Self::Transport(_) | Self::Decode(_) => true,
+            Self::Download(error) => error.is_retryable(),
             Self::Config(_)
             | Self::InvalidInput(_)
             | Self::NotFound { .. }
@@ -377,7 +381,7 @@ impl DecodeError {
 }
 
 /// The beginning of a body as one line, short enough for a log.
-fn excerpt(body: &[u8]) -> String {
+pub(crate) fn excerpt(body: &[u8]) -> String {
     const CHARACTERS: usize = 200;
     let text = String::from_utf8_lossy(&body[..body.len().min(4 * CHARACTERS)]);
     let mut line = String::new();

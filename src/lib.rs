@@ -47,6 +47,7 @@ pub mod wire;
 
 pub use client::{Luma, LumaBuilder};
 pub use config::{BASE_URL_VARIABLE, ConfigError, DEFAULT_BASE_URL, TOKEN_VARIABLE};
+pub use download::{Download, DownloadError, Downloaded, Progress};
 pub use error::{ApiError, DecodeError, Error, ErrorCode, Result, TransportError};
 pub use handle::{TaskHandle, Ticket};
 pub use history::History;

@@ -244,7 +244,7 @@ fn check_url(field: &'static str, text: &str) -> Result<(), InvalidInput> {
 }
 
 /// A URL fit for a message: signed URLs carry their secret in the query, others before the `@`.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let head = text.split(['?', '#']).next().unwrap_or_default();
     let head: String = head.chars().take(100).collect();
     match head.rsplit_once('@') {

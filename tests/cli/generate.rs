@@ -1,0 +1,293 @@
+//! `generate` and `extend`.
+
+use std::time::Duration;
+
+use luma_client::simulator::{Fault, JobDuration, Target, TaskScript};
+use serde_json::json;
+
+use super::{AT_ONCE, NEVER, Stage, luma};
+
+const SOON: JobDuration = JobDuration::Fixed(Duration::from_millis(200));
+const QUICK: [&str; 2] = ["--interval", "20ms"];
+
+#[tokio::test]
+async fn a_prompt_becomes_a_file() {
+    let stage = Stage::new(SOON).await;
+    let mut arguments = vec!["generate", "A fox", "-o", "fox.mp4"];
+    arguments.extend(QUICK);
+    let run = stage.luma(&arguments).await.exits(0);
+    assert_eq!(stage.files(), ["fox.mp4"]);
+    let bytes = stage.file("fox.mp4").expect("a file").len();
+    assert!(run.stdout.contains("state      completed\n"), "{run:?}");
+    assert!(run.stdout.contains("size       1360x752\n"), "{run:?}");
+    assert!(run.stdout.contains("file       fox.mp4 ("), "{run:?}");
+    assert!(bytes > 1_000, "{bytes}");
+    run.complains(" is accepted\n").complains(" downloading\n");
+    assert_eq!(
+        stage.submits(),
+        [json!({ "action": "generate", "async": true, "prompt": "A fox" })]
+    );
+    assert_eq!(stage.simulator.stats().media_requests_with_authorization, 0);
+}
+
+#[tokio::test]
+async fn every_option_is_sent() {
+    let stage = Stage::new(AT_ONCE).await;
+    let url = "https://example.com";
+    let options = [
+        ["--aspect-ratio", "21:9"],
+        ["--end-image", url],
+        ["--callback-url", "http://127.0.0.1:9/callback"],
+    ]
+    .concat();
+    let options = [&options[..], &["--loop", "--no-enhancement", "--no-wait"]].concat();
+    let generate = ["generate", "A fox", "--start-image", url];
+    stage
+        .luma(&[&generate, &options[..]].concat())
+        .await
+        .exits(0);
+    stage
+        .luma(&[&["extend", "video-1", "More"], &options[..]].concat())
+        .await
+        .exits(0);
+    stage
+        .luma(&["extend", "https://example.com/1.mp4", "More", "--no-wait"])
+        .await
+        .exits(0);
+    let callback = "http://127.0.0.1:9/callback";
+    assert_eq!(
+        stage.submits(),
+        [
+            json!({
+                "action": "generate", "async": true, "prompt": "A fox", "aspect_ratio": "21:9",
+                "start_image_url": url, "end_image_url": url, "callback_url": callback,
+                "loop": true, "enhancement": false,
+            }),
+            json!({
+                "action": "extend", "async": true, "prompt": "More", "aspect_ratio": "21:9",
+                "video_id": "video-1", "end_image_url": url, "callback_url": callback,
+                "loop": true, "enhancement": false,
+            }),
+            json!({
+                "action": "extend", "async": true, "prompt": "More",
+                "video_url": "https://example.com/1.mp4",
+            }),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn without_a_wait_there_is_the_id_alone() {
+    let stage = Stage::new(NEVER).await;
+    let run = stage
+        .luma(&["generate", "A fox", "--no-wait"])
+        .await
+        .exits(0);
+    let id = run.stdout.strip_suffix('\n').expect("a line");
+    assert!(stage.simulator.task(id).is_some(), "{run:?}");
+    assert_eq!(run.stderr, "");
+    let run = stage
+        .luma(&["--json", "generate", "A fox", "--no-wait"])
+        .await
+        .exits(0);
+    let document = run.json();
+    let id = document["task_id"].as_str().expect("an id");
+    assert!(stage.simulator.task(id).is_some(), "{run:?}");
+    assert_eq!(document, json!({ "task_id": id, "state": "pending" }));
+}
+
+#[tokio::test]
+async fn the_json_document() {
+    let stage = Stage::new(AT_ONCE).await;
+    let mut arguments = vec!["generate", "A fox", "--json", "-o", "fox.mp4"];
+    arguments.extend(QUICK);
+    let document = stage.luma(&arguments).await.exits(0).json();
+    let id = document["task_id"].as_str().expect("an id");
+    let task = stage.simulator.task(id).expect("a task");
+    let expected = json!({
+        "task_id": id,
+        "state": "completed",
+        "prompt": "A fox",
+        "video": {
+            "id": task["response"]["video_id"],
+            "url": stage.simulator.video_url(id),
+            "width": 1360,
+            "height": 752,
+        },
+        "thumbnail": { "url": stage.simulator.thumbnail_url(id), "width": 1360, "height": 752 },
+        "created_at": task["created_at"],
+        "started_at": task["started_at"],
+        "finished_at": task["finished_at"],
+        "elapsed": task["elapsed"],
+        "file": { "path": "fox.mp4", "bytes": stage.file("fox.mp4").expect("a file").len() },
+    });
+    assert_eq!(document, expected);
+}
+
+#[tokio::test]
+async fn a_file_is_decided_before_anything_is_paid_for() {
+    let stage = Stage::new(AT_ONCE).await;
+    std::fs::write(stage.folder.path().join("there.mp4"), "mine").expect("a file");
+    for (file, complaint) in [
+        (
+            "there.mp4",
+            "is there already: choose another name, or say --overwrite",
+        ),
+        ("none/new.mp4", "there is no such folder"),
+        ("..", "is no name for a file"),
+        (".", "is no name for a file"),
+    ] {
+        let run = stage.luma(&["generate", "A fox", "-o", file]).await;
+        run.exits(2).complains(complaint);
+    }
+    assert_eq!(stage.simulator.stats().requests(), 0);
+    assert_eq!(stage.files(), ["there.mp4"]);
+    assert_eq!(stage.file("there.mp4").as_deref(), Some(&b"mine"[..]));
+    let mut arguments = vec!["generate", "A fox", "-o", "there.mp4", "--overwrite"];
+    arguments.extend(QUICK);
+    stage.luma(&arguments).await.exits(0);
+    assert_ne!(stage.file("there.mp4").as_deref(), Some(&b"mine"[..]));
+}
+
+#[tokio::test]
+async fn a_failed_task_is_1() {
+    let stage = Stage::new(AT_ONCE).await;
+    let fails = TaskScript::fails("content_moderated", "no foxes today");
+    stage.simulator.on_submit(fails.times(2));
+    let run = stage
+        .luma(&["generate", "A fox", "--interval", "20ms"])
+        .await;
+    run.exits(1).complains("content_moderated: no foxes today");
+    let mut arguments = vec!["--json", "generate", "A fox"];
+    arguments.extend(QUICK);
+    let document = stage.luma(&arguments).await.exits(1).json();
+    assert_eq!(document["state"], "failed");
+    assert_eq!(document["error"]["kind"], "task_failed");
+    assert_eq!(document["error"]["code"], "content_moderated");
+    assert!(document["error"]["trace_id"].is_string(), "{document}");
+    assert!(document["task_id"].is_string(), "{document}");
+}
+
+#[tokio::test]
+async fn what_the_service_refuses_is_3() {
+    let stage = Stage::new(AT_ONCE).await;
+    let refused = TaskScript::refused(403, "used_up", "the balance is 0");
+    stage.simulator.on_submit(refused.times(2));
+    let run = stage.luma(&["generate", "A fox"]).await.exits(3);
+    assert_eq!(run.stdout, "");
+    run.complains("error: used_up (HTTP 403): the balance is 0 (top up the account)");
+    let document = stage
+        .luma(&["--json", "generate", "A fox"])
+        .await
+        .exits(3)
+        .json();
+    assert_eq!(document["error"]["kind"], "api");
+    assert_eq!(document["error"]["code"], "used_up");
+    assert_eq!(document["error"]["http_status"], 403);
+    assert_eq!(stage.billed(), 0);
+
+    let run = stage
+        .luma(&["--token", "another", "generate", "A fox"])
+        .await;
+    run.exits(3).complains("check the API token");
+}
+
+#[tokio::test]
+async fn no_service_is_3() {
+    // Port 9 of this machine: nobody listens, or discards.
+    let address = "http://127.0.0.1:9";
+    let arguments = [
+        "--token",
+        "any",
+        "--base-url",
+        address,
+        "--json",
+        "generate",
+        "A fox",
+    ];
+    let run = luma(&arguments).await.exits(3);
+    assert_eq!(run.json()["error"]["kind"], "network");
+    run.complains("could not connect to the service: ");
+}
+
+#[tokio::test]
+async fn a_deadline_is_4_and_says_how_to_go_on() {
+    let stage = Stage::new(NEVER).await;
+    let mut arguments = vec![
+        "--json",
+        "generate",
+        "A fox",
+        "--timeout",
+        "300ms",
+        "-o",
+        "my fox.mp4",
+    ];
+    arguments.extend(QUICK);
+    let run = stage.luma(&arguments).await.exits(4);
+    let document = run.json();
+    assert_eq!(document["error"]["kind"], "deadline");
+    let id = document["task_id"].as_str().expect("an id");
+    run.complains(&format!("Go on with: luma wait {id} -o 'my fox.mp4'\n"));
+    assert_eq!(stage.files(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_not_submitted_again() {
+    let stage = Stage::new(AT_ONCE).await;
+    stage
+        .simulator
+        .inject(Fault::reset_after().on(Target::Submit));
+    let run = stage.luma(&["--json", "generate", "A fox"]).await.exits(3);
+    assert_eq!(run.json()["error"]["kind"], "unconfirmed");
+    let run = run.complains("may have been accepted and billed");
+    let run = run.complains("Do not submit again before you know");
+    let run = run.complains(": luma history --since 20");
+    run.complains("--find-lost");
+    assert_eq!(stage.submits().len(), 1);
+}
+
+#[tokio::test]
+async fn a_lost_task_is_found() {
+    let stage = Stage::new(AT_ONCE).await;
+    stage.task("Another").await;
+    stage
+        .simulator
+        .inject(Fault::reset_after().on(Target::Submit));
+    let mut arguments = vec!["generate", "A fox", "--find-lost", "-o", "fox.mp4"];
+    arguments.extend(QUICK);
+    let run = stage.luma(&arguments).await.exits(0);
+    run.complains("looking for its task");
+    assert_eq!(stage.files(), ["fox.mp4"]);
+    assert_eq!(stage.submits().len(), 2);
+    assert_eq!(stage.billed(), 2);
+}
+
+#[tokio::test]
+async fn a_submit_that_never_arrived_is_safe_to_repeat() {
+    let stage = Stage::new(AT_ONCE).await;
+    stage.task("Another").await;
+    stage.simulator.inject(Fault::html(502).on(Target::Submit));
+    let run = stage
+        .luma(&["--json", "generate", "A fox", "--find-lost"])
+        .await
+        .exits(3);
+    assert_eq!(run.json()["error"]["kind"], "api");
+    run.complains("it is safe to submit again");
+    assert_eq!(stage.submits().len(), 2);
+    assert_eq!(stage.billed(), 1);
+}
+
+#[tokio::test]
+async fn a_search_that_cannot_tell_says_so() {
+    let stage = Stage::new(AT_ONCE).await;
+    stage.simulator.history_supported(false);
+    stage
+        .simulator
+        .inject(Fault::reset_after().on(Target::Submit));
+    let run = stage
+        .luma(&["--json", "generate", "A fox", "--find-lost"])
+        .await
+        .exits(3);
+    assert_eq!(run.json()["error"]["kind"], "unconfirmed");
+    run.complains("the service shows no history of the account");
+}

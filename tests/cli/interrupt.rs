@@ -1,0 +1,137 @@
+//! Ctrl-C.
+#![cfg(unix)]
+
+use std::time::Duration;
+
+use luma_client::simulator::{Fault, JobDuration, Target};
+use tokio::process::Child;
+
+use super::{NEVER, Stage, end, eventually};
+
+fn interrupt(child: &Child) {
+    let id = child.id().expect("it runs").to_string();
+    let kill = std::process::Command::new("kill")
+        .args(["-INT", &id])
+        .status();
+    assert!(kill.expect("kill").success());
+}
+
+#[tokio::test]
+async fn an_interrupted_wait_says_how_to_go_on() {
+    let stage = Stage::new(NEVER).await;
+    let url = stage.simulator.url();
+    let arguments = [
+        "--base-url",
+        url,
+        "generate",
+        "A fox",
+        "-o",
+        "fox.mp4",
+        "--interval",
+        "20ms",
+    ];
+    let child = stage.command(arguments).spawn().expect("it starts");
+    eventually("a lookup", || stage.simulator.stats().lookups > 1).await;
+    interrupt(&child);
+    let run = end(child).await.exits(130);
+    let id = run
+        .stdout
+        .lines()
+        .next()
+        .and_then(|line| line.strip_prefix("task       "));
+    let id = id.expect("an id").to_owned();
+    let run = run.complains("interrupted; the task goes on");
+    let expected = format!("Go on with: luma --base-url {url} wait {id} -o fox.mp4\n");
+    assert!(run.stderr.ends_with(&expected), "{run:?}");
+
+    // The very command that it printed.
+    stage.simulator.complete(&id);
+    let arguments = expected
+        .trim()
+        .strip_prefix("Go on with: luma ")
+        .expect("a command");
+    end(stage
+        .command(arguments.split(' '))
+        .spawn()
+        .expect("it starts"))
+    .await
+    .exits(0);
+    assert_eq!(stage.files(), ["fox.mp4"]);
+    assert_eq!(stage.billed(), 1);
+}
+
+#[tokio::test]
+async fn of_many_tasks_those_that_are_open_go_on() {
+    let stage = Stage::new(NEVER).await;
+    let ids = [stage.task("A fox").await, stage.task("A bear").await];
+    stage.simulator.complete(&ids[0]);
+    let arguments = [
+        "--json",
+        "wait",
+        &ids[0],
+        &ids[1],
+        "--interval",
+        "20ms",
+        "--download",
+        ".",
+    ];
+    let child = stage.command(arguments).spawn().expect("it starts");
+    let first = format!("{}.mp4", ids[0]);
+    eventually("a file", || stage.file(&first).is_some()).await;
+    // Until the program has seen it, too.
+    let lookups = stage.simulator.stats().lookups;
+    eventually("lookups", || stage.simulator.stats().lookups > lookups + 2).await;
+    interrupt(&child);
+    let run = end(child).await.exits(130);
+    let tasks = run.json()["tasks"].clone();
+    assert_eq!(tasks[0]["state"], "completed");
+    assert_eq!(tasks[0]["file"]["path"], format!("./{first}"));
+    assert_eq!(tasks[1]["error"]["kind"], "interrupted");
+    let open = &ids[1];
+    run.complains(&format!("Go on with: luma wait {open} --download .\n"));
+}
+
+#[tokio::test]
+async fn a_submit_under_way_is_waited_for() {
+    let stage = Stage::new(JobDuration::Fixed(Duration::from_secs(3_600))).await;
+    let slow = Fault::slow(Duration::from_secs(2)).on(Target::Submit);
+    stage.simulator.inject(slow);
+    let child = stage
+        .command(["generate", "A fox"])
+        .spawn()
+        .expect("it starts");
+    eventually("a submit", || stage.billed() == 1).await;
+    interrupt(&child);
+    let run = end(child).await.exits(130);
+    let run = run
+        .complains("waiting for its answer")
+        .complains(" is accepted\n");
+    run.complains("Go on with: luma wait ");
+}
+
+#[tokio::test]
+async fn a_second_interrupt_gives_a_submit_up() {
+    let stage = Stage::new(NEVER).await;
+    stage
+        .simulator
+        .inject(Fault::silence().accepting(true).on(Target::Submit));
+    let mut child = stage
+        .command(["--json", "generate", "A fox"])
+        .spawn()
+        .expect("it starts");
+    eventually("a submit", || stage.billed() == 1).await;
+    interrupt(&child);
+    // The second one counts once the first was taken note of.
+    let mut stderr = tokio::io::BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    tokio::io::AsyncBufReadExt::read_line(&mut stderr, &mut line)
+        .await
+        .expect("a line");
+    assert!(line.contains("Ctrl-C once more"), "{line}");
+    interrupt(&child);
+    let run = end(child).await.exits(130);
+    let error = &run.json()["error"];
+    assert_eq!(error["kind"], "interrupted");
+    let hint = error["hint"].as_str().expect("a hint");
+    assert!(hint.contains("luma history --since"), "{hint}");
+}

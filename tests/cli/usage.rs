@@ -1,0 +1,137 @@
+//! Help, mistakes, and what is refused before anything is sent.
+
+use super::{AT_ONCE, Stage, luma};
+
+const COMMANDS: [&str; 8] = [
+    "generate",
+    "extend",
+    "task",
+    "wait",
+    "history",
+    "download",
+    "simulate",
+    "completions",
+];
+
+#[tokio::test]
+async fn help() {
+    let run = luma(&["--help"]).await.exits(0);
+    insta::assert_snapshot!("help", run.stdout);
+    for command in COMMANDS {
+        let run = luma(&[command, "--help"]).await.exits(0);
+        insta::assert_snapshot!(format!("help_{command}"), run.stdout);
+        assert!(run.stdout.contains("Examples:\n"), "{command}");
+    }
+    let version = luma(&["--version"]).await.exits(0).stdout;
+    assert_eq!(version, concat!("luma ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[tokio::test]
+async fn mistakes_are_2_and_nothing_is_sent() {
+    let stage = Stage::new(AT_ONCE).await;
+    for (arguments, complaint) in [
+        (&[][..], "Usage: luma"),
+        (&["generat", "A fox"], "'generate'"),
+        (&["generate"], "<PROMPT>"),
+        (&["generate", " "], "the prompt is blank"),
+        (
+            &["generate", "A fox", "--aspect-ratio", "5:4"],
+            "possible values: 16:9",
+        ),
+        (
+            &["generate", "A fox", "--start-image", "fox.jpg"],
+            "start_image_url is no http",
+        ),
+        (
+            &["generate", "A fox", "--end-image", "file:///fox.jpg"],
+            "end_image_url is no http",
+        ),
+        (
+            &["generate", "A fox", "--callback-url", "me"],
+            "callback_url is no http",
+        ),
+        (
+            &["generate", "A fox", "--timeout", "soon"],
+            "it is no duration",
+        ),
+        (&["generate", "A fox", "--interval", "0"], "more than zero"),
+        (&["generate", "A fox", "--overwrite"], "--output <FILE>"),
+        (
+            &["generate", "A fox", "--no-wait", "-o", "x.mp4"],
+            "cannot be used with",
+        ),
+        (&["generate", "A fox", "another"], "unexpected argument"),
+        (&["extend", "video-1"], "<PROMPT>"),
+        (&["extend", " ", "More"], "the video id is blank"),
+        (
+            &["extend", "ftp://example.com/1.mp4", "More"],
+            "video_url is no http",
+        ),
+        (&["task"], "<TASK_ID>"),
+        (&["task", "two words"], "a task id is neither blank"),
+        (&["wait"], "<TASK_ID>"),
+        (&["wait", ""], "a task id is neither blank"),
+        (
+            &["wait", "one", "-o", "x", "--download", "y"],
+            "cannot be used with",
+        ),
+        (&["wait", "one", "--timeout", "0"], "more than zero"),
+        (&["history", "--limit", "0"], "0 is not in 1.."),
+        (&["history", "--since", "then"], "it is no time"),
+        (&["download", ""], "a task id is neither blank"),
+        (
+            &["download", "one", "-o", "none/x.mp4"],
+            "there is no such folder",
+        ),
+        (&["simulate", "--fault", "moon:503"], "for \"moon\""),
+        (
+            &["simulate", "--duration", "3m..1m"],
+            "the shortest comes first",
+        ),
+        (&["completions", "tcsh"], "possible values: bash"),
+        (
+            &["--simulate", "history", "--base-url", "http://127.0.0.1"],
+            "cannot be used with",
+        ),
+        (&["--token", " ", "history"], "the API token is blank"),
+        (
+            &["--token", "two words", "history"],
+            "characters in it that no token has",
+        ),
+        (
+            &["--base-url", "http://example.com", "history"],
+            "use https",
+        ),
+    ] {
+        let run = stage.luma(arguments).await.exits(2).complains(complaint);
+        assert_eq!(run.stdout, "", "{arguments:?}");
+        let run = stage
+            .luma(&[arguments, &["--json"]].concat())
+            .await
+            .exits(2);
+        assert_eq!(run.json()["error"]["kind"], "bad_input", "{arguments:?}");
+        assert!(run.json()["error"]["message"].is_string(), "{arguments:?}");
+    }
+    assert_eq!(stage.simulator.stats().connections, 0);
+    assert_eq!(stage.files(), [""; 0]);
+}
+
+#[tokio::test]
+async fn without_a_token_there_is_a_way_out() {
+    let run = luma(&["generate", "A fox"]).await.exits(2);
+    run.complains("Set ACEDATACLOUD_API_TOKEN")
+        .complains("--simulate");
+}
+
+#[tokio::test]
+async fn completions_for_every_shell() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let run = luma(&["completions", shell]).await.exits(0);
+        assert!(run.stdout.contains("aspect-ratio"), "{shell}");
+        let document = luma(&["--json", "completions", shell])
+            .await
+            .exits(0)
+            .json();
+        assert_eq!(document["script"].as_str(), Some(run.stdout.as_str()));
+    }
+}
