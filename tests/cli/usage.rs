@@ -2,7 +2,7 @@
 
 use super::{AT_ONCE, Stage, luma};
 
-const COMMANDS: [&str; 8] = [
+const COMMANDS: [&str; 9] = [
     "generate",
     "extend",
     "task",
@@ -10,6 +10,7 @@ const COMMANDS: [&str; 8] = [
     "history",
     "download",
     "simulate",
+    "mcp",
     "completions",
 ];
 

@@ -4,6 +4,8 @@ use std::{convert::Infallible, ffi::OsStr, fmt};
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
 
+#[cfg(feature = "mcp-server")]
+use crate::mcp;
 use crate::{
     completions, download, extend,
     failure::{Exit, Failure, Kind},
@@ -82,7 +84,20 @@ pub enum Command {
     History(history::Args),
     Download(download::Args),
     Simulate(simulate::Args),
+    #[cfg(feature = "mcp-server")]
+    Mcp(mcp::Args),
     Completions(completions::Args),
+}
+
+impl Command {
+    /// Whether it serves others, so that only its log says what went wrong.
+    pub fn serves(&self) -> bool {
+        match self {
+            #[cfg(feature = "mcp-server")]
+            Self::Mcp(_) => true,
+            _ => false,
+        }
+    }
 }
 
 /// A token as it was typed. It is never shown.

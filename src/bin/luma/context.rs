@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use luma_client::{Luma, Pace};
+use luma_client::{Luma, LumaBuilder, Pace};
 
 use crate::{
     cli::Globals,
@@ -41,15 +41,8 @@ impl<'a> Context<'a> {
                 simulated: Some(simulated),
             });
         }
-        let mut builder = Luma::builder();
-        if let Some(token) = &globals.token {
-            builder = builder.token(token.expose());
-        }
-        if let Some(url) = &globals.base_url {
-            builder = builder.base_url(url);
-        }
         Ok(Self {
-            luma: builder.build()?,
+            luma: client(globals).build()?,
             output,
             pace: Pace::default(),
             usual: Self::USUAL,
@@ -77,4 +70,16 @@ impl<'a> Context<'a> {
     pub fn is_simulated(&self) -> bool {
         self.simulated.is_some()
     }
+}
+
+/// The client that the options ask for.
+pub fn client(globals: &Globals) -> LumaBuilder {
+    let mut builder = Luma::builder();
+    if let Some(token) = &globals.token {
+        builder = builder.token(token.expose());
+    }
+    if let Some(url) = &globals.base_url {
+        builder = builder.base_url(url);
+    }
+    builder
 }

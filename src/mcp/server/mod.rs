@@ -41,7 +41,7 @@ pub use self::{
     http::{HttpOptions, HttpServer, InvalidOptions},
 };
 use self::{handler::Handler, limits::Limits};
-use crate::{Error, Luma};
+use crate::Luma;
 
 /// The largest message that is read, in bytes, over HTTP as well as over stdio.
 const MAX_MESSAGE: usize = 1 << 20;
@@ -91,19 +91,14 @@ impl Server {
         }
     }
 
-    /// A server for who has no token yet: it lists everything, but a tool that needs an account
-    /// answers that the token is missing.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Config`] where the base URL of the environment cannot be used.
-    pub fn without_token() -> Result<Self, Error> {
-        // The token is never sent: nothing that would send it is called.
-        let luma = Luma::builder().token("none").build()?;
-        Ok(Self {
+    /// A server without an account of its own: whatever the token of this client is, it is never
+    /// sent. Everything is listed, but a tool that needs an account answers that the token is
+    /// missing; over HTTP requests can bring [one of their own](Access::TokenFromRequest).
+    pub fn without_token(luma: Luma) -> Self {
+        Self {
             has_token: false,
             ..Self::new(luma)
-        })
+        }
     }
 
     /// Offers the lookup tools alone: nothing can be spent.
