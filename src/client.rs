@@ -3,6 +3,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use http::HeaderMap;
+#[cfg(feature = "mcp")]
+use secrecy::ExposeSecret;
 use secrecy::SecretString;
 use url::Url;
 
@@ -139,6 +141,30 @@ impl Luma {
     /// The generated client, with authentication, timeouts and retries in place.
     pub fn api(&self) -> &api::Client {
         &self.core.api
+    }
+
+    /// The same client for another account. Connections stay shared; the poller does not, because
+    /// no account may look up the tasks of another.
+    #[cfg(feature = "mcp-server")]
+    pub(crate) fn with_token(&self, token: SecretString) -> Result<Self, ConfigError> {
+        let core = &self.core;
+        let mut api = core.api.clone();
+        api.inner.token = Arc::new(config::token(Some(token), |_| None)?);
+        Ok(Self {
+            core: Arc::new(Core {
+                hub: Hub::new(api.clone()),
+                media: core.media.clone(),
+                api,
+            }),
+        })
+    }
+
+    /// The text without the token; `None` where it is not in there. A token so short that it could
+    /// be a part of any word counts as not there.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn without_token(&self, text: &str) -> Option<String> {
+        let token = self.core.api.inner.token.expose_secret();
+        (token.len() >= 8 && text.contains(token)).then(|| text.replace(token, "[token]"))
     }
 
     pub(crate) async fn retrieve(&self, id: &TaskId) -> Result<Task> {

@@ -31,6 +31,8 @@ mod download;
 mod error;
 mod handle;
 mod history;
+#[cfg(feature = "mcp")]
+pub mod mcp;
 mod orphan;
 mod pace;
 mod retry;

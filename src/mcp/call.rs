@@ -1,0 +1,146 @@
+//! The way back: a call as a host sends it, and its answer as the host wants it.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use super::{
+    context::Context,
+    dispatch,
+    outcome::{Outcome, UnknownTool},
+};
+use crate::client::Luma;
+
+/// A call of a tool, in whatever format it came.
+///
+/// ```
+/// use luma_client::mcp::Call;
+/// use serde_json::json;
+///
+/// let call = Call::read(&json!({
+///     "id": "call_1",
+///     "type": "function",
+///     "function": { "name": "luma_list_actions", "arguments": "{}" },
+/// }))?;
+/// assert_eq!(call.name, "luma_list_actions");
+/// # Ok::<(), luma_client::mcp::NotACall>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Call {
+    /// The tool.
+    pub name: String,
+    /// The arguments as they came: an object, the text of one, or null.
+    pub arguments: Value,
+    /// What ties the answer to the call, where the host sends it.
+    pub id: Option<String>,
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Format {
+    Mcp,
+    OpenAiChat,
+    OpenAiResponses,
+    Anthropic,
+    Gemini,
+}
+
+/// A JSON value is no call of a tool in any of the known formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NotACall;
+
+impl fmt::Display for NotACall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this is no call of a tool as MCP, OpenAI, Anthropic or Gemini send it")
+    }
+}
+
+impl std::error::Error for NotACall {}
+
+impl Call {
+    /// Reads a call. Its format is known by its shape:
+    ///
+    /// - OpenAI, Chat Completions: an entry of `tool_calls`, `{"id", "function": {"name",
+    ///   "arguments"}}`
+    /// - OpenAI, Responses: an `output` item, `{"type": "function_call", "call_id", "name",
+    ///   "arguments"}`
+    /// - Anthropic: a content block, `{"type": "tool_use", "id", "name", "input"}`
+    /// - Gemini: a part, `{"functionCall": {"name", "args"}}`, or what is in it
+    /// - MCP: a `tools/call` request, or its `params`, `{"name", "arguments"}`
+    ///
+    /// # Errors
+    ///
+    /// [`NotACall`] where it is none of them.
+    pub fn read(message: &Value) -> Result<Self, NotACall> {
+        let (format, body, arguments, id) = if message["type"] == "function_call" {
+            let id = &message["call_id"];
+            (Format::OpenAiResponses, message, "arguments", id)
+        } else if message["type"] == "tool_use" {
+            (Format::Anthropic, message, "input", &message["id"])
+        } else if message["function"].is_object() {
+            let body = &message["function"];
+            (Format::OpenAiChat, body, "arguments", &message["id"])
+        } else if message["functionCall"].is_object() {
+            let body = &message["functionCall"];
+            (Format::Gemini, body, "args", &body["id"])
+        } else if message["args"].is_object() {
+            (Format::Gemini, message, "args", &message["id"])
+        } else if message["method"] == "tools/call" {
+            (Format::Mcp, &message["params"], "arguments", &Value::Null)
+        } else {
+            (Format::Mcp, message, "arguments", &Value::Null)
+        };
+        Ok(Self {
+            name: body["name"].as_str().ok_or(NotACall)?.to_owned(),
+            arguments: body[arguments].clone(),
+            id: id.as_str().map(str::to_owned),
+            format,
+        })
+    }
+
+    /// Calls the tool, see [`call`](super::call).
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownTool`] where no tool has the name; `Outcome::from` makes an answer of it.
+    pub async fn run(&self, luma: &Luma, context: &Context) -> Result<Outcome, UnknownTool> {
+        dispatch::call(luma, &self.name, self.arguments.clone(), context).await
+    }
+
+    /// The answer in the format of the call: a message with the role `tool`, a
+    /// `function_call_output` item, a `tool_result` block, a `functionResponse` part, or the
+    /// `result` of MCP.
+    pub fn answer(&self, outcome: &Outcome) -> Value {
+        match self.format {
+            Format::Mcp => outcome.to_mcp(),
+            Format::OpenAiChat => json!({
+                "role": "tool",
+                "tool_call_id": self.id,
+                "content": outcome.text,
+            }),
+            Format::OpenAiResponses => json!({
+                "type": "function_call_output",
+                "call_id": self.id,
+                "output": outcome.text,
+            }),
+            Format::Anthropic => json!({
+                "type": "tool_result",
+                "tool_use_id": self.id,
+                "content": outcome.text,
+                "is_error": outcome.is_error,
+            }),
+            Format::Gemini => {
+                // Gemini knows these two keys.
+                let key = if outcome.is_error { "error" } else { "output" };
+                let result = &outcome.structured_content["result"];
+                let mut response = json!({ "name": self.name, "response": { key: result } });
+                if let Some(id) = &self.id {
+                    response["id"] = id.as_str().into();
+                }
+                json!({ "functionResponse": response })
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The catalogue as each host wants it: what goes under `tools` of a request to it.
+//!
+//! ```
+//! let tools = luma_client::mcp::export::anthropic();
+//! assert_eq!(tools[0]["name"], "luma_generate_video");
+//! ```
+
+use serde_json::{Map, Value, json};
+
+use super::tools::{Tool, tools};
+
+/// For MCP: the `tools` of a `tools/list` result.
+pub fn mcp() -> Value {
+    json!(tools())
+}
+
+/// For OpenAI's Chat Completions, and the many services that speak it. All tools are `strict`.
+pub fn openai_chat() -> Value {
+    each(|tool| {
+        json!({
+            "type": "function",
+            "function": {
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": strict(&tool.input_schema),
+                "strict": true,
+            },
+        })
+    })
+}
+
+/// For OpenAI's Responses. All tools are `strict`.
+pub fn openai_responses() -> Value {
+    each(|tool| {
+        json!({
+            "type": "function",
+            "name": tool.name,
+            "description": tool.description,
+            "parameters": strict(&tool.input_schema),
+            "strict": true,
+        })
+    })
+}
+
+/// For Anthropic's Messages.
+pub fn anthropic() -> Value {
+    each(|tool| {
+        json!({
+            "name": tool.name,
+            "description": tool.description,
+            "input_schema": tool.input_schema,
+        })
+    })
+}
+
+/// For Gemini: one entry with all function declarations.
+pub fn gemini() -> Value {
+    let declarations = each(|tool| {
+        let mut declaration = json!({ "name": tool.name, "description": tool.description });
+        // A schema without properties is refused; none at all means no parameters.
+        if has_properties(&tool.input_schema) {
+            declaration["parametersJsonSchema"] =
+                Value::Object(keep(&tool.input_schema, &GEMINI_KEYWORDS));
+        }
+        declaration
+    });
+    json!([{ "functionDeclarations": declarations }])
+}
+
+fn each(export: impl Fn(&Tool) -> Value) -> Value {
+    tools().iter().map(export).collect()
+}
+
+fn has_properties(schema: &Map<String, Value>) -> bool {
+    schema["properties"]
+        .as_object()
+        .is_some_and(|properties| !properties.is_empty())
+}
+
+/// What strict hosts accept everywhere. Lengths and limits are not among it: some refuse them. They
+/// stand in the descriptions, and are checked when the call comes.
+const STRICT_KEYWORDS: [&str; 7] = [
+    "type",
+    "description",
+    "enum",
+    "items",
+    "properties",
+    "required",
+    "additionalProperties",
+];
+
+/// What Gemini documents for `parametersJsonSchema`. Not among it: `default`, `minLength`,
+/// `maxLength`.
+const GEMINI_KEYWORDS: [&str; 11] = [
+    "type",
+    "description",
+    "enum",
+    "items",
+    "minItems",
+    "maxItems",
+    "minimum",
+    "maximum",
+    "properties",
+    "required",
+    "additionalProperties",
+];
+
+/// The same schema with these keywords alone.
+fn keep(schema: &Map<String, Value>, keywords: &[&str]) -> Map<String, Value> {
+    let below = |schema: &Value| match schema {
+        Value::Object(schema) => Value::Object(keep(schema, keywords)),
+        other => other.clone(),
+    };
+    schema
+        .iter()
+        .filter(|(keyword, _)| keywords.contains(&keyword.as_str()))
+        .map(|(keyword, value)| {
+            let value = match (keyword.as_str(), value) {
+                ("properties", Value::Object(properties)) => properties
+                    .iter()
+                    .map(|(name, schema)| (name.clone(), below(schema)))
+                    .collect(),
+                ("items", schema) => below(schema),
+                (_, value) => value.clone(),
+            };
+            (keyword.clone(), value)
+        })
+        .collect()
+}
+
+/// The schema as strict hosts want it: every property required, what is optional as nullable.
+fn strict(schema: &Map<String, Value>) -> Value {
+    let mut schema = keep(schema, &STRICT_KEYWORDS);
+    let required = schema.remove("required").unwrap_or_default();
+    let is_required = |name: &str| {
+        let names = required.as_array();
+        names.is_some_and(|names| names.iter().any(|required| required == name))
+    };
+    let mut names = Vec::new();
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        for (name, property) in properties.iter_mut() {
+            names.push(name.clone());
+            if !is_required(name) {
+                let kind = property["type"].take();
+                property["type"] = json!([kind, "null"]);
+                if let Some(Value::Array(values)) = property.get_mut("enum") {
+                    values.push(Value::Null);
+                }
+            }
+        }
+    }
+    schema.insert("required".into(), names.into());
+    Value::Object(schema)
+}
