@@ -284,7 +284,7 @@ async fn mistakes_are_2_and_nothing_listens() {
         (&["--http", "nowhere"], "--http"),
         (&["--access-key", KEY], "--http"),
         (&["--token-from-request"], "--http"),
-        (&["--max-videos", "-1"], "--max-videos"),
+        (&["--max-videos", "many"], "--max-videos"),
     ] {
         let server = with_account(&simulator, arguments)
             .spawn()
