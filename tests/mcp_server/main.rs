@@ -158,3 +158,8 @@ async fn eventually(what: &str, is_so: impl Fn() -> bool) {
     }
     panic!("it never happens: {what}");
 }
+
+fn is_processing(simulator: &Simulator, id: &str) -> bool {
+    let task = simulator.task(id).expect("a task");
+    task["response"]["state"] == "processing"
+}

@@ -10,6 +10,7 @@ use rmcp::{
     },
     service::PeerRequestOptions,
 };
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 use super::*;
 
@@ -157,6 +158,7 @@ async fn a_server_that_stops_ends_its_holds_first() {
     let session = client.clone().serve_with_lifecycle(ours, lifecycle).await;
     let session = session.expect("a session");
     let id = generate(&session).await;
+    eventually("processing", || is_processing(&simulator, &id)).await;
     let held = async { call(&session, "luma_get_task", json!({ "task_id": id })).await };
     let stopping = async {
         eventually("progress", || {
@@ -166,7 +168,9 @@ async fn a_server_that_stops_ends_its_holds_first() {
         stop.cancel();
     };
     let (held, ()) = tokio::join!(held, stopping);
-    assert_eq!(held.is_error, Some(true));
+    // It says how things stand.
+    let held = held.structured_content.expect("content");
+    assert_eq!(held["result"]["state"], "processing");
     let end = tokio::time::timeout(Duration::from_secs(30), serving).await;
     end.expect("in time")
         .expect("no panic")
@@ -198,4 +202,46 @@ async fn prompts_and_completions() {
             .await;
         assert_eq!(values.expect("values").completion.values, ["9:16", "9:21"]);
     }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_is_answered_but_for_what_is_held() {
+    let simulator = simulator().await;
+    let (ours, theirs) = tokio::io::duplex(1 << 16);
+    let (reader, writer) = tokio::io::split(theirs);
+    tokio::spawn(server(&simulator).serve(reader, writer, CancellationToken::new()));
+    let (reader, mut writer) = tokio::io::split(ours);
+    let mut lines = BufReader::new(reader).lines();
+    let meta = json!({
+        "progressToken": 7,
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let request = |id: u32, tool: &str, arguments: Value| {
+        let params = json!({ "name": tool, "arguments": arguments, "_meta": meta });
+        let call = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params });
+        format!("{call}\n")
+    };
+    let fox = json!({ "prompt": "A fox" });
+    let submit = request(1, "luma_generate_video", fox.clone());
+    writer.write_all(submit.as_bytes()).await.expect("written");
+    let next = lines.next_line().await.expect("read").expect("a line");
+    let answer: Value = serde_json::from_str(&next).expect("JSON");
+    let id = &answer["result"]["structuredContent"]["result"]["task_id"];
+    let lookup = request(2, "luma_get_task", json!({ "task_id": id }));
+    writer.write_all(lookup.as_bytes()).await.expect("written");
+    let next = lines.next_line().await.expect("read").expect("a line");
+    assert!(next.contains("notifications/progress"), "{next}");
+
+    // What was sent before the end is done and answered all the same.
+    let submit = request(3, "luma_generate_video", fox);
+    writer.write_all(submit.as_bytes()).await.expect("written");
+    writer.shutdown().await.expect("closed");
+    let mut answered = Vec::new();
+    while let Some(line) = lines.next_line().await.expect("read") {
+        let message: Value = serde_json::from_str(&line).expect("JSON");
+        answered.extend(message["id"].as_u64());
+    }
+    assert_eq!(answered, [3]);
+    assert_eq!(simulator.stats().submits_billed, 2);
 }

@@ -3,7 +3,9 @@
 use std::{
     convert::Infallible,
     future::pending,
+    pin::pin,
     sync::{Arc, LazyLock},
+    time::Duration,
 };
 
 use http::request::Parts;
@@ -13,18 +15,19 @@ use rmcp::{
         CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams,
         CompleteRequestParams, CompleteResult, ContentBlock, DiscoverResult,
         GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult, Implementation,
-        ListPromptsResult, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
-        Resource, ServerCapabilities, ServerConfig, Tool, ToolAnnotations, UpdateTaskParams,
+        JsonObject, ListPromptsResult, ListToolsResult, PaginatedRequestParams,
+        ProgressNotificationParam, Resource, ServerCapabilities, ServerConfig, Tool,
+        ToolAnnotations, UpdateTaskParams,
     },
     service::RequestContext,
 };
-use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::{select, sync::mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     limits::{Limits, Refusal, surely_not_submitted},
+    lines::Held,
     prompts, tasks,
 };
 use crate::{
@@ -70,6 +73,7 @@ pub(super) struct Handler {
     pub(super) limits: Arc<Limits>,
     /// The calls under way: a submit is billed, so that its end is worth waiting for.
     pub(super) running: TaskTracker,
+    pub(super) held: Held,
     /// Ends what holds a call.
     pub(super) stop: CancellationToken,
 }
@@ -100,35 +104,46 @@ impl Handler {
         }
     }
 
-    /// Runs a call, passes its progress on, and ends its hold when the client or the server stops.
+    /// Runs a call and passes its progress on. What holds it ends with the client's patience, and
+    /// with the server.
     async fn run(
         &self,
         luma: &Luma,
         tool: &mcp::Tool,
-        arguments: Value,
+        arguments: JsonObject,
         context: &RequestContext<RoleServer>,
     ) -> Result<Outcome, ErrorData> {
-        let cancel = self.stop.child_token();
+        let cancel = CancellationToken::new();
         let (reports, inbox) = mpsc::unbounded_channel();
-        let mut surroundings = Context::new().cancelled_by(cancel.clone());
-        if context.meta.get_progress_token().is_some() {
-            surroundings = surroundings.on_progress(move |progress| {
-                // Nobody listens any more once the call has ended.
-                let _ = reports.send(progress);
-            });
-        }
-        let cancelled = async {
-            context.ct.cancelled().await;
-            cancel.cancel();
-            pending::<Infallible>().await
-        };
-        select! {
-            outcome = mcp::call(luma, tool.name, arguments, &surroundings) => {
-                outcome.map_err(|unknown| ErrorData::invalid_params(unknown.to_string(), None))
-            }
-            never = cancelled => match never {},
+        let (held, id) = (self.held.clone(), context.id.clone());
+        let surroundings =
+            Context::new()
+                .cancelled_by(cancel.clone())
+                .on_progress(move |progress| {
+                    held.add(&id);
+                    // Nobody listens any more once the call has ended.
+                    let _ = reports.send(progress);
+                });
+        let mut call = pin!(call(luma, tool, arguments.clone(), &surroundings));
+        let outcome = select! {
+            biased;
+            outcome = &mut call => outcome,
             never = pass_on(inbox, context) => match never {},
-        }
+            () = context.ct.cancelled() => {
+                cancel.cancel();
+                call.await
+            }
+            // A lookup is free: it says how things stand, rather than that it was cancelled.
+            () = self.stop.cancelled() => match tool.annotations.read_only_hint {
+                true => self::call(luma, tool, arguments, &Context::new().hold(Duration::ZERO)).await,
+                false => {
+                    cancel.cancel();
+                    call.await
+                }
+            },
+        };
+        self.held.remove(&context.id);
+        outcome
     }
 
     /// Looks a task up, for a request that has to declare the extension.
@@ -149,6 +164,16 @@ impl Handler {
         let task = task.map_err(|error| tasks::lookup_failed(&luma, &id, &error))?;
         Ok((luma, id, task))
     }
+}
+
+async fn call(
+    luma: &Luma,
+    tool: &mcp::Tool,
+    arguments: JsonObject,
+    context: &Context,
+) -> Result<Outcome, ErrorData> {
+    let outcome = mcp::call(luma, tool.name, arguments, context).await;
+    outcome.map_err(|unknown| ErrorData::invalid_params(unknown.to_string(), None))
 }
 
 /// Sends progress to who asked for it.
@@ -247,7 +272,7 @@ impl ServerHandler for Handler {
             // The task is the wait.
             arguments.remove("timeout");
         }
-        let outcome = self.run(&luma, tool, arguments.into(), &context).await?;
+        let outcome = self.run(&luma, tool, arguments, &context).await?;
         if submits {
             if surely_not_submitted(&outcome) {
                 self.limits.give_back();

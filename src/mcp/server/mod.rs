@@ -20,6 +20,7 @@ mod access;
 mod handler;
 mod http;
 mod limits;
+mod lines;
 mod prompts;
 mod tasks;
 
@@ -32,6 +33,7 @@ use rmcp::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
+    join, select,
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -40,7 +42,11 @@ pub use self::{
     access::{Access, WeakKey},
     http::{HttpOptions, HttpServer, InvalidOptions},
 };
-use self::{handler::Handler, limits::Limits};
+use self::{
+    handler::Handler,
+    limits::Limits,
+    lines::{Held, Lines},
+};
 use crate::Luma;
 
 /// The largest message that is read, in bytes, over HTTP as well as over stdio.
@@ -143,22 +149,35 @@ impl Server {
         let stop = stop.child_token();
         let handler = self.handler(stop.clone());
         let running = handler.running.clone();
-        let transport = AsyncRwTransport::new(reader, writer).with_max_line_length(MAX_MESSAGE);
-        let end = match handler.serve_with_ct(transport, stop.clone()).await {
-            Ok(session) => {
-                let reason = session.waiting().await;
-                tracing::debug!(?reason, "the session has ended");
-                Ok(())
-            }
-            // The client left before it said anything.
-            Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => {
-                Ok(())
-            }
-            Err(error) => Err(ServeError::Session(error.to_string())),
+        let transport = Lines {
+            inner: AsyncRwTransport::new(reader, writer).with_max_line_length(MAX_MESSAGE),
+            held: handler.held.clone(),
+            stop: stop.clone(),
         };
-        stop.cancel();
-        finish(running, GRACE).await;
-        end
+        // Not `stop`: what is under way is answered first.
+        let cut = CancellationToken::new();
+        let session = select! {
+            session = handler.serve_with_ct(transport, cut.clone()) => session,
+            () = stop.cancelled() => return Ok(()),
+        };
+        let session = match session {
+            Ok(session) => session,
+            // The client left before it said anything.
+            Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
+            Err(error) => return Err(ServeError::Session(error.to_string())),
+        };
+        let stopping = async {
+            stop.cancelled().await;
+            finish(running, GRACE).await;
+            cut.cancel();
+        };
+        let waiting = async {
+            let reason = session.waiting().await;
+            tracing::debug!(?reason, "the session has ended");
+            stop.cancel();
+        };
+        join!(waiting, stopping);
+        Ok(())
     }
 
     /// Listens over HTTP. Nothing is answered before [`HttpServer::run`].
@@ -177,6 +196,7 @@ impl Server {
             has_token: self.has_token,
             limits: Arc::new(Limits::new(self.read_only, self.max_videos)),
             running: TaskTracker::new(),
+            held: Held::default(),
             stop,
         }
     }
