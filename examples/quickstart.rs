@@ -6,6 +6,7 @@
 
 use std::{
     env,
+    ffi::OsString,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -13,7 +14,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
-use luma_client::{Luma, Pace, TOKEN_VARIABLE, simulator::Simulator};
+use luma_client::{Luma, Pace, TOKEN_VARIABLE, TaskHandle, TaskId, simulator::Simulator};
 
 const HELP: &str = "\
 Makes a video from a prompt and downloads it.
@@ -24,6 +25,7 @@ Options:
   --output FILE   where the video goes [default: luma-video.mp4]; where that exists, the next
                   free name is taken, like luma-video-2.mp4
   --overwrite     replace the file instead
+  --resume TASK   wait for a task that was submitted before, in place of a new video
   --help          this text
 
 With ACEDATACLOUD_API_TOKEN set it asks the real service, and the video is billed. Without, it
@@ -32,7 +34,8 @@ asks a simulator inside this program, which always gives the same two seconds of
 Examples:
   quickstart
   quickstart \"A lighthouse at dusk, waves, slow zoom in\"
-  quickstart --output lighthouse.mp4 --overwrite \"A lighthouse at dusk\"";
+  quickstart --output lighthouse.mp4 --overwrite \"A lighthouse at dusk\"
+  quickstart --resume b8976e18-32dc-4718-9ed8-1ea090fcb6ea";
 
 const PROMPT: &str = "A lighthouse at dusk, waves, slow zoom in";
 
@@ -41,15 +44,16 @@ struct Options {
     prompt: String,
     output: PathBuf,
     overwrite: bool,
+    resume: Option<TaskId>,
     help: bool,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options = match options(env::args().skip(1)) {
+    let options = match options(env::args_os().skip(1).map(OsString::into_string)) {
         Ok(options) => options,
         Err(problem) => {
-            eprintln!("{problem}\n\n{HELP}");
+            eprintln!("{problem}; --help shows what there is");
             return ExitCode::from(2);
         }
     };
@@ -57,7 +61,7 @@ async fn main() -> ExitCode {
         println!("{HELP}");
         return ExitCode::SUCCESS;
     }
-    match run(options).await {
+    match run(&options).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -66,9 +70,10 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(options: Options) -> anyhow::Result<()> {
+async fn run(options: &Options) -> anyhow::Result<()> {
     // All that can be wrong here is found out before anything is paid.
     let output = choose_output(&options.output, options.overwrite)?;
+    check_folder(&output)?;
     if output != options.output {
         println!(
             "{} exists: this video goes to {}",
@@ -77,10 +82,8 @@ async fn run(options: Options) -> anyhow::Result<()> {
         );
     }
     let (luma, pace, _simulator) = connect().await?;
-
-    println!("prompt: {}", options.prompt);
-    let task = luma.generate(options.prompt).submit().await?;
-    println!("task:   {} (luma.task(id).wait() resumes it)", task.id());
+    let task = submitted(&luma, options).await?;
+    println!("task:   {} (--resume goes on with it)", task.id());
 
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}")?);
@@ -103,6 +106,14 @@ async fn run(options: Options) -> anyhow::Result<()> {
     }
     println!("file:   {}", file.path.display());
     Ok(())
+}
+
+async fn submitted(luma: &Luma, options: &Options) -> anyhow::Result<TaskHandle> {
+    if let Some(id) = &options.resume {
+        return Ok(luma.task(id.clone()));
+    }
+    println!("prompt: {}", options.prompt);
+    Ok(luma.generate(&options.prompt).submit().await?)
 }
 
 /// The real service where there is a token, else a simulator, which lives as long as it is held.
@@ -155,20 +166,40 @@ fn choose_output(wanted: &Path, overwrite: bool) -> anyhow::Result<PathBuf> {
         .context("there are a thousand files of that name: choose another by --output")
 }
 
-fn options(args: impl Iterator<Item = String>) -> Result<Options, String> {
+/// Tries the folder by a file that is gone at once.
+fn check_folder(output: &Path) -> anyhow::Result<()> {
+    let folder = match output.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    tempfile::tempfile_in(folder)
+        .map(drop)
+        .with_context(|| format!("{} cannot be written to", folder.display()))
+}
+
+fn options(args: impl Iterator<Item = Result<String, OsString>>) -> Result<Options, String> {
     let mut options = Options {
         prompt: PROMPT.to_owned(),
         output: "luma-video.mp4".into(),
         overwrite: false,
+        resume: None,
         help: false,
     };
     let mut prompts = 0;
-    let mut args = args;
-    while let Some(arg) = args.next() {
+    let mut args = args.map(|arg| arg.map_err(|_| "an argument is no Unicode".to_owned()));
+    while let Some(arg) = args.next().transpose()? {
+        let mut value = |what: &str| match args.next().transpose()? {
+            Some(value) if !value.starts_with("--") => Ok(value),
+            _ => Err(format!("{arg} needs {what}")),
+        };
         match arg.as_str() {
             "--help" | "-h" => options.help = true,
             "--overwrite" => options.overwrite = true,
-            "--output" => options.output = args.next().ok_or("--output needs a file")?.into(),
+            "--output" => options.output = value("a file")?.into(),
+            "--resume" => {
+                let id = value("a task id")?.parse();
+                options.resume = Some(id.map_err(|error| format!("--resume: {error}"))?);
+            }
             flag if flag.starts_with('-') => return Err(format!("unknown option {flag}")),
             prompt => {
                 prompts += 1;
@@ -177,6 +208,7 @@ fn options(args: impl Iterator<Item = String>) -> Result<Options, String> {
         }
     }
     match prompts {
+        1 if options.resume.is_some() => Err("--resume takes no prompt".to_owned()),
         0 | 1 => Ok(options),
         _ => Err("more than one prompt: put it in quotes".to_owned()),
     }

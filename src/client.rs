@@ -14,15 +14,16 @@ use crate::{
         types::{TaskAction, TaskBatch, TaskQuery},
     },
     config::{self, ConfigError},
-    download::media_client,
-    error::{ApiError, DecodeError, Error, ErrorCode, Result, read_failure},
+    download::{self, media_client},
+    error::{ApiError, DecodeError, Error, Result, read_failure},
     handle::TaskHandle,
+    orphan::Accepted,
     retry::RetryPolicy,
     task::{Task, TaskId, Verdict},
     transport::{AGENT, Limits, Transport},
     video::{Extend, Generate, Source},
     watch::Hub,
-    wire::{ErrorInfo, TaskAnswer},
+    wire::TaskAnswer,
 };
 
 /// How many ids one `retrieve_batch` carries at most, by the vendor's advice.
@@ -48,6 +49,7 @@ pub(crate) struct Core {
     /// For downloads: another client, so that nothing of the API's ever goes to another host.
     pub(crate) media: reqwest::Client,
     pub(crate) hub: Hub,
+    pub(crate) accepted: Accepted,
 }
 
 impl fmt::Debug for Luma {
@@ -134,6 +136,7 @@ impl Luma {
                 api,
                 media: core.media.clone(),
                 hub: core.hub.clone(),
+                accepted: core.accepted.clone(),
             }),
         }
     }
@@ -154,6 +157,8 @@ impl Luma {
             core: Arc::new(Core {
                 hub: Hub::new(api.clone()),
                 media: core.media.clone(),
+                // Ids are unique across accounts.
+                accepted: core.accepted.clone(),
                 api,
             }),
         })
@@ -245,7 +250,11 @@ pub(crate) async fn retrieve(api: &api::Client, id: &TaskId) -> Result<Task> {
     match task.verdict() {
         Verdict::Missing => Err(Error::NotFound { task: id.clone() }),
         Verdict::Refused => Err(refusal(&task, id)),
-        _ => Ok(task),
+        // A report that does not say what it is about is about what was asked.
+        _ => Ok(Task {
+            id: Some(id.to_string()),
+            ..task
+        }),
     }
 }
 
@@ -277,17 +286,8 @@ fn refusal(task: &Task, id: &TaskId) -> Error {
 }
 
 fn api_error(task: &Task) -> ApiError {
-    let info = task.error_info();
-    ApiError {
-        status: http::StatusCode::OK,
-        code: info.and_then(ErrorInfo::code).map(ErrorCode::from),
-        message: info
-            .and_then(ErrorInfo::message)
-            .unwrap_or_default()
-            .to_owned(),
-        trace_id: task.trace_id.clone(),
-        retry_after: None,
-    }
+    let trace_id = task.trace_id.as_deref();
+    ApiError::new(http::StatusCode::OK, task.error_info(), trace_id)
 }
 
 /// Builds a [`Luma`].
@@ -307,9 +307,10 @@ pub struct LumaBuilder {
     token: Option<SecretString>,
     base_url: Option<String>,
     allow_plain_http: bool,
-    http: Option<reqwest::Client>,
+    http: Option<reqwest::ClientBuilder>,
     timeout: Option<Duration>,
     connect_timeout: Option<Duration>,
+    read_timeout: Option<Duration>,
     max_response_bytes: Option<usize>,
     retry: RetryPolicy,
 }
@@ -348,10 +349,24 @@ impl LumaBuilder {
         self
     }
 
-    /// The HTTP client for calls of the API, in place of one of our own. It should neither follow
-    /// redirects nor retry; what it sets itself (proxy, connect timeout, TLS) stays as it is.
-    /// Downloads use a client of their own.
-    pub fn http_client(mut self, client: reqwest::Client) -> Self {
+    /// The HTTP client for calls of the API, in place of one of our own. Downloads use another.
+    ///
+    /// It comes as a builder, because three of its settings are not up to it: it follows no
+    /// redirects and retries nothing, as either could send a submit twice; and it does not log
+    /// what goes over the wire, as that shows the token. All else (proxy, connect timeout, TLS)
+    /// stays as it is.
+    ///
+    /// ```
+    /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use luma_client::Luma;
+    ///
+    /// let luma = Luma::builder()
+    ///     .token("my token")
+    ///     .http_client(reqwest::Client::builder().proxy(reqwest::Proxy::all("http://proxy:3128")?))
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn http_client(mut self, client: reqwest::ClientBuilder) -> Self {
         self.http = Some(client);
         self
     }
@@ -366,6 +381,13 @@ impl LumaBuilder {
     /// The time for making a connection; 10 seconds by default.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = Some(timeout);
+        self
+    }
+
+    /// How long a download may stand still, which is all that bounds its time; 30 seconds by
+    /// default.
+    pub fn read_timeout(mut self, timeout: Duration) -> Self {
+        self.read_timeout = Some(timeout);
         self
     }
 
@@ -390,13 +412,14 @@ impl LumaBuilder {
         let token = config::token(self.token, config::environment)?;
         let base_url = config::base_url(self.base_url, self.allow_plain_http, config::environment)?;
         let connect = self.connect_timeout.unwrap_or(Self::CONNECT_TIMEOUT);
-        let http = match self.http {
-            Some(client) => client,
-            None => http_client(&base_url, connect)
-                .redirect(reqwest::redirect::Policy::none())
-                .build()
-                .map_err(setup_error)?,
-        };
+        let http = self
+            .http
+            .unwrap_or_else(|| http_client(&base_url, connect))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .connection_verbose(false)
+            .build()
+            .map_err(setup_error)?;
         let transport = Transport {
             token: Arc::new(token),
             limits: Limits {
@@ -406,10 +429,19 @@ impl LumaBuilder {
             },
         };
         let api = api::Client::new_with_client(config::stem(&base_url), http, transport);
-        let media = media_client(&base_url, connect)?;
+        let media = media_client(
+            &base_url,
+            connect,
+            self.read_timeout.unwrap_or(download::READ_TIMEOUT),
+        )?;
         let hub = Hub::new(api.clone());
         Ok(Luma {
-            core: Arc::new(Core { api, media, hub }),
+            core: Arc::new(Core {
+                api,
+                media,
+                hub,
+                accepted: Accepted::default(),
+            }),
         })
     }
 }

@@ -70,9 +70,10 @@ pub(crate) fn base_url(
     allow_http: bool,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<Url, ConfigError> {
+    // A variable that is set to nothing is not set; an argument that is nothing is a mistake.
+    let found = || environment(BASE_URL_VARIABLE).filter(|text| !text.trim().is_empty());
     let text = given
-        .or_else(|| environment(BASE_URL_VARIABLE))
-        .filter(|text| !text.trim().is_empty())
+        .or_else(found)
         .unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
     check_base_url(text.trim(), allow_http)
 }
@@ -178,9 +179,9 @@ mod tests {
         let found = "https://environment.example";
         assert_eq!(url(None, &environment).as_deref(), Ok(found));
         assert_eq!(url(None, &|_| None).as_deref(), Ok(DEFAULT_BASE_URL));
-        // A variable that is set to nothing is not set.
         let blank = |_: &str| Some(" ".to_owned());
         assert_eq!(url(None, &blank).as_deref(), Ok(DEFAULT_BASE_URL));
+        assert!(url(Some(""), &environment).is_err());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
 use crate::{
@@ -103,10 +103,13 @@ pub struct ApiError {
     pub status: StatusCode,
     /// The service's code; `None` where the answer has none, like a gateway's HTML page.
     pub code: Option<ErrorCode>,
-    /// The service's words, or the beginning of a body that could not be read.
+    /// The service's words as one line, at most 1,000 characters; or the beginning of a body that
+    /// could not be read.
     pub message: String,
     /// Quote it to the vendor's support.
     pub trace_id: Option<String>,
+    /// The task that the answer names: an error of a submit that has one was accepted before.
+    pub task_id: Option<TaskId>,
     /// How long the service asked to wait before the next request.
     pub retry_after: Option<Duration>,
 }
@@ -122,6 +125,8 @@ impl fmt::Display for ApiError {
         }
         if let Some(advice) = self.code.as_ref().and_then(ErrorCode::advice) {
             write!(f, " ({advice})")?;
+        } else if self.status.is_redirection() {
+            f.write_str(" (redirects are not followed: check the base URL)")?;
         }
         if let Some(trace_id) = &self.trace_id {
             write!(f, " [trace id {trace_id}]")?;
@@ -137,22 +142,37 @@ impl ApiError {
     pub(crate) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let json = serde_json::from_slice::<Value>(body).unwrap_or_default();
         let info = json.get("error").cloned().map(ErrorInfo::from);
-        let field = |name: &str| json.get(name).and_then(Value::as_str).map(str::to_owned);
+        let field = |name: &str| json.get(name).and_then(Value::as_str);
         let message = info
             .as_ref()
-            .and_then(|info| info.message().map(str::to_owned))
+            .and_then(ErrorInfo::message)
             .or_else(|| field("detail"))
             .or_else(|| field("message"))
-            .or_else(|| json.as_str().map(str::to_owned))
-            .unwrap_or_else(|| excerpt(body));
+            .or_else(|| json.as_str())
+            .map_or_else(|| excerpt(body), |message| tidy(message, MESSAGE));
+        Self {
+            message,
+            task_id: field("task_id").and_then(|id| id.parse().ok()),
+            retry_after: crate::retry::read_retry_after(headers),
+            ..Self::new(status, info.as_ref(), field("trace_id"))
+        }
+    }
+
+    /// An error that the answer itself, or a field of it, is.
+    pub(crate) fn new(
+        status: StatusCode,
+        info: Option<&ErrorInfo>,
+        trace_id: Option<&str>,
+    ) -> Self {
         Self {
             status,
-            code: info.and_then(|info| info.code().map(ErrorCode::from)),
-            message,
-            trace_id: field("trace_id"),
-            retry_after: headers
-                .get(RETRY_AFTER)
-                .and_then(|value| crate::retry::read_retry_after(value.as_bytes())),
+            code: info.and_then(ErrorInfo::code).map(ErrorCode::from),
+            message: info
+                .and_then(ErrorInfo::message)
+                .map_or_else(String::new, |message| tidy(message, MESSAGE)),
+            trace_id: trace_id.map(|id| tidy(id, WORD)),
+            task_id: None,
+            retry_after: None,
         }
     }
 
@@ -182,6 +202,22 @@ impl ApiError {
         }
     }
 
+    /// Whether it says that there is no such operation, or not like this.
+    pub(crate) fn says_unsupported(&self) -> bool {
+        match &self.code {
+            Some(
+                ErrorCode::BadRequest
+                | ErrorCode::ApiNotImplemented
+                | ErrorCode::Forbidden
+                | ErrorCode::NotFound,
+            ) => true,
+            None | Some(ErrorCode::Other(_)) => {
+                matches!(self.status.as_u16(), 400 | 404 | 405 | 410 | 422 | 501)
+            }
+            Some(_) => false,
+        }
+    }
+
     /// Whether the service asks to slow down, so that it certainly did nothing.
     pub(crate) fn is_rate_limit(&self) -> bool {
         match &self.code {
@@ -192,11 +228,14 @@ impl ApiError {
     }
 
     /// Whether the service certainly refused what was submitted. The code counts before the status.
+    ///
+    /// 302 and 303 are how some applications answer what they have taken; 408 and the
+    /// unregistered 4xx, like 499, say that an answer came too late.
     pub(crate) fn is_refusal(&self) -> bool {
         match &self.code {
             Some(ErrorCode::ApiError | ErrorCode::Timeout) => false,
             None | Some(ErrorCode::Other(_)) => {
-                matches!(self.status.as_u16(), 300..=407 | 409..=499)
+                matches!(self.status.as_u16(), 301 | 307 | 308 | 400..=407 | 409..=451)
             }
             Some(_) => true,
         }
@@ -315,7 +354,7 @@ impl From<&str> for ErrorCode {
         Self::KNOWN
             .into_iter()
             .find(|known| known.as_str().eq_ignore_ascii_case(code.trim()))
-            .unwrap_or_else(|| Self::Other(code.to_owned()))
+            .unwrap_or_else(|| Self::Other(tidy(code, WORD)))
     }
 }
 
@@ -369,7 +408,8 @@ pub struct DecodeError {
 impl DecodeError {
     pub(crate) fn new(reason: impl fmt::Display, body: &[u8]) -> Self {
         Self {
-            reason: reason.to_string(),
+            // Serde's reasons quote values, however long.
+            reason: tidy(&reason.to_string(), EXCERPT),
             excerpt: excerpt(body),
         }
     }
@@ -380,19 +420,31 @@ impl DecodeError {
     }
 }
 
+/// How many characters of the service's messages are kept.
+pub(crate) const MESSAGE: usize = 1_000;
+/// The same of its codes and ids.
+pub(crate) const WORD: usize = 100;
+/// The same of a body that could not be read.
+const EXCERPT: usize = 200;
+
 /// The beginning of a body as one line, short enough for a log.
 pub(crate) fn excerpt(body: &[u8]) -> String {
-    const CHARACTERS: usize = 200;
-    let text = String::from_utf8_lossy(&body[..body.len().min(4 * CHARACTERS)]);
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.extend(word.chars().filter(|c| !c.is_control()));
-        if line.chars().count() >= CHARACTERS {
-            return line.chars().take(CHARACTERS).chain(['…']).collect();
-        }
+    let begin = &body[..body.len().min(4 * EXCERPT)];
+    tidy(&String::from_utf8_lossy(begin), EXCERPT)
+}
+
+/// What somebody else wrote, as one line without control characters, cut to so many characters:
+/// fit for a log and for a terminal.
+pub(crate) fn tidy(text: &str, limit: usize) -> String {
+    let mut characters = text
+        .split_whitespace()
+        .flat_map(|word| [" ", word])
+        .flat_map(str::chars)
+        .filter(|c| !c.is_control())
+        .skip(1);
+    let mut line: String = characters.by_ref().take(limit).collect();
+    if characters.next().is_some() {
+        line.push('…');
     }
     line
 }
@@ -422,6 +474,263 @@ pub(crate) async fn read_failure(failure: crate::api::Error) -> Error {
         }
         Failure::InvalidRequest(reason) | Failure::Custom(reason) => {
             DecodeError::new(reason, b"").into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(status: u16, body: &str) -> ApiError {
+        let status = StatusCode::from_u16(status).expect("a status");
+        ApiError::read(status, &HeaderMap::new(), body.as_bytes())
+    }
+
+    #[test]
+    fn each_shape_of_a_body() {
+        for (body, code, message, trace_id) in [
+            (
+                r#"{"success":false,"error":{"code":"used_up","message":"Empty."},"trace_id":"t"}"#,
+                Some("used_up"),
+                "Empty.",
+                Some("t"),
+            ),
+            (
+                r#"{"error":{"code":"used_up"}}"#,
+                Some("used_up"),
+                r#"{"error":{"code":"used_up"}}"#,
+                None,
+            ),
+            (r#"{"error":"temporary"}"#, None, "temporary", None),
+            (
+                r#"{"error":null,"detail":"Not Found"}"#,
+                None,
+                "Not Found",
+                None,
+            ),
+            (r#"{"detail":"Not Found"}"#, None, "Not Found", None),
+            (
+                r#"{"detail":[{"msg":"x"}]}"#,
+                None,
+                r#"{"detail":[{"msg":"x"}]}"#,
+                None,
+            ),
+            (r#"{"message":"no Route"}"#, None, "no Route", None),
+            (r#""plain""#, None, "plain", None),
+            (
+                "<html>\n<b>Bad</b>\tgateway</html>",
+                None,
+                "<html> <b>Bad</b> gateway</html>",
+                None,
+            ),
+            ("", None, "", None),
+            ("null", None, "null", None),
+            ("[]", None, "[]", None),
+            ("\u{1b}[31mred\u{7}", None, "[31mred", None),
+        ] {
+            let error = read(500, body);
+            let got = (
+                error.code.as_ref().map(ErrorCode::as_str),
+                error.message.as_str(),
+                error.trace_id.as_deref(),
+            );
+            assert_eq!(got, (code, message, trace_id), "{body}");
+        }
+    }
+
+    #[test]
+    fn nothing_of_an_answer_is_kept_at_any_length() {
+        let long = "x\u{7}y ".repeat(100_000);
+        let body = serde_json::json!({
+            "error": { "code": long, "message": long }, "trace_id": long,
+        });
+        let error = read(500, &body.to_string());
+        assert_eq!(error.message.chars().count(), MESSAGE + 1);
+        assert!(error.to_string().len() < 2_000, "{error}");
+        assert!(!error.to_string().contains('\u{7}'));
+
+        assert!(read(500, &long).message.chars().count() <= EXCERPT + 1);
+        let reason = serde_json::from_value::<bool>(long.into()).expect_err("no boolean");
+        assert!(DecodeError::new(reason, b"").to_string().len() < 1_000);
+    }
+
+    #[test]
+    fn deep_json_is_no_danger() {
+        let deep = "[".repeat(1_000_000);
+        assert_eq!(read(500, &deep).message.chars().count(), EXCERPT + 1);
+        let nested = format!("{}{}", r#"{"error":"#.repeat(1_000), "}".repeat(1_000));
+        assert_eq!(read(500, &nested).code, None);
+    }
+
+    #[test]
+    fn text_becomes_one_short_line() {
+        for (text, limit, line) in [
+            ("", 5, ""),
+            (" \n ", 5, ""),
+            ("a  b\r\nc", 5, "a b c"),
+            ("abcdef", 5, "abcde…"),
+            ("abcde ", 5, "abcde"),
+            ("a\u{0}\u{1b}b", 5, "ab"),
+            ("äöüßé", 5, "äöüßé"),
+        ] {
+            assert_eq!(tidy(text, limit), line, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_surely_refused() {
+        for (status, refused) in [
+            (200, false),
+            (204, false),
+            (206, false),
+            (300, false),
+            // A redirect for the whole site; but 302 and 303 may follow an accepted submit.
+            (301, true),
+            (302, false),
+            (303, false),
+            (304, false),
+            (307, true),
+            (308, true),
+            (400, true),
+            (401, true),
+            (402, true),
+            (403, true),
+            (404, true),
+            (408, false),
+            (409, true),
+            (413, true),
+            (422, true),
+            (425, true),
+            (429, true),
+            (451, true),
+            (460, false),
+            (499, false),
+            (500, false),
+            (502, false),
+            (503, false),
+            (504, false),
+            (520, false),
+        ] {
+            assert_eq!(read(status, "").is_refusal(), refused, "{status}");
+        }
+        for code in ErrorCode::KNOWN {
+            let refused = !matches!(code, ErrorCode::ApiError | ErrorCode::Timeout);
+            for status in [200, 400, 500, 504] {
+                let error = read(status, &format!(r#"{{"error":{{"code":"{code}"}}}}"#));
+                assert_eq!(error.is_refusal(), refused, "{status} {code}");
+            }
+        }
+    }
+
+    /// The account's errors end every wait; moderation and bad parameters end one call.
+    #[test]
+    fn whose_fault_it_is() {
+        use ErrorCode::*;
+        for code in ErrorCode::KNOWN {
+            let account = matches!(
+                code,
+                InvalidToken
+                    | TokenExpired
+                    | NoToken
+                    | TokenMismatched
+                    | PaymentRequired
+                    | UsedUp
+                    | Disabled
+            );
+            for status in [200, 400, 401, 403, 500] {
+                let error = read(status, &format!(r#"{{"error":{{"code":"{code}"}}}}"#));
+                assert_eq!(error.is_account(), account, "{status} {code}");
+            }
+        }
+        for (status, account) in [
+            (400, false),
+            (401, true),
+            (402, true),
+            (403, true),
+            (404, false),
+            (500, false),
+        ] {
+            assert_eq!(read(status, "").is_account(), account, "{status}");
+            assert_eq!(
+                read(status, r#"{"error":{"code":"new"}}"#).is_account(),
+                account,
+                "{status}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_retry_date_counts_from_the_date_of_the_answer() {
+        let headers = |date: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            let at = HeaderValue::from_static("Sat, 01 Aug 2026 12:00:30 GMT");
+            headers.insert("retry-after", at);
+            date.map(|date| headers.insert("date", HeaderValue::from_static(date)));
+            headers
+        };
+        for (date, seconds) in [
+            ("Sat, 01 Aug 2026 12:00:00 GMT", 30),
+            ("Sat, 01 Aug 2026 12:01:00 GMT", 0),
+        ] {
+            let error = ApiError::read(StatusCode::OK, &headers(Some(date)), b"");
+            assert_eq!(
+                error.retry_after,
+                Some(Duration::from_secs(seconds)),
+                "{date}"
+            );
+        }
+        for date in [None, Some("today")] {
+            let error = ApiError::read(StatusCode::OK, &headers(date), b"");
+            assert!(error.retry_after.is_some(), "{date:?}");
+        }
+    }
+
+    #[test]
+    fn errors_are_small_and_can_go_anywhere() {
+        fn anywhere<T: Send + Sync + 'static>() {}
+        anywhere::<Error>();
+        anywhere::<PendingSubmission>();
+        anywhere::<crate::WaitError>();
+        anywhere::<crate::ConfigError>();
+        assert!(size_of::<Error>() <= 64, "{}", size_of::<Error>());
+    }
+
+    proptest! {
+        #[test]
+        fn any_answer_can_be_read(
+            status in 100_u16..1000,
+            retry_after in proptest::collection::vec(32_u8..=255, 0..40),
+            body in proptest::collection::vec(any::<u8>(), 0..400),
+        ) {
+            let mut headers = HeaderMap::new();
+            if let Ok(value) = HeaderValue::from_bytes(&retry_after) {
+                headers.insert("retry-after", value);
+            }
+            let status = StatusCode::from_u16(status).expect("a status");
+            let error = ApiError::read(status, &headers, &body);
+            let shown = format!("{error} {error:?}");
+            prop_assert!(!shown.chars().any(char::is_control), "{shown:?}");
+            prop_assert!(error.message.chars().count() <= MESSAGE + 1);
+            // Never both: what is refused for good, and what may pass.
+            prop_assert!(!(error.is_account() && error.is_transient()));
+        }
+
+        #[test]
+        fn the_code_is_found_whatever_stands_around_it(
+            code in "[a-z_]{1,30}",
+            message in any::<String>(),
+            status in 200_u16..600,
+            extra in any::<String>(),
+        ) {
+            let body = serde_json::json!({
+                "error": { "code": code, "message": message, "extra": extra }, "extra": [extra],
+            });
+            let error = read(status, &body.to_string());
+            prop_assert_eq!(error.code, Some(ErrorCode::from(code.as_str())));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The account's history and deletions: observed at the service, but not published.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     pin::Pin,
     task::{Context, Poll},
     time::SystemTime,
@@ -43,7 +43,9 @@ impl Luma {
             ready: VecDeque::new(),
             request: None,
             clock_ahead: None,
+            last_page: HashSet::new(),
             at_end: false,
+            repeats: false,
         }
     }
 
@@ -53,23 +55,24 @@ impl Luma {
     ///
     /// # Errors
     ///
-    /// As [`TaskHandle::get`](crate::TaskHandle::get).
+    /// As [`TaskHandle::get`](crate::TaskHandle::get). [`Error::NotFound`] may also mean that it
+    /// was deleted just now and the first answer was lost.
     pub async fn delete(&self, id: &TaskId) -> Result<bool> {
         let query = TaskQuery {
             id: Some(id.to_string()),
             ..query(TaskAction::Delete)
         };
+        let not_found = || Error::NotFound { task: id.clone() };
         match ask(&self.core.api, &query).await {
             Ok(TaskAnswer::Deleted(deleted)) => Ok(deleted.deleted),
-            Ok(TaskAnswer::Task(task)) if task.error_info().is_none() => {
-                Err(Error::NotFound { task: id.clone() })
-            }
+            Ok(TaskAnswer::Task(task)) if task.error_info().is_none() => Err(not_found()),
             Ok(answer) => batch_of(answer).map(|_| false),
-            Err(error) => match error.api() {
-                Some(api) if api.says_not_found() => Err(Error::NotFound { task: id.clone() }),
-                _ => Err(error),
-            },
+            Err(error) => Err(error),
         }
+        .map_err(|error| match error.api() {
+            Some(api) if api.says_not_found() => not_found(),
+            _ => error,
+        })
     }
 }
 
@@ -83,7 +86,11 @@ pub struct History {
     ready: VecDeque<Task>,
     request: Option<Page>,
     clock_ahead: Option<f64>,
+    /// The ids of the page before: what is submitted meanwhile shifts some into the next one.
+    last_page: HashSet<String>,
     at_end: bool,
+    /// A page brought nothing new: the service does not turn pages, and there may be more.
+    repeats: bool,
 }
 
 impl std::fmt::Debug for History {
@@ -120,6 +127,11 @@ impl History {
         self.clock_ahead
     }
 
+    /// Whether it ended although there may be more tasks.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.repeats
+    }
+
     fn page(&self) -> Page {
         let (luma, query) = (self.luma.clone(), self.query.clone());
         Box::pin(async move {
@@ -128,15 +140,23 @@ impl History {
         })
     }
 
-    /// Takes a page in. The next one begins behind it.
+    /// Takes a page in. The next one begins behind it. Only an empty page is the end: the service
+    /// may give fewer tasks than it was asked for.
     fn take_page(&mut self, (batch, clock_ahead): (TaskBatch, Option<f64>)) {
         self.clock_ahead = self.clock_ahead.or(clock_ahead);
         let got = batch.items.len();
-        let page = self.query.limit.map_or(0, |limit| limit.get() as usize);
-        self.at_end = got == 0 || got < page;
         self.query.offset = Some(self.query.offset.unwrap_or(0) + got as u64);
-        self.ready.extend(batch.items);
+        let page: HashSet<String> = ids(&batch.items).map(str::to_owned).collect();
+        let last = std::mem::replace(&mut self.last_page, page);
+        let is_new = |task: &Task| task.id.as_ref().is_none_or(|id| !last.contains(id));
+        self.ready.extend(batch.items.into_iter().filter(is_new));
+        self.repeats = got > 0 && self.ready.is_empty();
+        self.at_end = self.ready.is_empty();
     }
+}
+
+fn ids(tasks: &[Task]) -> impl Iterator<Item = &str> {
+    tasks.iter().filter_map(|task| task.id.as_deref())
 }
 
 fn clock_ahead(headers: &HeaderMap, now: SystemTime) -> Option<f64> {

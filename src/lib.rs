@@ -29,6 +29,9 @@ mod client;
 mod config;
 mod download;
 mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 mod history;
 #[cfg(feature = "mcp")]

@@ -1,9 +1,17 @@
 //! A submit whose answer was lost: looking for its task before anybody pays again.
 
-use std::{fmt, future::poll_fn, pin::pin, time::Duration, time::SystemTime};
+use std::{
+    collections::VecDeque,
+    fmt,
+    future::poll_fn,
+    pin::pin,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, SystemTime},
+};
 
 use futures_core::Stream;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::{
     api::types::VideoRequest,
@@ -41,6 +49,15 @@ pub struct PendingSubmission {
     luma: Luma,
     request: VideoRequest,
     sent_at: SystemTime,
+    /// The same moment by a clock that nobody sets.
+    sent: Instant,
+    /// When the answer was given up.
+    lost: Instant,
+    /// What the service called the submit in its answer.
+    trace_id: Option<String>,
+    settle: Duration,
+    /// What the search found, so that it finds the same again.
+    found: Arc<OnceLock<TaskId>>,
 }
 
 impl fmt::Debug for PendingSubmission {
@@ -48,7 +65,35 @@ impl fmt::Debug for PendingSubmission {
         f.debug_struct("PendingSubmission")
             .field("request", &self.request)
             .field("sent_at", &self.sent_at)
+            .field("trace_id", &self.trace_id)
             .finish_non_exhaustive()
+    }
+}
+
+/// The latest tasks that submits of one client and its clones were answered with, or that a search
+/// found: none of them is the task of another submit, however equal.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Accepted(Arc<Mutex<VecDeque<TaskId>>>);
+
+impl Accepted {
+    const KEPT: usize = 4_096;
+
+    /// Takes a task in; false where it was there already.
+    pub(crate) fn claim(&self, id: &TaskId) -> bool {
+        let mut ids = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if ids.contains(id) {
+            return false;
+        }
+        if ids.len() == Self::KEPT {
+            ids.pop_front();
+        }
+        ids.push_back(id.clone());
+        true
+    }
+
+    fn contains(&self, id: &TaskId) -> bool {
+        let ids = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ids.contains(id)
     }
 }
 
@@ -90,16 +135,33 @@ impl fmt::Display for Doubt {
 }
 
 impl PendingSubmission {
-    /// How long the service may take to show in the history what it has accepted.
     const SETTLE: Duration = Duration::from_secs(10);
     const LOOK_EVERY: Duration = Duration::from_secs(3);
     const MAX_TASKS: usize = 1_000;
+    /// How many tasks in a row must be far too old before the rest is taken to be older still.
+    const OLD_ENOUGH: usize = 50;
 
-    pub(crate) fn new(luma: Luma, request: VideoRequest, sent_at: SystemTime) -> Self {
+    /// To be made before the submit is sent.
+    pub(crate) fn new(luma: Luma, request: VideoRequest) -> Self {
         Self {
             luma,
             request,
-            sent_at,
+            sent_at: SystemTime::now(),
+            sent: Instant::now(),
+            lost: Instant::now(),
+            trace_id: None,
+            settle: Self::SETTLE,
+            found: Arc::default(),
+        }
+    }
+
+    /// The submit got no clear answer, but this error.
+    pub(crate) fn lost(mut self, source: Error) -> Error {
+        self.lost = Instant::now();
+        self.trace_id = source.api().and_then(|error| error.trace_id.clone());
+        Error::Unconfirmed {
+            pending: Box::new(self),
+            source: Box::new(source),
         }
     }
 
@@ -113,61 +175,89 @@ impl PendingSubmission {
         self.sent_at
     }
 
+    /// How long the service may take to show in the history what it has accepted, from the moment
+    /// the answer was lost; ten seconds by default. Before it has passed, a search does not say
+    /// that the task is not there.
+    pub fn settle(mut self, time: Duration) -> Self {
+        self.settle = time;
+        self
+    }
+
     /// Looks for the task: created since the submit, with an equal request.
     ///
-    /// Where none is there it looks again until ten seconds have passed since the submit, because
-    /// a task may take a moment to show. Equal requests that were submitted at the same moment
-    /// cannot be told apart.
+    /// Where none is there it looks again until the service had time to show it, see
+    /// [`settle`](Self::settle). Tasks that other submits of this client (and its clones) were
+    /// answered with are not it. Beyond that, equal requests of the same moment cannot be told
+    /// apart.
     ///
     /// # Errors
     ///
     /// Those of a lookup: the search itself failed and can be repeated.
     pub async fn find(&self) -> Result<Search> {
         loop {
-            let found = self.look().await?;
-            let age = self.sent_at.elapsed().unwrap_or_default();
-            match found {
-                Search::NotThere if age < Self::SETTLE => {
-                    let left = Self::SETTLE - age;
+            if let Some(id) = self.found.get() {
+                return Ok(Search::Found(self.handle(id)));
+            }
+            // Read before the look, so that the last look begins when the time has passed.
+            let waited = self.lost.elapsed();
+            match self.look().await? {
+                Ok(Some(id)) => {
+                    // Another search may have been faster.
+                    if self.luma.core.accepted.claim(&id) {
+                        self.found.get_or_init(|| id);
+                    }
+                }
+                Ok(None) | Err(Doubt::NoHistory) if waited < self.settle => {
+                    let left = self.settle - waited;
                     tokio::time::sleep(left.min(Self::LOOK_EVERY)).await;
                 }
-                found => return Ok(found),
+                Ok(None) => return Ok(Search::NotThere),
+                Err(doubt) => return Ok(Search::CannotTell(doubt)),
             }
         }
     }
 
-    async fn look(&self) -> Result<Search> {
+    fn handle(&self, id: &TaskId) -> TaskHandle {
+        TaskHandle::resumed(self.luma.clone(), id.clone())
+    }
+
+    /// When it was sent, by the clock as it stands now. Of two ways to tell, the earlier: one is
+    /// wrong after the clock was set, the other after the machine was asleep.
+    fn sent_by_the_clock(&self) -> SystemTime {
+        let counted = SystemTime::now().checked_sub(self.sent.elapsed());
+        counted.map_or(self.sent_at, |counted| counted.min(self.sent_at))
+    }
+
+    async fn look(&self) -> Result<Result<Option<TaskId>, Doubt>> {
         let mut history = pin!(self.luma.history());
         let mut seen = Seen::default();
-        loop {
+        while seen.old_in_a_row < Self::OLD_ENOUGH {
             let task = match poll_fn(|cx| history.as_mut().poll_next(cx)).await {
+                None if history.is_cut() => return Ok(Err(Doubt::TooLong)),
                 None => break,
                 Some(Ok(task)) => task,
-                Some(Err(Error::Api(error))) if error.is_refusal() && !error.is_account() => {
-                    return Ok(Search::CannotTell(Doubt::NoHistory));
+                Some(Err(Error::Api(error))) if error.says_unsupported() => {
+                    return Ok(Err(Doubt::NoHistory));
                 }
                 Some(Err(error)) => return Err(error),
             };
-            let clock = history.clock_ahead();
-            let age = when(&task, self.sent_at, clock);
-            seen.tasks += 1;
-            match (age, resemblance(&self.request, &task)) {
-                (When::LongBefore, _) => break,
-                (When::Before, _) | (_, Resemblance::Other) => {}
-                (When::Since, Resemblance::Equal) => seen.equal.extend(id_of(&task)),
-                (When::Unclear, Resemblance::Equal) | (_, Resemblance::Unclear) => {
-                    seen.unclear.extend(id_of(&task));
-                }
+            let when = when(&task, self.sent_by_the_clock(), history.clock_ahead());
+            let resemblance = match id_of(&task) {
+                Some(id) if self.luma.core.accepted.contains(&id) => Resemblance::Other,
+                _ => resemblance(&self.request, &task),
+            };
+            if resemblance != Resemblance::Other
+                && self.trace_id.is_some()
+                && self.trace_id == task.trace_id
+            {
+                return Ok(Ok(id_of(&task)));
             }
+            seen.take(&task, when, resemblance);
             if seen.tasks >= Self::MAX_TASKS {
-                return Ok(Search::CannotTell(Doubt::TooLong));
+                return Ok(Err(Doubt::TooLong));
             }
         }
-        Ok(match seen.verdict() {
-            Ok(Some(id)) => Search::Found(TaskHandle::resumed(self.luma.clone(), id)),
-            Ok(None) => Search::NotThere,
-            Err(doubt) => Search::CannotTell(doubt),
-        })
+        Ok(seen.verdict())
     }
 }
 
@@ -179,6 +269,8 @@ fn id_of(task: &Task) -> Option<TaskId> {
 #[derive(Default)]
 struct Seen {
     tasks: usize,
+    /// Tasks from long before the submit, without a younger one between them.
+    old_in_a_row: usize,
     /// Made since the submit, by an equal request.
     equal: Vec<TaskId>,
     /// Perhaps so.
@@ -186,6 +278,21 @@ struct Seen {
 }
 
 impl Seen {
+    fn take(&mut self, task: &Task, when: When, resemblance: Resemblance) {
+        self.tasks += 1;
+        self.old_in_a_row = match when {
+            When::LongBefore => self.old_in_a_row + 1,
+            _ => 0,
+        };
+        match (when, resemblance) {
+            (When::LongBefore | When::Before, _) | (_, Resemblance::Other) => {}
+            (When::Since, Resemblance::Equal) => self.equal.extend(id_of(task)),
+            (When::Unclear, Resemblance::Equal) | (_, Resemblance::Unclear) => {
+                self.unclear.extend(id_of(task));
+            }
+        }
+    }
+
     fn verdict(mut self) -> Result<Option<TaskId>, Doubt> {
         match (self.equal.len(), self.unclear.len(), self.tasks) {
             // An account without any task looks like a service without any history.
@@ -200,7 +307,7 @@ impl Seen {
     }
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum When {
     LongBefore,
     Before,
@@ -212,22 +319,25 @@ enum When {
 /// clock is ahead of ours, as far as it is known.
 fn when(task: &Task, sent_at: SystemTime, clock_ahead: Option<f64>) -> When {
     /// Seconds by which clocks may differ that nothing is known of.
-    const SKEW: f64 = 120.0;
+    const SKEW: f64 = 86_400.0;
+    /// Seconds before which no task can be ours, where the clocks can be compared.
+    const LONG: f64 = 120.0;
     /// `Date` headers and some clocks count whole seconds.
     const ROUNDING: f64 = 2.0;
     let created = task.created_at.as_ref().and_then(Timestamp::unix_seconds);
     let (Some(created), Some(sent)) = (created, unix_seconds(sent_at)) else {
         return When::Unclear;
     };
-    match created - sent - clock_ahead.unwrap_or(0.0) {
-        later if later < -SKEW => When::LongBefore,
-        later if clock_ahead.is_none() && later.abs() < SKEW => When::Unclear,
-        later if later < -ROUNDING => When::Before,
+    match (created - sent, clock_ahead) {
+        (later, None) if later < -SKEW => When::LongBefore,
+        (_, None) => When::Unclear,
+        (later, Some(ahead)) if later - ahead < -LONG => When::LongBefore,
+        (later, Some(ahead)) if later - ahead < -ROUNDING => When::Before,
         _ => When::Since,
     }
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Resemblance {
     Equal,
     Other,
@@ -236,12 +346,11 @@ enum Resemblance {
 }
 
 /// Whether a task was made by this request. What the service adds does not count, nor how the
-/// answer was asked for.
+/// answer was asked for, nor white space around the prompt.
 fn resemblance(request: &VideoRequest, task: &Task) -> Resemblance {
     // What makes a video, with the default that the service may fill in.
     let content = [
         ("action", Value::from("generate")),
-        ("prompt", Value::Null),
         ("aspect_ratio", Value::from("16:9")),
         ("loop", Value::from(false)),
         ("enhancement", Value::from(true)),
@@ -254,13 +363,196 @@ fn resemblance(request: &VideoRequest, task: &Task) -> Resemblance {
     else {
         return Resemblance::Unclear;
     };
-    let alike = content.iter().all(|(field, default)| {
-        let ours = ours.get(field).filter(|value| !value.is_null());
-        let theirs = theirs.get(*field).filter(|value| !value.is_null());
-        ours.unwrap_or(default) == theirs.unwrap_or(default)
-    });
+    // No submit goes out without a prompt: what has none is shown in part.
+    let Some(prompt) = theirs.get("prompt").and_then(Value::as_str) else {
+        return Resemblance::Unclear;
+    };
+    let our_prompt = request.prompt.as_deref().unwrap_or_default();
+    let alike = prompt.trim() == our_prompt.trim()
+        && content.iter().all(|(field, default)| {
+            let ours = ours.get(field).filter(|value| !value.is_null());
+            let theirs = theirs.get(*field).filter(|value| !value.is_null());
+            ours.unwrap_or(default) == theirs.unwrap_or(default)
+        });
     match alike {
         true => Resemblance::Equal,
         false => Resemblance::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: f64 = 1_785_585_600.0;
+
+    fn sent() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs_f64(NOW)
+    }
+
+    fn task(id: &str, created_at: f64, request: Value) -> Task {
+        let value = json!({ "id": id, "created_at": created_at, "request": request });
+        serde_json::from_value(value).expect("a task")
+    }
+
+    #[test]
+    fn when_a_task_was_created() {
+        use When::*;
+        const DAY: f64 = 86_400.0;
+        for (later, clock_ahead, expected) in [
+            (0.0, Some(0.0), Since),
+            (600.0, Some(0.0), Since),
+            (-1.5, Some(0.0), Since),
+            (-3.0, Some(0.0), Before),
+            (-119.0, Some(0.0), Before),
+            (-121.0, Some(0.0), LongBefore),
+            // The service's clock is an hour behind, then an hour ahead.
+            (-3_600.0, Some(-3_600.0), Since),
+            (-3_605.0, Some(-3_600.0), Before),
+            (0.0, Some(3_600.0), LongBefore),
+            (3_595.0, Some(3_600.0), Before),
+            (3_600.0, Some(3_600.0), Since),
+            // Nothing is known of its clock.
+            (0.0, None, Unclear),
+            (-3_600.0, None, Unclear),
+            (DAY, None, Unclear),
+            (-DAY - 1.0, None, LongBefore),
+        ] {
+            let task = task("a", NOW + later, json!({}));
+            assert_eq!(
+                when(&task, sent(), clock_ahead),
+                expected,
+                "{later} {clock_ahead:?}"
+            );
+        }
+        assert_eq!(when(&Task::default(), sent(), Some(0.0)), Unclear);
+    }
+
+    #[test]
+    fn which_requests_are_equal() {
+        use Resemblance::*;
+        let request: VideoRequest = serde_json::from_value(json!({
+            "action": "generate", "prompt": "a lighthouse", "async": true,
+            "callback_url": "https://example.com/1",
+        }))
+        .expect("a request");
+        for (theirs, expected) in [
+            (
+                json!({ "action": "generate", "prompt": "a lighthouse", "async": true }),
+                Equal,
+            ),
+            (json!({ "prompt": "a lighthouse" }), Equal),
+            (json!({ "prompt": " a lighthouse\n" }), Equal),
+            (
+                json!({ "prompt": "a lighthouse", "aspect_ratio": "16:9", "loop": false,
+                    "enhancement": true, "video_id": null, "brand_new": 1 }),
+                Equal,
+            ),
+            (
+                json!({ "prompt": "a lighthouse", "timeout": 5, "callback_url": "x" }),
+                Equal,
+            ),
+            (json!({ "prompt": "A lighthouse" }), Other),
+            (
+                json!({ "prompt": "a lighthouse", "aspect_ratio": "9:16" }),
+                Other,
+            ),
+            (json!({ "prompt": "a lighthouse", "loop": true }), Other),
+            (
+                json!({ "prompt": "a lighthouse", "enhancement": false }),
+                Other,
+            ),
+            (
+                json!({ "prompt": "a lighthouse", "start_image_url": "https://h/a" }),
+                Other,
+            ),
+            (
+                json!({ "prompt": "a lighthouse", "action": "extend", "video_id": "v" }),
+                Other,
+            ),
+            (json!({}), Unclear),
+            (json!({ "action": "generate" }), Unclear),
+            (json!("a lighthouse"), Unclear),
+            (json!(null), Unclear),
+        ] {
+            let task = task("a", NOW, theirs.clone());
+            assert_eq!(resemblance(&request, &task), expected, "{theirs}");
+        }
+    }
+
+    #[test]
+    fn verdicts() {
+        use {
+            Resemblance::{Equal, Other},
+            When::{Before, LongBefore, Since},
+        };
+        let id = |id: &str| id.parse::<TaskId>().expect("an id");
+        for (tasks, expected) in [
+            (vec![], Err(Doubt::NoHistory)),
+            (vec![(Since, Other)], Ok(None)),
+            (
+                vec![
+                    (Before, Equal),
+                    (LongBefore, Equal),
+                    (LongBefore, Resemblance::Unclear),
+                ],
+                Ok(None),
+            ),
+            (
+                vec![(Since, Other), (Since, Equal), (Before, Equal)],
+                Ok(Some(id("1"))),
+            ),
+            (
+                vec![(Since, Equal), (Since, Equal)],
+                Err(Doubt::Ambiguous(vec![id("0"), id("1")])),
+            ),
+            (
+                vec![(When::Unclear, Equal)],
+                Err(Doubt::Ambiguous(vec![id("0")])),
+            ),
+            (
+                vec![(Since, Resemblance::Unclear)],
+                Err(Doubt::Ambiguous(vec![id("0")])),
+            ),
+            (vec![(When::Unclear, Other)], Ok(None)),
+        ] {
+            let mut seen = Seen::default();
+            for (number, (when, resemblance)) in tasks.iter().enumerate() {
+                let task = task(&number.to_string(), NOW, json!({}));
+                seen.take(&task, *when, *resemblance);
+            }
+            assert_eq!(seen.verdict(), expected, "{tasks:?}");
+        }
+    }
+
+    #[test]
+    fn a_younger_task_among_the_old_ones_counts_anew() {
+        let mut seen = Seen::default();
+        let task = task("a", NOW, json!({}));
+        for (when, in_a_row) in [
+            (When::LongBefore, 1),
+            (When::LongBefore, 2),
+            (When::Before, 0),
+            (When::LongBefore, 1),
+            (When::Since, 0),
+        ] {
+            seen.take(&task, when, Resemblance::Other);
+            assert_eq!(seen.old_in_a_row, in_a_row);
+        }
+    }
+
+    #[test]
+    fn a_task_is_claimed_once() {
+        let accepted = Accepted::default();
+        let id = |number: usize| number.to_string().parse::<TaskId>().expect("an id");
+        assert!(accepted.claim(&id(0)));
+        assert!(!accepted.clone().claim(&id(0)));
+        for number in 1..=Accepted::KEPT {
+            assert!(accepted.claim(&id(number)));
+        }
+        assert!(!accepted.contains(&id(0)));
+        assert!(accepted.contains(&id(1)));
     }
 }

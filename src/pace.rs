@@ -1,6 +1,13 @@
 //! How long to wait between two lookups of a task. Pure functions of the task's age.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::time::Instant;
 
 /// A pace of one's own: the time from one lookup to the next.
 ///
@@ -20,7 +27,10 @@ use std::{fmt, sync::Arc, time::Duration};
 /// let pace = Pace::custom(Patient);
 /// ```
 pub trait Schedule: Send + Sync + 'static {
-    /// The time to the next lookup of a task that was submitted `age` ago.
+    /// The time to the next lookup of a task that was submitted `age` ago. Where that is not known
+    /// yet, a minute is assumed.
+    ///
+    /// All waits stand still meanwhile: it should be quick, and must not use the client.
     fn interval(&self, age: Duration) -> Duration;
 }
 
@@ -37,6 +47,14 @@ enum Kind {
     Shaped,
     Fixed(Duration),
     Custom(Arc<dyn Schedule>),
+}
+
+/// Nothing further away than this is ever reached: a century, which every clock can count.
+const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// The instant so long after another; `None` where it never comes.
+pub(crate) fn after(time: Instant, interval: Duration) -> Option<Instant> {
+    time.checked_add(interval).filter(|_| interval < NEVER)
 }
 
 /// No pace is faster than this, so that an interval of zero is no busy loop.
@@ -79,6 +97,15 @@ impl Pace {
             Kind::Custom(schedule) => schedule.interval(age),
         }
         .max(FLOOR)
+    }
+
+    /// The interval, stretched by this part of it. A schedule that panics must not take the waits
+    /// of others with it: the default stands in.
+    pub(crate) fn next(&self, age: Duration, jitter: f64) -> Duration {
+        let interval = catch_unwind(AssertUnwindSafe(|| self.interval(age)))
+            .unwrap_or_else(|_| Self::default().interval(age));
+        let stretch = Duration::try_from_secs_f64(interval.as_secs_f64() * jitter);
+        interval.saturating_add(stretch.unwrap_or_default())
     }
 }
 
@@ -123,6 +150,40 @@ mod tests {
             let got = Pace::default().interval(Duration::from_secs_f64(age));
             assert_eq!(got.as_secs_f64(), interval, "at {age} s");
         }
+    }
+
+    #[test]
+    fn jitter_stretches_and_never_overflows() {
+        let second = Duration::from_secs(1);
+        for (interval, jitter, expected) in [
+            (second, 0.0, second),
+            (second, 0.1, Duration::from_millis(1100)),
+            (Duration::MAX, 0.0, Duration::MAX),
+            (Duration::MAX, 0.1, Duration::MAX),
+        ] {
+            let got = Pace::fixed(interval).next(Duration::ZERO, jitter);
+            assert_eq!(got, expected, "{interval:?} {jitter}");
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_the_clock_never_comes() {
+        let now = Instant::now();
+        assert_eq!(after(now, FLOOR), Some(now + FLOOR));
+        assert_eq!(after(now, NEVER), None);
+        assert_eq!(after(now, Duration::MAX), None);
+    }
+
+    #[test]
+    fn a_schedule_that_panics_is_replaced() {
+        struct Broken;
+        impl Schedule for Broken {
+            fn interval(&self, _: Duration) -> Duration {
+                panic!("a broken schedule")
+            }
+        }
+        let next = Pace::custom(Broken).next(Duration::ZERO, 0.0);
+        assert_eq!(next, Pace::default().interval(Duration::ZERO));
     }
 
     #[test]

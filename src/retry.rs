@@ -3,6 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use http::{
+    HeaderMap,
+    header::{DATE, RETRY_AFTER},
+};
 
 use crate::error::ApiError;
 
@@ -150,11 +154,17 @@ impl AttemptEnd {
 }
 
 /// Reads a `Retry-After`: seconds (a fraction is tolerated) or an HTTP date, capped.
-pub(crate) fn read_retry_after(value: &[u8]) -> Option<Duration> {
-    retry_after_at(value, SystemTime::now())
+///
+/// A date counts from the `Date` of the same answer, so that our clock need not be right.
+pub(crate) fn read_retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let now = headers
+        .get(DATE)
+        .and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok())
+        .unwrap_or_else(SystemTime::now);
+    retry_after_at(headers.get(RETRY_AFTER)?.as_bytes(), now)
 }
 
-fn retry_after_at(value: &[u8], now: SystemTime) -> Option<Duration> {
+pub(crate) fn retry_after_at(value: &[u8], now: SystemTime) -> Option<Duration> {
     let text = std::str::from_utf8(value).ok()?.trim();
     let after = match text.parse::<f64>() {
         Ok(seconds) if seconds.is_nan() || seconds < 0.0 => return None,
@@ -274,5 +284,54 @@ mod tests {
             assert_eq!(got, expected, "{value:?}");
         }
         assert_eq!(retry_after_at(b"\xff", now), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_retry_after_is_read_or_left(value in proptest::prelude::any::<Vec<u8>>(), now: u32) {
+            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now.into());
+            let after = retry_after_at(&value, now);
+            proptest::prop_assert!(after.is_none_or(|after| after <= MAX_RETRY_AFTER));
+        }
+
+        #[test]
+        fn seconds_are_read(seconds in 0_u32..3600) {
+            let after = retry_after_at(seconds.to_string().as_bytes(), SystemTime::UNIX_EPOCH);
+            proptest::prop_assert_eq!(after, Some(Duration::from_secs(seconds.into())));
+        }
+
+        #[test]
+        fn dates_are_read(now in 0_u64..4_000_000_000, after in 0_u64..3600) {
+            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now);
+            let after = Duration::from_secs(after);
+            let date = httpdate::fmt_http_date(now + after);
+            proptest::prop_assert_eq!(retry_after_at(date.as_bytes(), now), Some(after));
+        }
+
+        #[test]
+        fn delays_are_bounded(
+            attempts in 0_u32..20, min in 0_u64..1_000_000, max in 0_u64..1_000_000,
+        ) {
+            let max = Duration::from_millis(max.max(min));
+            let policy = RetryPolicy::default()
+                .max_attempts(attempts)
+                .min_delay(Duration::from_millis(min))
+                .max_delay(max);
+            let delays: Vec<_> = policy.delays().collect();
+            proptest::prop_assert_eq!(delays.len(), attempts.saturating_sub(1) as usize);
+            proptest::prop_assert!(delays.iter().all(|delay| *delay <= 2 * max));
+        }
+    }
+
+    #[test]
+    fn extreme_policies_do_not_panic() {
+        let policy = RetryPolicy::default()
+            .max_attempts(u32::MAX)
+            .min_delay(Duration::MAX)
+            .max_delay(Duration::MAX)
+            .max_elapsed(Duration::MAX);
+        for delay in policy.delays().take(1_000) {
+            assert_eq!(policy.delay(delay, None, Duration::MAX), Some(delay));
+        }
     }
 }

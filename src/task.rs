@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::api::types::Task;
 use crate::{
     api::types::VideoResult,
-    error::ErrorCode,
+    error::{ErrorCode, MESSAGE, WORD, tidy},
     video::Video,
     wire::{ErrorInfo, StateWord, TaskResponse},
 };
@@ -219,10 +219,13 @@ impl Task {
         Some(Failure {
             kind,
             code: error.and_then(ErrorInfo::code).map(ErrorCode::from),
-            message: error.and_then(ErrorInfo::message).map(str::to_owned),
+            message: error
+                .and_then(ErrorInfo::message)
+                .map(|message| tidy(message, MESSAGE)),
             trace_id: result
-                .and_then(|result| result.trace_id.clone())
-                .or_else(|| self.trace_id.clone()),
+                .and_then(|result| result.trace_id.as_ref())
+                .or(self.trace_id.as_ref())
+                .map(|id| tidy(id, WORD)),
         })
     }
 
@@ -246,7 +249,7 @@ impl Task {
         let nothing = VideoResult::default();
         let (result, is_empty) = match &self.response {
             Some(TaskResponse::Other(value)) if !value.is_null() => {
-                return Verdict::Unknown(kind_of(value).to_owned());
+                return Verdict::Unknown(tidy(kind_of(value), WORD));
             }
             None | Some(TaskResponse::Other(_)) => (&nothing, true),
             Some(TaskResponse::Result(result)) => (&**result, is_empty(result)),
@@ -279,7 +282,7 @@ impl Task {
                 Meaning::Pending => Verdict::Pending,
                 Meaning::Processing => Verdict::Processing,
                 Meaning::Unknown if ended => completed_or(Verdict::Failed(FailureKind::Reported)),
-                Meaning::Unknown => Verdict::Unknown(word.to_owned()),
+                Meaning::Unknown => Verdict::Unknown(tidy(word, WORD)),
             };
         }
         match success {

@@ -71,9 +71,11 @@ impl ClientHooks<Transport> for Client {
         loop {
             // A body of bytes can always be cloned; one that cannot is sent once.
             let Some(copy) = request.try_clone() else {
-                return Ok(send(&self.client, request, max_body).await?.into_response());
+                let answer = send(&self.client, request, max_body).await?;
+                return Ok(answer.without(&self.inner().token).into_response());
             };
             let outcome = send(&self.client, copy, max_body).await;
+            let outcome = outcome.map(|answer| answer.without(&self.inner().token));
             let end = end_of(&outcome);
             tracing::debug!(
                 operation = info.operation_id,
@@ -115,6 +117,19 @@ impl Overflow {
 }
 
 impl Answer {
+    /// Takes the token out of the body: an error may quote the token that it refuses, and errors
+    /// are shown and logged.
+    fn without(mut self, token: &SecretString) -> Self {
+        /// A shorter one, as tests have, may stand in any body by chance.
+        const MIN_TOKEN: usize = 8;
+        let token = token.expose_secret();
+        let text = String::from_utf8_lossy(&self.body);
+        if token.len() >= MIN_TOKEN && text.contains(token) {
+            self.body = text.replace(token, "[token]").into();
+        }
+        self
+    }
+
     fn into_response(self) -> Response {
         let mut response = http::Response::new(self.body);
         *response.status_mut() = self.status;
@@ -166,10 +181,11 @@ fn end_of(outcome: &reqwest::Result<Answer>) -> Option<AttemptEnd> {
     }
 }
 
-/// Whether a body begins and ends like an object: cheap, and enough to tell a page or a cut.
+/// Whether a body is a JSON object or null, without building anything from it.
 fn looks_readable(body: &[u8]) -> bool {
     let body = body.trim_ascii();
-    (body.starts_with(b"{") && body.ends_with(b"}")) || body == b"null"
+    (body.starts_with(b"{") || body == b"null")
+        && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
 }
 
 impl AttemptEnd {
@@ -198,6 +214,8 @@ mod tests {
             ("<html>{}</html>", false),
             ("{\"id\":", false),
             ("{", false),
+            ("{\"a\":{\"b\":1}", false),
+            ("{\"a\":}", false),
         ] {
             assert_eq!(looks_readable(body.as_bytes()), expected, "{body:?}");
         }

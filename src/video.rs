@@ -1,10 +1,8 @@
 //! What can be submitted, checked before it is billed; and what comes of it.
 
-use std::{
-    fmt,
-    time::{Duration, SystemTime},
-};
+use std::{fmt, time::Duration};
 
+use http::StatusCode;
 use url::Url;
 
 use crate::{
@@ -17,7 +15,7 @@ use crate::{
     handle::TaskHandle,
     orphan::PendingSubmission,
     task::{Task, TaskId, has_text},
-    wire::{AspectRatio, Number},
+    wire::{AspectRatio, ErrorInfo, Number},
 };
 
 /// Why a request was refused before it was sent. Nothing was billed.
@@ -131,6 +129,10 @@ macro_rules! submission {
             /// Submits: one request, **billed once**, that returns as soon as the service has
             /// accepted it.
             ///
+            /// Await it to its end: where the future is dropped, like by a timeout around it, the
+            /// task may have been accepted and its id is lost. Bound it by the client's
+            /// [`timeout`](crate::LumaBuilder::timeout).
+            ///
             /// It is repeated only where it certainly was not accepted: after a failure to
             /// connect and after 429, as the client's [`RetryPolicy`](crate::RetryPolicy) allows.
             ///
@@ -149,11 +151,12 @@ macro_rules! submission {
             /// Prefer [`submit`](Self::submit): what is lost with a broken connection here is a
             /// paid video, which then has to be looked for. With a
             /// [`callback_url`](Self::callback_url) the service answers at once all the same, and
-            /// the task is still pending.
+            /// the task is still pending; so it is where the hold ran out and the service names the
+            /// task. Then [wait](Luma::task) for it by its id.
             ///
             /// # Errors
             ///
-            /// As [`submit`](Self::submit). A hold that ran out is
+            /// As [`submit`](Self::submit). A hold that ran out without a task's name is
             /// [`Unconfirmed`](Error::Unconfirmed): the video may still come, and is billed.
             pub async fn submit_held(self, hold: Duration) -> Result<Task> {
                 let request = held(&self.request, hold)?;
@@ -254,74 +257,109 @@ pub(crate) fn shown(text: &str) -> String {
 }
 
 async fn submit(luma: Luma, request: VideoRequest) -> Result<TaskHandle> {
-    let answer = send(&luma, request).await?;
-    Ok(TaskHandle::submitted_now(luma, answer.0))
+    let pending = PendingSubmission::new(luma.clone(), request);
+    let id = match send(&luma, pending.request()).await {
+        Ok(result) => named(&result).ok_or_else(no_task_id),
+        Err(Error::Api(error)) if !error.is_refusal() => {
+            error.task_id.clone().ok_or(Error::Api(error))
+        }
+        Err(error) => Err(error),
+    };
+    match id {
+        Ok(id) => {
+            luma.core.accepted.claim(&id);
+            Ok(TaskHandle::submitted_now(luma, id))
+        }
+        Err(error) => Err(refused_or_lost(error, pending)),
+    }
 }
-
-/// How much longer than its hold a held call may take, so that the service's own timeout, which
-/// says more, comes first.
-const HOLD_MARGIN: Duration = Duration::from_secs(30);
 
 async fn submit_held(luma: Luma, request: VideoRequest, hold: Duration) -> Result<Task> {
-    let luma = luma.with_limits(|limits| limits.timeout = hold.saturating_add(HOLD_MARGIN));
-    let (id, result) = send(&luma, request).await?;
-    Ok(Task {
-        id: Some(id.into()),
-        ..Task::from(result)
-    })
+    let pending = PendingSubmission::new(luma.clone(), request);
+    // The service's own timeout, which says more, comes first.
+    let patient = luma.with_limits(|limits| limits.timeout = limits.timeout.saturating_add(hold));
+    let result = match send(&patient, pending.request()).await {
+        Err(Error::Api(error)) => result_of(&error).ok_or(Error::Api(error)),
+        answer => answer,
+    };
+    match result {
+        Ok(result) => {
+            let id = named(&result);
+            if let Some(id) = &id {
+                luma.core.accepted.claim(id);
+            }
+            Ok(Task {
+                id: id.map(String::from),
+                ..Task::from(result)
+            })
+        }
+        Err(error) => Err(refused_or_lost(error, pending)),
+    }
 }
 
-/// Sends a submit. What is no clear yes and no clear no is unconfirmed.
-async fn send(luma: &Luma, request: VideoRequest) -> Result<(TaskId, VideoResult)> {
-    let pending = PendingSubmission::new(luma.clone(), request, SystemTime::now());
-    let error = match luma.core.api.create_video(pending.request()).await {
-        Ok(answer) => match accepted(answer.into_inner()) {
-            Ok(accepted) => return Ok(accepted),
-            Err(error) => error,
-        },
+/// Sends a submit. `Ok` is an accepted one.
+async fn send(luma: &Luma, request: &VideoRequest) -> Result<VideoResult> {
+    match luma.core.api.create_video(request).await {
+        Ok(answer) => accepted(answer.into_inner()),
         Err(api::Error::InvalidResponsePayload(body, reason)) => {
-            let result = crate::wire::salvage_result(&body);
-            match result.map(accepted) {
-                Some(Ok(accepted)) => return Ok(accepted),
-                _ => DecodeError::new(reason, &body).into(),
+            match crate::wire::salvage_result(&body).map(accepted) {
+                Some(Ok(result)) => Ok(result),
+                _ => Err(DecodeError::new(reason, &body).into()),
             }
         }
-        Err(failure) => read_failure(failure).await,
+        Err(failure) => Err(read_failure(failure).await),
+    }
+}
+
+/// A 200 with a task id or a video is an accepted submit, whatever else it says.
+fn accepted(mut result: VideoResult) -> Result<VideoResult> {
+    let error = result.error.as_ref().filter(|info| info.is_some());
+    let error =
+        error.map(|info| ApiError::new(StatusCode::OK, Some(info), result.trace_id.as_deref()));
+    if named(&result).is_none() && !has_text(&result.video_url) {
+        return Err(error.map_or_else(no_task_id, Error::from));
+    }
+    if error.and_then(|error| error.code) == Some(ErrorCode::Timeout) {
+        // The hold has ended, not the task.
+        (result.success, result.error) = (None, None);
+    }
+    Ok(result)
+}
+
+/// What an error that names a task says of it: that it was refused after all, or nothing yet.
+fn result_of(error: &ApiError) -> Option<VideoResult> {
+    let mut result = VideoResult {
+        task_id: Some(error.task_id.clone()?.into()),
+        trace_id: error.trace_id.clone(),
+        ..VideoResult::default()
     };
-    if surely_not_accepted(&error) {
-        return Err(error);
+    if error.is_refusal() {
+        let code = error.code.as_ref().map_or("", ErrorCode::as_str);
+        result.state = Some("failed".into());
+        result.error = Some(ErrorInfo::new(code, &error.message));
     }
-    Err(Error::Unconfirmed {
-        pending: Box::new(pending),
-        source: Box::new(error),
-    })
+    Some(result)
 }
 
-/// A 200 with a task id is an accepted submit, whatever else it says.
-fn accepted(result: VideoResult) -> Result<(TaskId, VideoResult)> {
-    if let Some(Ok(id)) = result.task_id.as_deref().map(str::parse) {
-        return Ok((id, result));
-    }
-    let info = result.error.as_ref().filter(|info| info.is_some());
-    Err(match info {
-        Some(info) => ApiError {
-            status: http::StatusCode::OK,
-            code: info.code().map(ErrorCode::from),
-            message: info.message().unwrap_or_default().to_owned(),
-            trace_id: result.trace_id.clone(),
-            retry_after: None,
-        }
-        .into(),
-        None => DecodeError::new("it has no task_id", b"").into(),
-    })
+fn named(result: &VideoResult) -> Option<TaskId> {
+    result.task_id.as_deref()?.parse().ok()
 }
 
-fn surely_not_accepted(error: &Error) -> bool {
-    match error {
+fn no_task_id() -> Error {
+    DecodeError::new("it has no task_id", b"").into()
+}
+
+/// What is no clear no is unconfirmed.
+fn refused_or_lost(error: Error, pending: PendingSubmission) -> Error {
+    let is_refused = match &error {
         Error::Api(error) => error.is_refusal(),
         Error::Transport(error) => error.is_connect(),
         Error::Config(_) | Error::InvalidInput(_) => true,
         _ => false,
+    };
+    match is_refused {
+        true => error,
+        false => pending.lost(error),
     }
 }
 

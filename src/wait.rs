@@ -9,14 +9,17 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::{
+    runtime::{self, Handle},
+    time::{Instant, Sleep, sleep_until},
+};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::{
     error::Error,
     handle::{Submitted, TaskHandle},
-    pace::Pace,
-    task::{Failure, Task, TaskId},
+    pace::{Pace, after},
+    task::{Failure, Task, TaskId, TaskState},
     updates::Updates,
     video::Video,
     watch::{
@@ -41,13 +44,13 @@ pub enum WaitError {
     /// The deadline passed. The task goes on: await it again, with more time.
     #[error(
         "{task} has not ended after {elapsed:.1?} and {polls} lookups; last seen {}",
-        last.as_ref().map_or("never".to_owned(), |task| task.state().to_string())
+        last.as_ref().map_or("never".to_owned(), TaskState::to_string)
     )]
     Deadline {
         /// The task.
         task: TaskId,
-        /// The last report, where there was one.
-        last: Option<Arc<Task>>,
+        /// The last state, where there was a report.
+        last: Option<TaskState>,
         /// How often it was looked up for this wait.
         polls: u32,
         /// How long this wait took.
@@ -233,7 +236,7 @@ impl<'a> IntoFuture for Wait<'a> {
 ///
 /// # Panics
 ///
-/// When polled outside a tokio runtime that has its time driver enabled, or after it has ended.
+/// When polled outside a tokio runtime that has its time driver enabled.
 #[must_use = "futures do nothing unless polled"]
 pub struct WaitFuture<'a> {
     waiting: Waiting,
@@ -277,16 +280,46 @@ pub(crate) enum Event {
 pub(crate) struct Waiting {
     handle: TaskHandle,
     options: WaitOptions,
-    begun: Option<Begun>,
+    stage: Stage,
+}
+
+enum Stage {
+    New,
+    Begun(Begun),
+    Ended,
 }
 
 /// A wait that was polled.
 struct Begun {
     membership: Membership,
     at: Instant,
-    deadline: Option<Pin<Box<Sleep>>>,
+    deadline: Option<Deadline>,
     cancelled: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     span: tracing::Span,
+}
+
+/// A timer that outlives the runtime it was first polled on.
+struct Deadline {
+    time: Instant,
+    runtime: runtime::Id,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Deadline {
+    fn new(time: Instant) -> Self {
+        Self {
+            time,
+            runtime: Handle::current().id(),
+            sleep: Box::pin(sleep_until(time)),
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.runtime != Handle::current().id() {
+            *self = Self::new(self.time);
+        }
+        self.sleep.as_mut().poll(cx)
+    }
 }
 
 impl Waiting {
@@ -294,7 +327,7 @@ impl Waiting {
         Self {
             handle,
             options,
-            begun: None,
+            stage: Stage::New,
         }
     }
 
@@ -302,6 +335,7 @@ impl Waiting {
         &self.handle
     }
 
+    /// What comes next; after the end, nothing. `eager` wants a first report at once.
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -311,37 +345,20 @@ impl Waiting {
         let Self {
             handle,
             options,
-            begun,
+            stage,
         } = self;
-        let begun = begun.get_or_insert_with(|| Begun::new(handle, options, wants_updates, eager));
-        let _entered = begun.span.clone().entered();
-        if let Poll::Ready(report) = begun.membership.poll(cx) {
-            return Poll::Ready(match report {
-                Report::Update(task) => Event::Update(task),
-                Report::End(end) => Event::End(Box::new(begun.conclude(handle, end))),
-            });
+        if let Stage::New = stage {
+            *stage = Stage::Begun(Begun::new(handle, options, wants_updates, eager));
         }
-        let ended = |error| Poll::Ready(Event::End(Box::new(Err(error))));
-        let task = || handle.id().clone();
-        if let Some(cancelled) = &mut begun.cancelled
-            && cancelled.as_mut().poll(cx).is_ready()
-        {
-            return ended(WaitError::Cancelled { task: task() });
+        let Stage::Begun(begun) = stage else {
+            return Poll::Pending;
+        };
+        let event = begun.poll(handle, cx);
+        if let Poll::Ready(Event::End(_)) = event {
+            // It leaves the set now, however long the future is kept.
+            *stage = Stage::Ended;
         }
-        if let Some(deadline) = &mut begun.deadline
-            && deadline.as_mut().poll(cx).is_ready()
-        {
-            let (last, polls) = begun.membership.known();
-            let elapsed = begun.at.elapsed();
-            tracing::debug!(polls, elapsed_ms = elapsed.as_millis() as u64, "deadline");
-            return ended(WaitError::Deadline {
-                task: task(),
-                last,
-                polls,
-                elapsed,
-            });
-        }
-        Poll::Pending
+        event
     }
 }
 
@@ -350,7 +367,7 @@ impl Begun {
         let at = Instant::now();
         let age = age(handle.submitted, at);
         // A deadline beyond what the clock can count is none.
-        let deadline = options.deadline.and_then(|time| at.checked_add(time));
+        let deadline = options.deadline.and_then(|time| after(at, time));
         let joining = Joining {
             id: handle.id().clone(),
             pace: options.pace.clone(),
@@ -360,18 +377,50 @@ impl Begun {
                 .map(|(end, whole)| end - edge(whole)),
             budget: options.tolerance,
             wants_updates,
-            eager: eager || age.is_none(),
+            eager,
         };
         Self {
             membership: handle.luma.core.hub.join(joining),
             at,
-            deadline: deadline.map(|time| Box::pin(sleep_until(time))),
+            deadline: deadline.map(Deadline::new),
             cancelled: options
                 .cancel
                 .clone()
                 .map(|token| Box::pin(token.cancelled_owned())),
             span: tracing::debug_span!("wait", task = %handle.id()),
         }
+    }
+
+    fn poll(&mut self, handle: &TaskHandle, cx: &mut Context<'_>) -> Poll<Event> {
+        let _entered = self.span.clone().entered();
+        if let Poll::Ready(report) = self.membership.poll(cx) {
+            return Poll::Ready(match report {
+                Report::Update(task) => Event::Update(task),
+                Report::End(end) => Event::End(Box::new(self.conclude(handle, end))),
+            });
+        }
+        let task = || handle.id().clone();
+        if let Some(cancelled) = &mut self.cancelled
+            && cancelled.as_mut().poll(cx).is_ready()
+        {
+            let error = WaitError::Cancelled { task: task() };
+            return Poll::Ready(Event::End(Box::new(Err(error))));
+        }
+        if let Some(deadline) = &mut self.deadline
+            && deadline.poll(cx).is_ready()
+        {
+            let (last, polls) = self.membership.known();
+            let elapsed = self.at.elapsed();
+            tracing::debug!(polls, elapsed_ms = elapsed.as_millis() as u64, "deadline");
+            let error = WaitError::Deadline {
+                task: task(),
+                last,
+                polls,
+                elapsed,
+            };
+            return Poll::Ready(Event::End(Box::new(Err(error))));
+        }
+        Poll::Pending
     }
 
     fn conclude(&self, handle: &TaskHandle, end: End) -> Result<Video, WaitError> {

@@ -10,8 +10,8 @@ use crate::{
     config::ConfigError,
 };
 
-/// How long a download may stand still.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a download may stand still by default.
+pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many redirects are followed.
 const MAX_REDIRECTS: usize = 5;
 
@@ -19,6 +19,7 @@ const MAX_REDIRECTS: usize = 5;
 pub(crate) fn media_client(
     near: &Url,
     connect_timeout: Duration,
+    read_timeout: Duration,
 ) -> Result<reqwest::Client, ConfigError> {
     let policy = Policy::custom(|attempt| match hop(attempt.previous(), attempt.url()) {
         Ok(()) => attempt.follow(),
@@ -28,7 +29,7 @@ pub(crate) fn media_client(
         .redirect(policy)
         // The query of a signed URL is a secret.
         .referer(false)
-        .read_timeout(READ_TIMEOUT)
+        .read_timeout(read_timeout)
         .build()
         .map_err(setup_error)
 }

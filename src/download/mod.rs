@@ -19,7 +19,7 @@ use std::{
 
 use url::Url;
 
-pub(crate) use client::media_client;
+pub(crate) use client::{READ_TIMEOUT, media_client};
 pub use error::DownloadError;
 use partial::Partial;
 use plan::Kind;
@@ -213,7 +213,7 @@ impl<'a> Download<'a> {
         target::check(&target, overwrite).await?;
         let client = match self.client {
             Some(client) => client,
-            None => media_client(&url, LumaBuilder::CONNECT_TIMEOUT)?,
+            None => media_client(&url, LumaBuilder::CONNECT_TIMEOUT, READ_TIMEOUT)?,
         };
         let opened = Partial::open(&target, &url).await;
         let mut partial = opened.map_err(|error| DownloadError::of_io(&target, error))?;

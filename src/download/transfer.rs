@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, IF_RANGE, RANGE, RETRY_AFTER};
+use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, IF_RANGE, RANGE};
 use reqwest::{Client, Response};
 use tokio::time::{Instant, sleep, timeout};
 use url::Url;
@@ -171,8 +171,7 @@ impl Transfer<'_> {
         match refusal {
             Refusal::Expired => DownloadError::Expired { status },
             Refusal::Status => {
-                let retry_after = response.headers().get(RETRY_AFTER);
-                let retry_after = retry_after.and_then(|value| read_retry_after(value.as_bytes()));
+                let retry_after = read_retry_after(response.headers());
                 DownloadError::Status {
                     status,
                     excerpt: first_words(response).await,

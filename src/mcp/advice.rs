@@ -166,9 +166,12 @@ pub(crate) fn explain(error: &Error, stage: Stage) -> (Problem, String) {
             Problem::new("unreadable_answer", decode.to_string()),
             later(None),
         ),
-        // No tool downloads.
-        Error::Download(download) => (Problem::new("download", download.to_string()), later(None)),
         Error::Unconfirmed { .. } => unconfirmed(error, "not done"),
+        // No tool downloads; a host that does has the task still.
+        Error::Download(download) => (
+            Problem::new("download_failed", download.to_string()),
+            "Downloads are free. Look the task up again for a fresh URL.".to_owned(),
+        ),
     }
 }
 

@@ -10,32 +10,30 @@ use crate::AspectRatio;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GenerateVideo {
-    /// What the video shows, in plain words: subject, action, setting, camera movement, style.
-    /// 1 to 10000 characters, not only white space. It is moderated; with enhancement on, the
-    /// service may also reword it.
+    /// What the video shows, in plain words: subject, action, setting, camera movement, style. Not
+    /// only white space. The service moderates it, and may reword it unless enhancement is false.
     #[schemars(length(min = 1, max = 10_000))]
     pub(crate) prompt: String,
     /// Width to height of the video. Choose by where it is shown: 16:9 for screens, 9:16 for
-    /// phones, 1:1 for feeds; luma_list_aspect_ratios describes all seven. Default 16:9.
+    /// phones, 1:1 for feeds; luma_list_aspect_ratios describes all seven.
     #[schemars(with = "Option<KnownRatio>")]
     pub(crate) aspect_ratio: Option<AspectRatio>,
     /// true: the last frame leads back into the first, for a clip that repeats without a visible
-    /// cut. Default false.
+    /// cut.
     #[schemars(extend("default" = false))]
     pub(crate) r#loop: Option<bool>,
-    /// true: the service may rewrite the prompt for a clearer picture. false: the prompt is taken
-    /// word for word, for wording that is already exact. Default true.
+    /// true: the service may rewrite the prompt for a clearer picture. false: the prompt is to be
+    /// taken as written, for wording that is already exact.
     #[schemars(extend("default" = true))]
     pub(crate) enhancement: Option<bool>,
-    /// Seconds, 0 or more, that this call may itself wait for the finished video; more than the
-    /// host allows (45 at most) counts as what it allows. Left out or 0: the task id comes back at
-    /// once. It never ends the task: a video that is not ready by then is looked up with
-    /// luma_get_task.
+    /// Seconds that this call may itself wait for the finished video, cut to the host's limit, 45
+    /// at most. Left out or 0: the task_id comes back without waiting. It never ends the task: look
+    /// up a video that is not ready by then with luma_get_task.
     #[schemars(range(min = 0))]
     pub(crate) timeout: Option<f64>,
     /// Public http or https URL of an endpoint of the user's, to which the service POSTs the
-    /// finished video, unsigned and possibly twice. Never invent one. Left out: poll with
-    /// luma_get_task, which works with a callback too. It does not delay this call.
+    /// finished video, unsigned and possibly twice; never invent one. Left out: poll with
+    /// luma_get_task, which works with a callback too. Independent of timeout.
     #[schemars(length(min = 1, max = 8_192))]
     pub(crate) callback_url: Option<String>,
 }
@@ -44,8 +42,8 @@ pub(crate) struct GenerateVideo {
 #[serde(deny_unknown_fields)]
 pub(crate) struct GenerateVideoFromImage {
     /// What happens in the video, in plain words: what moves, how the camera moves, how the start
-    /// picture turns into the end picture. 1 to 10000 characters, not only white space. It is
-    /// moderated, as the pictures are.
+    /// picture turns into the end picture. Not only white space. The service moderates it, and may
+    /// reword it unless enhancement is false.
     #[schemars(length(min = 1, max = 10_000))]
     pub(crate) prompt: String,
     /// Picture for the first frame: a public http or https URL that leads straight to the image,
@@ -54,32 +52,31 @@ pub(crate) struct GenerateVideoFromImage {
     /// counts as left out.
     #[schemars(length(max = 8_192))]
     pub(crate) start_image_url: Option<String>,
-    /// Picture for the last frame, under the same rules as start_image_url. Alone, the video leads
-    /// up to it.
+    /// Picture for the last frame, under the same rules as start_image_url, which it may replace or
+    /// join. Alone, the video leads up to it; empty counts as left out.
     #[schemars(length(max = 8_192))]
     pub(crate) end_image_url: Option<String>,
     /// Width to height of the video. Choose the one nearest to the picture's own shape, or the
-    /// picture may be cropped; with two pictures, both should have that shape. Default 16:9,
-    /// whatever the pictures are.
+    /// picture may be cropped; with two pictures, both should have that shape. Left out, it is 16:9
+    /// even for a portrait picture; luma_list_aspect_ratios describes all seven.
     #[schemars(with = "Option<KnownRatio>")]
     pub(crate) aspect_ratio: Option<AspectRatio>,
     /// true: the last frame leads back into the first, for a clip that repeats without a visible
-    /// cut; pointless with two different pictures. Default false.
+    /// cut. Leave it false when the start and end pictures differ.
     #[schemars(extend("default" = false))]
     pub(crate) r#loop: Option<bool>,
-    /// true: the service may rewrite the prompt for a clearer picture; the images stay as they
-    /// are. false: the prompt is taken word for word. Default true.
+    /// true: the service may rewrite the prompt for a clearer picture. false: the prompt is to be
+    /// taken as written, for wording that is already exact.
     #[schemars(extend("default" = true))]
     pub(crate) enhancement: Option<bool>,
-    /// Seconds, 0 or more, that this call may itself wait for the finished video; more than the
-    /// host allows (45 at most) counts as what it allows. Left out or 0: the task id comes back at
-    /// once. It never ends the task: a video that is not ready by then is looked up with
-    /// luma_get_task.
+    /// Seconds that this call may itself wait for the finished video, cut to the host's limit, 45
+    /// at most. Left out or 0: the task_id comes back without waiting. It never ends the task: look
+    /// up a video that is not ready by then with luma_get_task.
     #[schemars(range(min = 0))]
     pub(crate) timeout: Option<f64>,
     /// Public http or https URL of an endpoint of the user's, to which the service POSTs the
-    /// finished video, unsigned and possibly twice. Never invent one. Left out: poll with
-    /// luma_get_task, which works with a callback too. It does not delay this call.
+    /// finished video, unsigned and possibly twice; never invent one. Left out: poll with
+    /// luma_get_task, which works with a callback too. Independent of timeout.
     #[schemars(length(min = 1, max = 8_192))]
     pub(crate) callback_url: Option<String>,
 }
@@ -87,12 +84,13 @@ pub(crate) struct GenerateVideoFromImage {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExtendVideo {
-    /// Id of the finished video to continue: result.video.id of luma_get_task, or of an item of
-    /// luma_get_tasks_batch. A task_id does not work, even that of the same video.
+    /// Id of the finished video to continue: result.video.id of luma_get_task or
+    /// result.tasks[].video.id of luma_get_tasks_batch. A task_id does not work, even that of the
+    /// same video.
     #[schemars(length(min = 1, max = 200))]
     pub(crate) video_id: String,
-    /// What happens after the video's last frame, in plain words; what was seen before need not be
-    /// repeated. 1 to 10000 characters, not only white space. It is moderated.
+    /// What happens after the video's last frame, in plain words: only what is new. Not only white
+    /// space. The service moderates it.
     #[schemars(length(min = 1, max = 10_000))]
     pub(crate) prompt: String,
     /// Picture on which the continuation ends: a public http or https URL that leads straight to
@@ -109,13 +107,14 @@ pub(crate) struct ExtendVideo {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExtendVideoFromUrl {
-    /// URL of the finished video to continue, copied whole, query included, from result.video.url
-    /// of luma_get_task or luma_get_tasks_batch. http or https. Luma returns it; a video from
-    /// anywhere else, an upload or a video site, is not accepted.
+    /// URL of the finished video to continue, http or https, copied whole, query included, as Luma
+    /// returned it: what the user kept, or result.video.url (in a batch result.tasks[].video.url)
+    /// of a result without video.id. With an id, use luma_extend_video. Never the URL of an upload
+    /// or of a video site.
     #[schemars(length(min = 1, max = 8_192))]
     pub(crate) video_url: String,
-    /// What happens after the video's last frame, in plain words; what was seen before need not be
-    /// repeated. 1 to 10000 characters, not only white space. It is moderated.
+    /// What happens after the video's last frame, in plain words: only what is new. Not only white
+    /// space. The service moderates it.
     #[schemars(length(min = 1, max = 10_000))]
     pub(crate) prompt: String,
     /// Picture on which the continuation ends: a public http or https URL that leads straight to
@@ -141,8 +140,9 @@ pub(crate) struct GetTask {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GetTasksBatch {
-    /// Ids of 1 to 50 tasks, each once: result.task_id as the generate and extend tools returned
-    /// them. The answer keeps this order. More than 50: split them over several calls.
+    /// Ids of the tasks, without duplicates: result.task_id as the generate and extend tools
+    /// returned them, no video ids or URLs. The answer keeps this order. More than 50: split them
+    /// over several calls.
     #[schemars(length(min = 1, max = 50), inner(length(min = 1, max = 200)))]
     pub(crate) task_ids: Vec<String>,
 }

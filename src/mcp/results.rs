@@ -21,18 +21,18 @@ pub(crate) struct Output<T> {
 
 #[derive(Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct TaskReport {
-    /// The task; take it to luma_get_task. Absent where nothing was submitted.
+    /// The id of the task, for luma_get_task. Absent where no task is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) task_id: Option<String>,
     /// pending and processing: the video is being made. completed: video is there. failed: there
-    /// will be none, error says why. unknown: a state that this version does not know, still going
-    /// on. Absent where no task was found.
+    /// will be none, error says why. unknown: a state that this version does not know, treated as
+    /// not ended. Absent where no task was found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) state: Option<State>,
     /// The finished video.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) video: Option<VideoFile>,
-    /// A still picture of it.
+    /// A still picture of the video.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) thumbnail: Option<Thumbnail>,
     /// When the service accepted the task, in Unix seconds.
@@ -67,7 +67,7 @@ pub(crate) struct VideoFile {
     /// The id that luma_extend_video takes. Absent where the service gave none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) id: Option<String>,
-    /// Where it can be downloaded. It may expire; a new lookup gives a fresh one.
+    /// Where it can be downloaded. It may expire: save the video soon, or look the task up again.
     pub(crate) url: String,
     /// In pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,11 +91,12 @@ pub(crate) struct Thumbnail {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Problem {
-    /// A short word that names it, such as invalid_arguments, not_found or too_many_requests.
+    /// A short word that names it, such as invalid_arguments, not_found, too_many_requests, or
+    /// unconfirmed: the submit may have been accepted.
     pub(crate) code: String,
     /// The problem in words.
     pub(crate) message: String,
-    /// Seconds to wait before the next call.
+    /// Seconds to wait before the next call. Absent where not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) retry_after_seconds: Option<f64>,
     /// What to quote to the support of Ace Data Cloud.

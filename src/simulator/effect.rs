@@ -23,7 +23,9 @@ pub(super) enum Effect {
     },
     Reset,
     Silence,
-    Truncate,
+    Truncate {
+        reset: bool,
+    },
     Slow(Duration),
     Drip {
         step: usize,
@@ -55,7 +57,12 @@ impl Effect {
                 Err(Aborted)
             }
             Self::Silence => future::pending().await,
-            Self::Truncate => Ok(respoken(real, |body| truncated(body, control.clone())).await),
+            Self::Truncate { reset } => {
+                if reset {
+                    control.reset_on_close();
+                }
+                Ok(respoken(real, |body| truncated(body, control.clone())).await)
+            }
             Self::Slow(delay) => {
                 sleep(delay).await;
                 Ok(real)

@@ -139,7 +139,12 @@ impl Fault {
     /// The real answer, with its whole length promised, but closed after half of the body.
     /// Always strikes after.
     pub fn truncated() -> Self {
-        Self::new(Effect::Truncate).accepting(true)
+        Self::new(Effect::Truncate { reset: false }).accepting(true)
+    }
+
+    /// As [`truncated`](Self::truncated), but the connection is reset (RST).
+    pub fn reset_midway() -> Self {
+        Self::new(Effect::Truncate { reset: true }).accepting(true)
     }
 
     /// The real answer, so much later. Always strikes after.
@@ -188,7 +193,7 @@ impl Fault {
     pub fn accepting(mut self, accepting: bool) -> Self {
         let spoils = matches!(
             self.effect,
-            Effect::Truncate | Effect::Slow(_) | Effect::Drip { .. }
+            Effect::Truncate { .. } | Effect::Slow(_) | Effect::Drip { .. }
         );
         self.accepting = accepting || spoils;
         self

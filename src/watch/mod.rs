@@ -1,8 +1,12 @@
 //! The engine under every wait of one client: what is due goes out together.
 //!
 //! [`state`] decides, as pure functions over values; here is the thin shell that sleeps, sends and
-//! wakes. One task of the runtime drives all waits; it is there only while there are any.
+//! wakes. One task of the runtime drives all waits. It is there only while there are any, and until
+//! the lookups that it sent have landed.
 
+mod entry;
+mod landing;
+mod queue;
 pub(crate) mod state;
 
 use std::{
@@ -15,19 +19,17 @@ use futures_util::{
     future::{BoxFuture, Either, select},
     stream::{FuturesUnordered, StreamExt},
 };
-use tokio::{
-    sync::Notify,
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
+use tracing::Instrument;
 
 use crate::{
     api,
     client::{retrieve, retrieve_batch},
     error::Result,
     retry::RetryPolicy,
-    task::{Task, TaskId},
+    task::{Task, TaskId, TaskState},
 };
-use state::{Joining, Now, Report, State, WaitKey};
+use state::{Driver, Joining, Now, Report, State, WaitKey};
 
 /// Where reports of tasks come from: the service, or a test.
 pub(crate) trait Lookup: Send + Sync + 'static {
@@ -56,13 +58,11 @@ pub(crate) struct Hub(Arc<Shared>);
 struct Shared {
     source: Box<dyn Lookup>,
     state: Mutex<State>,
-    /// Something changed that the driver has to know before its next sleep ends.
-    changed: Notify,
 }
 
 impl Shared {
+    /// What other code can do in a destructor or a waker is done without the lock.
     fn state(&self) -> MutexGuard<'_, State> {
-        // No code that can panic runs under the lock but the allocator's.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -72,16 +72,15 @@ impl Hub {
         Self(Arc::new(Shared {
             source: Box::new(source),
             state: Mutex::default(),
-            changed: Notify::new(),
         }))
     }
 
-    /// Adds a wait to the set. Must be called within a runtime.
+    /// Adds a wait to the set.
     pub(crate) fn join(&self, joining: Joining) -> Membership {
         let id = joining.id.clone();
-        let (key, is_next) = self.0.state().join(joining, Now::read());
-        if is_next {
-            self.0.changed.notify_one();
+        let (key, bell) = self.0.state().join(joining, Now::read());
+        if let Some(bell) = bell {
+            bell.notify_one();
         }
         Membership {
             hub: self.clone(),
@@ -92,19 +91,11 @@ impl Hub {
 
     /// Hands in a report that came by another way than a lookup.
     pub(crate) fn notify(&self, task: Task) {
-        let mut state = self.0.state();
-        let wakers = state.notify(task, Now::read());
-        drop(state);
-        wakers.into_iter().for_each(Waker::wake);
-    }
-
-    /// Starts the driver where none runs: for the first wait, and after a runtime that drove the
-    /// waits of another one has gone.
-    fn keep_driven(&self, state: &mut State) {
-        if let Some(number) = state.hire() {
-            let shared = self.0.clone();
-            tokio::spawn(drive(Driving { shared, number }));
+        let (wakers, bell) = self.0.state().notify(task, Now::read());
+        if let Some(bell) = bell {
+            bell.notify_one();
         }
+        wakers.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -116,27 +107,41 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
-    /// The next report or the end, whichever is there.
+    /// The next report or the end, whichever is there. Starts the driver where none runs: for the
+    /// first wait, and after the runtime of the last one has gone.
+    ///
+    /// # Panics
+    ///
+    /// Outside a runtime.
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Report> {
-        let mut state = self.hub.0.state();
-        self.hub.keep_driven(&mut state);
-        state.poll(&self.id, self.key, cx.waker())
+        let shared = &self.hub.0;
+        let (report, old, driver) = {
+            let mut state = shared.state();
+            let (report, old) = state.poll(&self.id, self.key, cx.waker());
+            (report, old, state.hire())
+        };
+        drop(old);
+        if let Some(driver) = driver {
+            let shared = shared.clone();
+            // A runtime that shuts down drops it here and now, which takes the lock.
+            tokio::spawn(drive(Driving { shared, driver }));
+        }
+        report
     }
 
     /// What is known of the task, and how often it was looked up for this wait.
-    pub(crate) fn known(&self) -> (Option<Arc<Task>>, u32) {
+    pub(crate) fn known(&self) -> (Option<TaskState>, u32) {
         self.hub.0.state().known(&self.id, self.key)
     }
 }
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        let mut state = self.hub.0.state();
-        state.leave(&self.id, self.key);
-        let is_last = !state.has_waits();
-        drop(state);
-        if is_last {
-            self.hub.0.changed.notify_one();
+        let shared = &self.hub.0;
+        let (wait, bell) = shared.state().leave(&self.id, self.key, Instant::now());
+        drop(wait);
+        if let Some(bell) = bell {
+            bell.notify_one();
         }
     }
 }
@@ -144,43 +149,69 @@ impl Drop for Membership {
 /// Held by the driver. Should its runtime go first, the waits are told to start another.
 struct Driving {
     shared: Arc<Shared>,
-    number: u64,
+    driver: Driver,
 }
 
 impl Drop for Driving {
     fn drop(&mut self) {
-        let wakers = self.shared.state().abandon(self.number, Instant::now());
+        let number = self.driver.number;
+        let wakers = self.shared.state().abandon(number, Instant::now());
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// What a lookup was for, and what it brought.
+type Landing = (Arc<[TaskId]>, Result<Vec<Task>>);
+
+impl Driving {
+    fn send(&self, ids: Arc<[TaskId]>) -> impl Future<Output = Landing> + use<> {
+        let span = tracing::debug_span!(
+            "lookup",
+            tasks = ids.len(),
+            first = ids.first().map(TaskId::as_str)
+        );
+        let lookup = self.shared.source.lookup(ids.clone());
+        let begin = Instant::now();
+        async move {
+            let outcome = lookup.await;
+            tracing::debug!(
+                elapsed_ms = begin.elapsed().as_millis() as u64,
+                found = outcome.as_ref().ok().map(Vec::len),
+                error = outcome.as_ref().err().map(tracing::field::display),
+                "looked up"
+            );
+            (ids, outcome)
+        }
+        .instrument(span)
+    }
+
+    fn land(&self, (ids, outcome): Landing) {
+        let number = self.driver.number;
+        let mut state = self.shared.state();
+        let wakers = state.land(number, &ids, outcome, Now::read());
+        drop(state);
         wakers.into_iter().for_each(Waker::wake);
     }
 }
 
 async fn drive(driving: Driving) {
-    let shared = &driving.shared;
+    let (shared, bell) = (&driving.shared, &driving.driver.bell);
     let mut flights = FuturesUnordered::new();
     loop {
-        let plan = {
-            let mut state = shared.state();
-            if !state.has_waits() {
-                // Under the same lock, so that a wait that joins now starts a driver of its own.
-                state.retire();
-                return;
-            }
-            state.plan(Instant::now())
+        let plan = shared.state().plan(driving.driver.number, Instant::now());
+        let Some(plan) = plan else {
+            break;
         };
-        for ids in plan.batches {
-            let lookup = shared.source.lookup(ids.clone());
-            tracing::debug!(ids = ids.len(), "lookup");
-            flights.push(async move { (ids, lookup.await) });
-        }
+        flights.extend(plan.batches.into_iter().map(|ids| driving.send(ids)));
         let idle = async {
             match plan.next {
                 Some(time) => {
-                    let changed = pin!(shared.changed.notified());
-                    select(changed, pin!(sleep_until(time))).await;
+                    select(pin!(bell.notified()), pin!(sleep_until(time))).await;
                 }
-                None => shared.changed.notified().await,
+                None => bell.notified().await,
             }
         };
+        // Without flights there is no next one.
         let landed = match flights.is_empty() {
             true => {
                 idle.await;
@@ -191,9 +222,17 @@ async fn drive(driving: Driving) {
                 Either::Right(_) => None,
             },
         };
-        if let Some((ids, outcome)) = landed {
-            let wakers = shared.state().land(&ids, outcome, Now::read());
-            wakers.into_iter().for_each(Waker::wake);
+        if let Some(landing) = landed {
+            driving.land(landing);
         }
     }
+    // A wait that was dropped may have been begun anew: what it asked for is not lost.
+    while let Some(landing) = flights.next().await {
+        driving.land(landing);
+    }
 }
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;

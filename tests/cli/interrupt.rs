@@ -4,9 +4,12 @@
 use std::time::Duration;
 
 use luma_client::simulator::{Fault, JobDuration, Target};
-use tokio::process::Child;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    process::{Child, ChildStderr},
+};
 
-use super::{NEVER, Stage, end, eventually};
+use super::{NEVER, PATIENCE, Stage, end, eventually};
 
 fn interrupt(child: &Child) {
     let id = child.id().expect("it runs").to_string();
@@ -14,6 +17,19 @@ fn interrupt(child: &Child) {
         .args(["-INT", &id])
         .status();
     assert!(kill.expect("kill").success());
+}
+
+/// Reads standard error up to a line with this text.
+async fn stderr_up_to(child: &mut Child, text: &str) -> BufReader<ChildStderr> {
+    let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    while !line.contains(text) {
+        line.clear();
+        let read = stderr.read_line(&mut line);
+        let read = tokio::time::timeout(PATIENCE, read).await.expect("a line");
+        assert_ne!(read.expect("UTF-8"), 0, "{text:?} never came");
+    }
+    stderr
 }
 
 #[tokio::test]
@@ -75,26 +91,25 @@ async fn of_many_tasks_those_that_are_open_go_on() {
         "--download",
         ".",
     ];
-    let child = stage.command(arguments).spawn().expect("it starts");
-    let first = format!("{}.mp4", ids[0]);
-    eventually("a file", || stage.file(&first).is_some()).await;
-    // Until the program has seen it, too.
-    let lookups = stage.simulator.stats().lookups;
-    eventually("lookups", || stage.simulator.stats().lookups > lookups + 2).await;
+    let mut child = stage.command(arguments).spawn().expect("it starts");
+    let mut stderr = stderr_up_to(&mut child, " ended\n").await;
     interrupt(&child);
     let run = end(child).await.exits(130);
     let tasks = run.json()["tasks"].clone();
+    let [done, open] = &ids;
     assert_eq!(tasks[0]["state"], "completed");
-    assert_eq!(tasks[0]["file"]["path"], format!("./{first}"));
+    assert_eq!(tasks[0]["file"]["path"], format!("./{done}.mp4"));
     assert_eq!(tasks[1]["error"]["kind"], "interrupted");
-    let open = &ids[1];
-    run.complains(&format!("Go on with: luma wait {open} --download .\n"));
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).await.expect("UTF-8");
+    let expected = format!("Go on with: luma wait {open} --download .\n");
+    assert!(rest.ends_with(&expected), "{rest}");
 }
 
 #[tokio::test]
 async fn a_submit_under_way_is_waited_for() {
     let stage = Stage::new(JobDuration::Fixed(Duration::from_secs(3_600))).await;
-    let slow = Fault::slow(Duration::from_secs(2)).on(Target::Submit);
+    let slow = Fault::slow(Duration::from_secs(5)).on(Target::Submit);
     stage.simulator.inject(slow);
     let child = stage
         .command(["generate", "A fox"])
@@ -122,12 +137,7 @@ async fn a_second_interrupt_gives_a_submit_up() {
     eventually("a submit", || stage.billed() == 1).await;
     interrupt(&child);
     // The second one counts once the first was taken note of.
-    let mut stderr = tokio::io::BufReader::new(child.stderr.take().expect("a pipe"));
-    let mut line = String::new();
-    tokio::io::AsyncBufReadExt::read_line(&mut stderr, &mut line)
-        .await
-        .expect("a line");
-    assert!(line.contains("Ctrl-C once more"), "{line}");
+    let _stderr = stderr_up_to(&mut child, "Ctrl-C once more").await;
     interrupt(&child);
     let run = end(child).await.exits(130);
     let error = &run.json()["error"];

@@ -110,7 +110,7 @@ async fn every_command_runs_without_token_and_network() {
     let states: Vec<_> = tasks.iter().map(|task| &task["state"]).collect();
     assert_eq!(states[1..], [&json!("failed"), &json!("completed")]);
     let (open, failed, done) = (id(0), id(1), id(2));
-    for (arguments, code) in [
+    let runs = [
         (vec!["task", done], 0),
         (vec!["task", failed], 1),
         (vec!["wait", open, "-o", "open.mp4"], 0),
@@ -121,9 +121,11 @@ async fn every_command_runs_without_token_and_network() {
         (vec!["generate", "A fox", "-o", "fox.mp4"], 0),
         (vec!["extend", "video-1", "More"], 0),
         (vec!["task", "nobody"], 3),
-    ] {
+    ]
+    .map(async |(arguments, code)| {
         let arguments = [&["--simulate", "--json"], &arguments[..]].concat();
         let document: Value = luma(&arguments).await.exits(code).json();
         assert!(document.is_object(), "{document}");
-    }
+    });
+    futures::future::join_all(runs).await;
 }

@@ -1,14 +1,17 @@
 //! Help, mistakes, and what is refused before anything is sent.
 
+use luma_client::mcp::export;
+
 use super::{AT_ONCE, Stage, luma};
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     "generate",
     "extend",
     "task",
     "wait",
     "history",
     "download",
+    "tools",
     "simulate",
     "mcp",
     "completions",
@@ -17,7 +20,13 @@ const COMMANDS: [&str; 9] = [
 #[tokio::test]
 async fn help() {
     let run = luma(&["--help"]).await.exits(0);
-    insta::assert_snapshot!("help", run.stdout);
+    // The server is there with its feature alone.
+    let (server, others): (Vec<_>, Vec<_>) = run
+        .stdout
+        .lines()
+        .partition(|line| line.starts_with("  mcp "));
+    assert_eq!(server.len(), usize::from(cfg!(feature = "mcp-server")));
+    insta::assert_snapshot!("help", others.join("\n"));
     for command in COMMANDS {
         let run = luma(&[command, "--help"]).await.exits(0);
         insta::assert_snapshot!(format!("help_{command}"), run.stdout);
@@ -89,6 +98,7 @@ async fn mistakes_are_2_and_nothing_is_sent() {
             &["simulate", "--duration", "3m..1m"],
             "the shortest comes first",
         ),
+        (&["tools", "--format", "xml"], "possible values: mcp"),
         (&["completions", "tcsh"], "possible values: bash"),
         (
             &["--simulate", "history", "--base-url", "http://127.0.0.1"],
@@ -135,4 +145,20 @@ async fn completions_for_every_shell() {
             .json();
         assert_eq!(document["script"].as_str(), Some(run.stdout.as_str()));
     }
+}
+
+#[tokio::test]
+async fn tools_in_every_format() {
+    for (format, exported) in [
+        ("mcp", export::mcp()),
+        ("openai-chat", export::openai_chat()),
+        ("openai-responses", export::openai_responses()),
+        ("anthropic", export::anthropic()),
+        ("gemini", export::gemini()),
+    ] {
+        let run = luma(&["tools", "--format", format]).await.exits(0);
+        assert_eq!(run.json(), exported, "{format}");
+    }
+    let run = luma(&["tools"]).await.exits(0);
+    assert_eq!(run.json(), export::mcp());
 }

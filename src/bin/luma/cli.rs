@@ -11,7 +11,7 @@ use crate::{
     failure::{Exit, Failure, Kind},
     generate, history,
     output::print_document,
-    simulate, task, wait,
+    simulate, task, tools, wait,
 };
 
 /// Make videos with Luma Dream Machine through the Ace Data Cloud API.
@@ -83,9 +83,10 @@ pub enum Command {
     Wait(wait::Args),
     History(history::Args),
     Download(download::Args),
-    Simulate(simulate::Args),
+    Tools(tools::Args),
     #[cfg(feature = "mcp-server")]
     Mcp(mcp::Args),
+    Simulate(simulate::Args),
     Completions(completions::Args),
 }
 

@@ -18,8 +18,8 @@ pub struct Context<'a> {
     pub pace: Pace,
     /// How long a video usually takes.
     pub usual: Duration,
-    /// What a command has to be given so that it asks the same service.
-    base_url: Option<String>,
+    /// The options of a command that asks the same service.
+    same_service: Vec<String>,
     /// Runs as long as it is held.
     simulated: Option<Simulated>,
 }
@@ -37,33 +37,31 @@ impl<'a> Context<'a> {
                 output,
                 pace: Pace::fixed(Simulated::PACE),
                 usual: Simulated::USUAL,
-                base_url: None,
+                same_service: vec!["--simulate".to_owned()],
                 simulated: Some(simulated),
             });
         }
+        let base_url = globals.base_url.iter();
         Ok(Self {
             luma: client(globals).build()?,
             output,
             pace: Pace::default(),
             usual: Self::USUAL,
-            base_url: globals.base_url.clone(),
+            same_service: base_url
+                .flat_map(|url| ["--base-url".to_owned(), url.clone()])
+                .collect(),
             simulated: None,
         })
     }
 
     /// A command line of this program that asks the same service. The token is not in it.
     pub fn command(&self, arguments: &[&str]) -> String {
-        let mut line = "luma".to_owned();
-        let base_url = self.base_url.as_deref();
-        let options = match base_url {
-            Some(url) => vec!["--base-url", url],
-            None => Vec::new(),
-        };
-        for argument in options.iter().chain(arguments) {
-            line.push(' ');
-            line += &quoted(argument);
-        }
-        line
+        let options = self.same_service.iter().map(String::as_str);
+        let words = options.chain(arguments.iter().copied()).map(quoted);
+        std::iter::once("luma".to_owned())
+            .chain(words)
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     /// Whether the tasks end with this process.

@@ -62,6 +62,9 @@ pub enum Kind {
     Network,
     /// A submit that may have been accepted and billed.
     Unconfirmed,
+    /// The file was not given as it should be.
+    Download,
+    /// The file cannot be written.
     File,
     Deadline,
     /// There is nothing to download yet.
@@ -74,9 +77,12 @@ impl Kind {
         match self {
             Self::BadInput => Exit::BadInput,
             Self::TaskFailed => Exit::TaskFailed,
-            Self::NotFound | Self::Api | Self::Network | Self::Unconfirmed | Self::File => {
-                Exit::Service
-            }
+            Self::NotFound
+            | Self::Api
+            | Self::Network
+            | Self::Unconfirmed
+            | Self::Download
+            | Self::File => Exit::Service,
             Self::Deadline | Self::NotReady => Exit::Deadline,
             Self::Interrupted => Exit::Interrupted,
         }

@@ -25,6 +25,7 @@ mod simulated;
 mod submit;
 mod task;
 mod times;
+mod tools;
 mod view;
 mod wait;
 
@@ -62,6 +63,7 @@ async fn run(Cli { globals, command }: Cli, output: &Output) -> Result<Exit, Fai
         Command::Wait(args) => wait::run(&open().await?, args).await,
         Command::History(args) => history::run(&open().await?, args).await,
         Command::Download(args) => download::run(&open().await?, args).await,
+        Command::Tools(args) => tools::run(output, &args),
         Command::Simulate(args) => simulate::run(output, &globals, args).await,
         #[cfg(feature = "mcp-server")]
         Command::Mcp(args) => mcp::run(output, &globals, args).await,

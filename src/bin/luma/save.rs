@@ -46,9 +46,7 @@ impl Target {
         }
         match fs::metadata(&path) {
             Ok(found) if !found.is_file() => return refuse("is there already, and is no file"),
-            Ok(_) if !overwrite => {
-                return refuse("is there already: choose another name, or say --overwrite");
-            }
+            Ok(_) if !overwrite => return Err(there_already(&path)),
             _ => {}
         }
         let mut probe = std::ffi::OsString::from(".");
@@ -134,17 +132,29 @@ pub fn file_name(id: &TaskId, content: Content) -> String {
 impl From<DownloadError> for Failure {
     fn from(error: DownloadError) -> Self {
         let kind = match &error {
-            DownloadError::Exists { .. } => Kind::BadInput,
+            // It came while the video was made: by now something was sent.
+            DownloadError::Exists { path } => {
+                return Self {
+                    kind: Kind::File,
+                    ..there_already(path)
+                };
+            }
             DownloadError::Denied { .. }
             | DownloadError::DiskFull { .. }
             | DownloadError::Io { .. }
             | DownloadError::NoFolder { .. }
             | DownloadError::NotAFile { .. } => Kind::File,
-            DownloadError::NoThumbnail => Kind::NotFound,
-            _ => Kind::Network,
+            DownloadError::Transport(_) => Kind::Network,
+            _ => Kind::Download,
         };
         Self::new(kind, with_cause(&error))
     }
+}
+
+fn there_already(path: &Path) -> Failure {
+    let path = path.display();
+    let message = format!("{path} is there already: choose another name, or say --overwrite");
+    Failure::new(Kind::BadInput, message)
 }
 
 #[cfg(test)]

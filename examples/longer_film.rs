@@ -1,0 +1,44 @@
+//! A longer film: a video, extended twice. Each extension is a task, and a bill, of its own.
+//!
+//! ```sh
+//! cargo run --example longer_film
+//! ```
+//!
+//! Runs against the embedded simulator.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use luma_client::{Luma, Pace, Video, simulator::Simulator};
+
+const SCENES: [&str; 3] = [
+    "A lighthouse at dusk, waves, slow zoom in",
+    "The lamp is lit, its beam sweeps over the sea",
+    "A ship answers with a light of its own",
+];
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let simulator = Simulator::start().await?;
+    let luma = Luma::builder()
+        .token("simulated")
+        .base_url(simulator.url())
+        .build()?;
+
+    let mut film: Option<Video> = None;
+    for scene in SCENES {
+        let task = match &film {
+            None => luma.generate(scene).submit().await?,
+            // The finished video is what is extended; the original stays.
+            Some(video) => luma.extend(video, scene).submit().await?,
+        };
+        println!("{scene}: task {}", task.id());
+        let pace = Pace::fixed(Duration::from_millis(500));
+        film = Some(task.wait().pace(pace).await?);
+    }
+    if let Some(video) = film {
+        println!("{video}");
+    }
+    println!("billed: {}", simulator.stats().submits_billed);
+    Ok(())
+}

@@ -1,0 +1,208 @@
+//! A task that is waited for, and the waits on it.
+
+use std::{sync::Arc, task::Waker, time::Duration};
+
+use slab::Slab;
+use tokio::time::Instant;
+
+use super::state::{End, Now};
+use crate::{
+    pace::{Pace, after},
+    task::{Task, TaskState, Verdict},
+};
+
+/// How long what is due waits for company: this part of its interval, but never longer than that.
+const SLACK: (u32, Duration) = (10, Duration::from_secs(1));
+/// The same for a first lookup, which somebody may be watching for.
+const FIRST_SLACK: Duration = Duration::from_millis(5);
+/// The age of a task that nobody knows: old enough that it may be done soon.
+const ASSUMED_AGE: Duration = Duration::from_secs(60);
+
+/// A task. It may have no waits: then it is kept for one that comes again.
+pub(super) struct Entry {
+    pub(super) number: u64,
+    pub(super) waits: Slab<Record>,
+    /// Its time in the queue.
+    pub(super) due: Option<Instant>,
+    /// The driver whose lookup of it is under way. One that was dismissed does not count.
+    pub(super) flight: Option<u64>,
+    /// Was missing from a batch, or its batch was refused: it is looked up by itself.
+    pub(super) alone: bool,
+    /// Whether a lookup was ever sent.
+    pub(super) asked: bool,
+    /// Whether an unknown state was logged.
+    logged: bool,
+    /// The age that the task had at an instant.
+    born: Option<(Instant, Duration)>,
+    /// What intervals count from: the last lookup, or else the first wait.
+    pub(super) since: Instant,
+    pub(super) state: Option<TaskState>,
+    /// The last report, where somebody may ask for it: a report is larger than all the rest.
+    pub(super) last: Option<Arc<Task>>,
+    /// Since when there are no waits.
+    pub(super) kept: Option<Instant>,
+}
+
+/// A wait.
+pub(crate) struct Record {
+    pub(super) pace: Pace,
+    pub(super) edge: Option<Instant>,
+    pub(super) due: Option<Instant>,
+    /// In microseconds.
+    slack: u32,
+    pub(super) budget: u32,
+    /// Failed lookups in a row.
+    pub(super) failures: u32,
+    pub(super) polls: u32,
+    pub(super) wants_updates: bool,
+    /// Whether the last report was not told yet.
+    pub(super) news: bool,
+    /// Whether the end was told.
+    pub(super) told: bool,
+    pub(super) end: Option<End>,
+    pub(super) waker: Option<Waker>,
+}
+
+impl Record {
+    pub(super) fn new(pace: Pace, edge: Option<Instant>, budget: u32, wants_updates: bool) -> Self {
+        Self {
+            pace,
+            edge,
+            due: None,
+            slack: 0,
+            budget,
+            failures: 0,
+            polls: 0,
+            wants_updates,
+            news: false,
+            told: false,
+            end: None,
+            waker: None,
+        }
+    }
+
+    /// The next lookup is at once.
+    pub(super) fn schedule_now(&mut self, now: Instant) {
+        self.schedule(Some(now), FIRST_SLACK, now);
+    }
+
+    /// The next lookup is an interval after the last one, but not in the past.
+    pub(super) fn schedule_after(&mut self, last: Instant, interval: Duration, now: Instant) {
+        let slack = (interval / SLACK.0).min(SLACK.1);
+        let time = after(last, interval).map(|time| time.max(now));
+        self.schedule(time, slack, now);
+    }
+
+    /// The edge comes instead where it is earlier; after it there is nothing.
+    fn schedule(&mut self, time: Option<Instant>, slack: Duration, now: Instant) {
+        let (due, slack) = match (time, self.edge) {
+            _ if self.end.is_some() => (None, slack),
+            (None, Some(edge)) if edge > now => (Some(edge), Duration::ZERO),
+            // The last lookup before a deadline waits for nobody.
+            (Some(time), Some(edge)) if time >= edge => {
+                ((edge > now).then_some(edge), Duration::ZERO)
+            }
+            (Some(time), _) => (Some(time), slack),
+            (None, _) => (None, slack),
+        };
+        self.due = due;
+        self.slack = slack.as_micros() as u32;
+    }
+
+    pub(super) fn slack(&self) -> Duration {
+        Duration::from_micros(self.slack.into())
+    }
+
+    pub(super) fn conclude(&mut self, end: End, active: &mut usize) -> Option<Waker> {
+        if self.end.is_none() {
+            *active -= 1;
+            self.end = Some(end);
+        }
+        self.due = None;
+        self.waker.take()
+    }
+}
+
+impl Entry {
+    pub(super) fn new(number: u64, now: Instant) -> Self {
+        Self {
+            number,
+            waits: Slab::with_capacity(1),
+            due: None,
+            flight: None,
+            alone: false,
+            asked: false,
+            logged: false,
+            born: None,
+            since: now,
+            state: None,
+            last: None,
+            kept: None,
+        }
+    }
+
+    /// Takes an age in where none is known.
+    pub(super) fn learn_age(&mut self, age: Option<Duration>, now: Instant) {
+        self.born = self.born.or(age.map(|age| (now, age)));
+    }
+
+    /// The same from a report; one without an age makes the assumption stand.
+    pub(super) fn learn_age_from(&mut self, task: &Task, now: Now) {
+        let created = task.created_at.as_ref().and_then(|at| at.to_system_time());
+        let age = created.and_then(|created| now.wall.duration_since(created).ok());
+        self.learn_age(age.or(Some(ASSUMED_AGE)), now.instant);
+    }
+
+    pub(super) fn knows_age(&self) -> bool {
+        self.born.is_some()
+    }
+
+    /// The age of the task.
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        self.born.map_or(ASSUMED_AGE, |(then, age)| {
+            age.saturating_add(now.saturating_duration_since(then))
+        })
+    }
+
+    pub(super) fn end(&self) -> Option<End> {
+        let has_ended = self.state.as_ref().is_some_and(TaskState::is_terminal);
+        self.last.clone().filter(|_| has_ended).map(End::Task)
+    }
+
+    /// The wait that is due first.
+    pub(super) fn first(&self) -> Option<&Record> {
+        let waits = self.waits.iter().map(|(_, wait)| wait);
+        waits
+            .filter(|wait| wait.due.is_some())
+            .min_by_key(|wait| wait.due)
+    }
+
+    /// What the task itself says decides for every wait on it; the first end counts.
+    pub(super) fn take_in(&mut self, task: &Arc<Task>, active: &mut usize, woken: &mut Vec<Waker>) {
+        if self.end().is_some() {
+            return;
+        }
+        if let Verdict::Unknown(word) = task.verdict()
+            && !std::mem::replace(&mut self.logged, true)
+        {
+            tracing::warn!(task = task.id, word, "unknown state, waiting on");
+        }
+        let state = task.state();
+        let is_end = state.is_terminal();
+        let mut is_wanted = is_end || self.waits.is_empty();
+        self.state = Some(state);
+        for (_, wait) in &mut self.waits {
+            if wait.end.is_some() {
+                continue;
+            }
+            is_wanted |= wait.wants_updates;
+            wait.news = wait.wants_updates;
+            if is_end {
+                woken.extend(wait.conclude(End::Task(task.clone()), active));
+            } else if wait.wants_updates {
+                woken.extend(wait.waker.take());
+            }
+        }
+        self.last = is_wanted.then(|| task.clone());
+    }
+}

@@ -1,0 +1,145 @@
+//! What a lookup brought, and what it means for the waits.
+
+use std::{collections::HashMap, sync::Arc, task::Waker};
+
+use tokio::time::Instant;
+
+use super::state::{End, Now, State};
+use crate::{
+    error::{Error, Result},
+    pace::after,
+    task::{Task, TaskId, Verdict},
+};
+
+impl State {
+    /// Takes in what a lookup brought. Returns whom to wake, once the lock is released.
+    ///
+    /// A driver that was dismissed meanwhile brings reports, but its failures count for nobody.
+    pub(crate) fn land(
+        &mut self,
+        driver: u64,
+        ids: &[TaskId],
+        outcome: Result<Vec<Task>>,
+        now: Now,
+    ) -> Vec<Waker> {
+        let is_current = self.driver_number() == Some(driver);
+        let mut woken = Vec::new();
+        for id in ids {
+            if let Some(entry) = self.entries.get_mut(id)
+                && entry.flight == Some(driver)
+            {
+                entry.flight = None;
+                entry.since = now.instant;
+                entry.waits.iter_mut().for_each(|(_, wait)| wait.polls += 1);
+            }
+        }
+        if let Err(error) = &outcome {
+            self.obey(error, now.instant);
+        }
+        match outcome {
+            Ok(tasks) => self.take_tasks(ids, tasks, now, &mut woken),
+            Err(error) if is_current => self.take_error(ids, error, &mut woken),
+            Err(_) => {}
+        }
+        if is_current {
+            self.in_flight = self.in_flight.saturating_sub(1);
+            // One factor for all of them: what went out together comes back together.
+            let jitter = fastrand::f64() * self.jitter;
+            for id in ids {
+                self.reschedule(id, now.instant, jitter);
+            }
+        } else {
+            ids.iter().for_each(|id| self.settle(id));
+        }
+        woken
+    }
+
+    fn take_tasks(&mut self, ids: &[TaskId], tasks: Vec<Task>, now: Now, woken: &mut Vec<Waker>) {
+        let is_batch = ids.len() > 1;
+        let mut tasks: HashMap<String, Task> = tasks
+            .into_iter()
+            .filter_map(|task| Some((task.id.clone()?, task)))
+            .collect();
+        for id in ids {
+            let Some(entry) = self.entries.get_mut(id) else {
+                continue;
+            };
+            match tasks.remove(id.as_str()) {
+                Some(task) if is_batch && task.verdict() == Verdict::Refused => entry.alone = true,
+                Some(task) => {
+                    entry.alone = false;
+                    entry.learn_age_from(&task, now);
+                    for (_, wait) in &mut entry.waits {
+                        wait.failures = 0;
+                    }
+                    entry.take_in(&Arc::new(task), &mut self.active, woken);
+                }
+                None if is_batch => entry.alone = true,
+                None => {
+                    for (_, wait) in &mut entry.waits {
+                        woken.extend(wait.conclude(End::NotFound, &mut self.active));
+                    }
+                }
+            }
+        }
+    }
+
+    /// A `Retry-After` is for everybody.
+    fn obey(&mut self, error: &Error, now: Instant) {
+        let hold = error.retry_after().and_then(|time| after(now, time));
+        self.hold = self.hold.max(hold);
+    }
+
+    fn take_error(&mut self, ids: &[TaskId], error: Error, woken: &mut Vec<Waker>) {
+        if error.api().is_some_and(|error| error.is_account()) {
+            let end = End::Lookup(Arc::new(error));
+            for entry in self.entries.values_mut() {
+                entry.due = None;
+                for (_, wait) in &mut entry.waits {
+                    woken.extend(wait.conclude(end.clone(), &mut self.active));
+                }
+            }
+            self.queue.clear();
+            return;
+        }
+        let is_batch = ids.len() > 1;
+        let is_transient = error.is_retryable();
+        let end = match &error {
+            Error::NotFound { .. } => End::NotFound,
+            _ => End::Lookup(Arc::new(error)),
+        };
+        for id in ids {
+            let Some(entry) = self.entries.get_mut(id) else {
+                continue;
+            };
+            for (_, wait) in &mut entry.waits {
+                wait.failures += u32::from(is_transient);
+                let is_over = match is_transient {
+                    true => wait.failures > wait.budget,
+                    false => !is_batch,
+                };
+                // One bad id must not end the waits on the others: what the batch is refused for,
+                // and the last failure that a wait tolerates, may be the fault of one of them.
+                entry.alone |= is_batch && (!is_transient || wait.failures == wait.budget);
+                if is_over {
+                    woken.extend(wait.conclude(end.clone(), &mut self.active));
+                }
+            }
+        }
+    }
+
+    /// Sets the time of the next lookup after one.
+    pub(super) fn reschedule(&mut self, id: &TaskId, now: Instant, jitter: f64) {
+        if let Some(entry) = self.entries.get_mut(id) {
+            let age = entry.age(now);
+            let alone = entry.alone;
+            for (_, wait) in &mut entry.waits {
+                match alone && wait.failures == 0 {
+                    true => wait.schedule_now(now),
+                    false => wait.schedule_after(now, wait.pace.next(age, jitter), now),
+                }
+            }
+        }
+        self.settle(id);
+    }
+}

@@ -1,0 +1,571 @@
+//! The poller's state against a simpler model of it, over random histories.
+//!
+//! The model knows for each wait what must have ended it, and for each id the last time that
+//! something was done about it. From that follow the bounds that every lookup must keep: neither
+//! too early (pace) nor too late (liveness), nor about an id that nobody waits for.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    task::{Poll, Waker},
+    time::{Duration, SystemTime},
+};
+
+use proptest::prelude::*;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::state::{Driver, End, Joining, MAX_IN_FLIGHT, Now, Report, State, WaitKey};
+use crate::{
+    Pace, Task, TaskId,
+    client::MAX_BATCH,
+    error::{ApiError, Error},
+};
+
+/// How late a lookup may be: the slack of its interval, or of a first lookup.
+fn slack(interval: u64) -> u64 {
+    (interval / 10).clamp(5, 1_000)
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Join(Join),
+    /// Several ids at once, so that batches fill.
+    JoinMany(u16, Join),
+    Leave(prop::sample::Index),
+    Pass(u64),
+    Land(prop::sample::Index, Answer),
+    Notify(u8, bool),
+    /// The driver's runtime goes.
+    Abandon,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Join {
+    id: u8,
+    /// Milliseconds, as all times here.
+    interval: u64,
+    knows_age: bool,
+    eager: bool,
+    deadline: Option<u64>,
+    budget: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Answer {
+    /// Each task by its bit: ended, and missing.
+    Reports {
+        ended: u64,
+        missing: u64,
+    },
+    Transient,
+    Refused,
+    Account,
+    Busy(u8),
+}
+
+fn join() -> impl Strategy<Value = Join> {
+    (
+        0..6_u8,
+        prop_oneof![Just(1_000), Just(3_000), 10..20_000_u64],
+        any::<bool>(),
+        any::<bool>(),
+        prop::option::of(0..30_000_u64),
+        0..4_u32,
+    )
+        .prop_map(|(id, interval, knows_age, eager, deadline, budget)| Join {
+            id,
+            interval,
+            knows_age,
+            eager,
+            deadline,
+            budget,
+        })
+}
+
+fn answer() -> impl Strategy<Value = Answer> {
+    prop_oneof![
+        6 => (any::<u64>(), any::<u64>(), any::<u64>()).prop_map(|(ended, a, b)| {
+            Answer::Reports { ended, missing: a & b }
+        }),
+        2 => Just(Answer::Reports { ended: 0, missing: 0 }),
+        3 => Just(Answer::Transient),
+        1 => Just(Answer::Refused),
+        1 => Just(Answer::Account),
+        1 => (1..30_u8).prop_map(Answer::Busy),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        5 => join().prop_map(Step::Join),
+        1 => (1..180_u16, join()).prop_map(|(count, join)| Step::JoinMany(count, join)),
+        3 => any::<prop::sample::Index>().prop_map(Step::Leave),
+        6 => prop_oneof![0..50_u64, 0..8_000_u64].prop_map(Step::Pass),
+        6 => (any::<prop::sample::Index>(), answer()).prop_map(|(i, a)| Step::Land(i, a)),
+        1 => (0..6_u8, any::<bool>()).prop_map(|(id, is_end)| Step::Notify(id, is_end)),
+        1 => Just(Step::Abandon),
+    ]
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Ending {
+    Task,
+    NotFound,
+    Lookup,
+}
+
+#[derive(Debug)]
+struct Wait {
+    id: TaskId,
+    key: WaitKey,
+    joined: u64,
+    interval: u64,
+    edge: Option<u64>,
+    budget: u32,
+    failures: u32,
+    at_once: bool,
+    expected: Option<Ending>,
+}
+
+/// What the model knows of an id.
+#[derive(Debug, Default)]
+struct Known {
+    /// The last lookup was sent or landed then.
+    last: Option<u64>,
+    /// By the number of the driver.
+    flight: Option<u64>,
+    /// It was missing, or its batch was refused.
+    alone: bool,
+    ended: bool,
+}
+
+struct Flight {
+    driver: u64,
+    ids: Arc<[TaskId]>,
+}
+
+struct Model {
+    state: State,
+    begin: Instant,
+    now: u64,
+    waits: Vec<Wait>,
+    known: BTreeMap<TaskId, Known>,
+    flights: Vec<Flight>,
+    driver: Option<Driver>,
+    /// When the driver looks again by itself.
+    next: Option<u64>,
+    hold: u64,
+}
+
+fn task(id: &TaskId, is_end: bool) -> Task {
+    let response = match is_end {
+        true => json!({ "state": "completed", "video_url": "https://v" }),
+        false => json!({ "state": "processing" }),
+    };
+    serde_json::from_value(json!({ "id": id, "response": response })).expect("a task")
+}
+
+fn error(status: u16, code: &str, retry_after: Option<u8>) -> Error {
+    let mut headers = http::HeaderMap::new();
+    if let Some(seconds) = retry_after {
+        headers.insert("retry-after", u16::from(seconds).into());
+    }
+    let body = json!({ "error": { "code": code } }).to_string();
+    let status = http::StatusCode::from_u16(status).expect("a status");
+    ApiError::read(status, &headers, body.as_bytes()).into()
+}
+
+impl Model {
+    fn new() -> Self {
+        let mut state = State::default();
+        state.jitter = 0.0;
+        Self {
+            state,
+            begin: Instant::now(),
+            now: 0,
+            waits: Vec::new(),
+            known: BTreeMap::new(),
+            flights: Vec::new(),
+            driver: None,
+            next: None,
+            hold: 0,
+        }
+    }
+
+    fn instant(&self, time: u64) -> Instant {
+        self.begin + Duration::from_millis(time)
+    }
+
+    fn time(&self, instant: Instant) -> u64 {
+        // The next whole millisecond: that is how timers work.
+        (instant - self.begin).as_micros().div_ceil(1_000) as u64
+    }
+
+    fn read(&self) -> Now {
+        Now {
+            instant: self.instant(self.now),
+            wall: SystemTime::UNIX_EPOCH,
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Join(join) => self.join(format!("t{}", join.id), join),
+            Step::JoinMany(count, join) => {
+                (0..count).for_each(|n| self.join(format!("many{n}"), join));
+            }
+            Step::Leave(index) => self.leave(index),
+            Step::Pass(time) => self.pass(time),
+            Step::Land(index, answer) => {
+                if !self.flights.is_empty() {
+                    let flight = self.flights.swap_remove(index.index(self.flights.len()));
+                    self.land(flight, answer);
+                }
+            }
+            Step::Notify(id, is_end) => {
+                let id: TaskId = format!("t{id}").parse().expect("an id");
+                let now = self.read();
+                let (_, _) = self.state.notify(task(&id, is_end), now);
+                if is_end {
+                    self.end_task(&id);
+                }
+            }
+            Step::Abandon => self.abandon(),
+        }
+        self.check_ends();
+        self.drive();
+    }
+
+    fn join(&mut self, name: String, join: Join) {
+        let id: TaskId = name.parse().expect("an id");
+        let edge = join.deadline.map(|deadline| self.now + deadline);
+        let known = self.known.entry(id.clone()).or_default();
+        let at_once = join.eager || !join.knows_age;
+        let ended = known.ended;
+        let joining = Joining {
+            id: id.clone(),
+            pace: Pace::fixed(Duration::from_millis(join.interval)),
+            age: join.knows_age.then_some(Duration::ZERO),
+            edge: edge.map(|edge| self.instant(edge)),
+            budget: join.budget,
+            wants_updates: join.eager,
+            eager: join.eager,
+        };
+        let now = self.read();
+        let (key, _) = self.state.join(joining, now);
+        self.waits.push(Wait {
+            id,
+            key,
+            joined: self.now,
+            interval: join.interval,
+            edge,
+            budget: join.budget,
+            failures: 0,
+            at_once,
+            expected: ended.then_some(Ending::Task),
+        });
+    }
+
+    fn leave(&mut self, index: prop::sample::Index) {
+        if self.waits.is_empty() {
+            return;
+        }
+        let wait = self.waits.swap_remove(index.index(self.waits.len()));
+        let now = self.instant(self.now);
+        let (record, _) = self.state.leave(&wait.id, wait.key, now);
+        assert!(record.is_some(), "a wait leaves once");
+        let is_last = !self.waits.iter().any(|other| other.id == wait.id);
+        if is_last && wait.expected.is_some() {
+            // The end was told: who comes next asks anew.
+            let known = self.known.get_mut(&wait.id).expect("known");
+            known.ended = false;
+            if known.flight.is_none() {
+                self.known.remove(&wait.id);
+            }
+        }
+    }
+
+    fn pass(&mut self, time: u64) {
+        let until = self.now + time;
+        while let Some(next) = self.next.filter(|next| *next <= until) {
+            assert!(next > self.now, "a busy loop");
+            self.now = next;
+            self.drive();
+        }
+        self.now = until;
+        self.check_due();
+    }
+
+    /// What the driver does after an event.
+    fn drive(&mut self) {
+        if let Some(driver) = self.state.hire() {
+            self.driver = Some(driver);
+        }
+        let Some(driver) = self.driver.as_ref().map(|driver| driver.number) else {
+            return;
+        };
+        let Some(plan) = self.state.plan(driver, self.instant(self.now)) else {
+            assert!(self.waits.iter().all(|wait| wait.expected.is_some()));
+            self.dismissed(driver);
+            return;
+        };
+        for ids in plan.batches {
+            self.check_batch(driver, &ids);
+            self.flights.push(Flight { driver, ids });
+        }
+        let under_way = self.flights.iter().filter(|f| f.driver == driver).count();
+        assert!(under_way <= MAX_IN_FLIGHT);
+        self.next = plan.next.map(|next| self.time(next));
+        self.check_due();
+    }
+
+    fn dismissed(&mut self, driver: u64) {
+        (self.driver, self.next) = (None, None);
+        for known in self.known.values_mut() {
+            known.flight = known.flight.filter(|flight| *flight != driver);
+        }
+    }
+
+    fn check_batch(&mut self, driver: u64, ids: &[TaskId]) {
+        assert!((1..=MAX_BATCH).contains(&ids.len()));
+        assert!(self.now >= self.hold, "a Retry-After was not kept");
+        let unique: BTreeSet<_> = ids.iter().collect();
+        assert_eq!(unique.len(), ids.len());
+        for id in ids {
+            let known = self.known.get_mut(id).expect("nobody ever waited for it");
+            assert_eq!(known.flight, None, "{id} is under way already");
+            let mut live = self
+                .waits
+                .iter()
+                .filter(|wait| wait.id == *id && wait.expected.is_none())
+                .peekable();
+            assert!(live.peek().is_some(), "nobody waits for {id}");
+            let is_due = known.alone
+                || live.any(|wait| {
+                    let paced = known
+                        .last
+                        .is_none_or(|last| self.now >= last + wait.interval);
+                    let edge = wait.edge.is_some_and(|edge| self.now >= edge);
+                    paced || edge || wait.at_once
+                });
+            assert!(is_due, "{id} is looked up too soon");
+            assert!(
+                !known.alone || ids.len() == 1,
+                "{id} is not looked up singly"
+            );
+            (known.flight, known.last) = (Some(driver), Some(self.now));
+        }
+        for wait in &mut self.waits {
+            // What was wanted at once was sent: the pace holds from here.
+            wait.at_once &= !unique.contains(&wait.id);
+        }
+    }
+
+    /// Nothing that is due is left lying.
+    fn check_due(&self) {
+        let Some(driver) = &self.driver else {
+            assert!(self.waits.iter().all(|wait| wait.expected.is_some()));
+            return;
+        };
+        let under_way = self
+            .flights
+            .iter()
+            .filter(|f| f.driver == driver.number)
+            .count();
+        if under_way == MAX_IN_FLIGHT || self.now < self.hold {
+            return;
+        }
+        for wait in self.waits.iter().filter(|wait| wait.expected.is_none()) {
+            let known = &self.known[&wait.id];
+            if known.flight == Some(driver.number) {
+                continue;
+            }
+            let last = known.last.map_or(wait.joined, |last| last.max(wait.joined));
+            let due = last + wait.interval;
+            let latest = match wait.edge {
+                Some(edge) if due >= edge => (edge > last).then_some(edge),
+                _ => Some(due + slack(wait.interval)),
+            };
+            if let Some(latest) = latest {
+                assert!(
+                    self.now <= latest.max(self.hold),
+                    "late at {}: {wait:?}",
+                    self.now
+                );
+            }
+        }
+    }
+
+    fn land(&mut self, flight: Flight, answer: Answer) {
+        let Flight { driver, ids } = flight;
+        let is_current = self.driver.as_ref().is_some_and(|d| d.number == driver);
+        let is_batch = ids.len() > 1;
+        for id in &*ids {
+            if let Some(known) = self.known.get_mut(id)
+                && known.flight == Some(driver)
+            {
+                (known.flight, known.last) = (None, Some(self.now));
+            }
+        }
+        let outcome = match answer {
+            Answer::Reports { ended, missing } => {
+                let mut tasks = Vec::new();
+                for (bit, id) in ids.iter().enumerate() {
+                    let has = |bits: u64| bits >> (bit % 64) & 1 == 1;
+                    match (has(missing), is_batch) {
+                        (true, true) => {
+                            if let Some(known) = self.known.get_mut(id) {
+                                known.alone = true;
+                            }
+                        }
+                        (true, false) => self.end(id, Ending::NotFound),
+                        (false, _) => {
+                            if let Some(known) = self.known.get_mut(id) {
+                                known.alone = false;
+                            }
+                            self.of(id).for_each(|wait| wait.failures = 0);
+                            tasks.push(task(id, has(ended)));
+                            if has(ended) && self.known.contains_key(id) {
+                                self.end_task(id);
+                            }
+                        }
+                    }
+                }
+                Ok(tasks)
+            }
+            Answer::Transient => {
+                self.fail(&ids, is_current);
+                Err(error(502, "", None))
+            }
+            Answer::Busy(seconds) => {
+                self.fail(&ids, is_current);
+                let hold = self.now + u64::from(seconds) * 1_000;
+                self.hold = self.hold.max(hold);
+                Err(error(429, "too_many_requests", Some(seconds)))
+            }
+            Answer::Refused => {
+                if is_current {
+                    for id in &*ids {
+                        match is_batch {
+                            true => self.known.get_mut(id).expect("known").alone = true,
+                            false => self.end(id, Ending::Lookup),
+                        }
+                    }
+                }
+                Err(error(400, "bad_request", None))
+            }
+            Answer::Account => {
+                if is_current {
+                    for wait in &mut self.waits {
+                        wait.expected = wait.expected.or(Some(Ending::Lookup));
+                    }
+                }
+                Err(error(401, "invalid_token", None))
+            }
+        };
+        let now = self.read();
+        self.state.land(driver, &ids, outcome, now);
+    }
+
+    fn of(&mut self, id: &TaskId) -> impl Iterator<Item = &mut Wait> {
+        self.waits.iter_mut().filter(move |wait| wait.id == *id)
+    }
+
+    fn fail(&mut self, ids: &[TaskId], is_current: bool) {
+        if !is_current {
+            return;
+        }
+        for id in ids {
+            let mut is_last_try = false;
+            for wait in self.of(id) {
+                wait.failures += 1;
+                is_last_try |= wait.failures == wait.budget;
+                if wait.failures > wait.budget {
+                    wait.expected = wait.expected.or(Some(Ending::Lookup));
+                }
+            }
+            let known = self.known.get_mut(id).expect("known");
+            known.alone |= is_last_try && ids.len() > 1;
+        }
+    }
+
+    fn end(&mut self, id: &TaskId, ending: Ending) {
+        self.of(id)
+            .for_each(|wait| wait.expected = wait.expected.or(Some(ending)));
+    }
+
+    fn end_task(&mut self, id: &TaskId) {
+        self.known.entry(id.clone()).or_default().ended = true;
+        self.end(id, Ending::Task);
+    }
+
+    fn abandon(&mut self) {
+        let Some(driver) = self.driver.take() else {
+            return;
+        };
+        self.state.abandon(driver.number, self.instant(self.now));
+        self.flights.retain(|flight| flight.driver != driver.number);
+        for known in self.known.values_mut() {
+            if known.flight == Some(driver.number) {
+                (known.flight, known.last) = (None, Some(self.now));
+            }
+        }
+        self.next = None;
+    }
+
+    /// Each wait has ended as it must, or not.
+    fn check_ends(&mut self) {
+        for wait in &self.waits {
+            let ending = loop {
+                match self.state.poll(&wait.id, wait.key, Waker::noop()).0 {
+                    Poll::Pending => break None,
+                    Poll::Ready(Report::Update(_)) => {}
+                    Poll::Ready(Report::End(End::Task(_))) => break Some(Ending::Task),
+                    Poll::Ready(Report::End(End::NotFound)) => break Some(Ending::NotFound),
+                    Poll::Ready(Report::End(End::Lookup(_))) => break Some(Ending::Lookup),
+                }
+            };
+            assert_eq!(ending, wait.expected, "{wait:?}");
+        }
+    }
+
+    /// Whatever has happened: answers that come end everything, and then nothing is left.
+    fn finish(mut self) {
+        const ALL_DONE: Answer = Answer::Reports {
+            ended: u64::MAX,
+            missing: 0,
+        };
+        for _ in 0..200 {
+            while let Some(flight) = self.flights.pop() {
+                self.land(flight, ALL_DONE);
+                self.check_ends();
+                self.drive();
+            }
+            self.pass(1_000);
+        }
+        let now = self.now;
+        let is_over = |wait: &Wait| wait.expected.is_some() || wait.edge.is_some_and(|e| e < now);
+        assert!(self.waits.iter().all(is_over));
+        while let Some(wait) = self.waits.pop() {
+            let now = self.instant(self.now);
+            self.state.leave(&wait.id, wait.key, now);
+        }
+        assert_eq!(self.state.sizes().2, 0);
+        assert!(self.state.hire().is_none());
+        assert_eq!(self.state.queue.first(), None);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_history_is_kept_straight(steps in prop::collection::vec(step(), 1..80)) {
+        let mut model = Model::new();
+        for step in steps {
+            model.step(step);
+        }
+        model.finish();
+    }
+}

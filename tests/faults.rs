@@ -1,0 +1,263 @@
+//! Every call against everything that goes wrong, over real sockets.
+//!
+//! What each cell must come to stands in [`EXPECTED`], written by hand from what the client can
+//! know; the outcomes are printed as a table, which a snapshot pins.
+
+mod support;
+
+use std::time::Duration;
+
+use luma_client::Search;
+use support::{Case, Operation, Outcome, World, cases::cases, each, run};
+
+/// What is known after a submit.
+#[derive(Clone, Copy, Debug)]
+enum Submitted {
+    /// The handle is there.
+    Ok,
+    /// It was surely not accepted: why.
+    No(&'static str),
+    /// It may have been accepted: what came in place of an answer.
+    Unsure(&'static str),
+}
+
+/// What is known after a lookup, a batch lookup and a look into the history.
+#[derive(Clone, Copy, Debug)]
+enum Read {
+    Ok,
+    All(&'static str),
+    /// One task; several.
+    Each(&'static str, &'static str),
+}
+
+/// Name of the case; a submit, how often it is sent and billed; a lookup, how often it is sent;
+/// the same body as a callback; a download, how often it is sent.
+type Row = (
+    &'static str,
+    (Submitted, u64, u64),
+    (Read, u64),
+    &'static str,
+    (Read, u64),
+);
+
+#[rustfmt::skip] // one line a case
+const EXPECTED: &[Row] = {
+    use Submitted::{No, Ok, Unsure};
+    const NOT_JSON: &str = "not an object";
+    const NO_ID: &str = "no task id";
+    &[
+        ("no fault", (Ok, 1, 1), (Read::Ok, 1), "-", (Read::Ok, 1)),
+        ("DNS failure", (No("no connection"), 0, 0), (Read::All("no connection"), 0), "-", (Read::All("no connection"), 0)),
+        ("connection refused", (No("no connection"), 0, 0), (Read::All("no connection"), 0), "-", (Read::All("no connection"), 0)),
+        ("reset before the request", (Unsure("broken"), 1, 0), (Read::All("broken"), 3), "-", (Read::All("broken"), 3)),
+        ("reset before the request, once", (Unsure("broken"), 1, 0), (Read::Ok, 2), "-", (Read::Ok, 2)),
+        ("reset after the request", (Unsure("broken"), 1, 1), (Read::All("broken"), 3), "-", (Read::All("broken"), 3)),
+        ("closed mid-body", (Unsure("broken"), 1, 1), (Read::All("broken"), 3), "-", (Read::Ok, 2)),
+        ("reset mid-body", (Unsure("broken"), 1, 1), (Read::All("broken"), 3), "-", (Read::Ok, 2)),
+        ("silence", (Unsure("timeout"), 1, 0), (Read::All("timeout"), 3), "-", (Read::All("timeout"), 3)),
+        ("silence, accepted", (Unsure("timeout"), 1, 1), (Read::All("timeout"), 3), "-", (Read::All("timeout"), 3)),
+        ("slow drip", (Unsure("timeout"), 1, 1), (Read::All("timeout"), 3), "-", (Read::All("timeout"), 3)),
+        ("truncated JSON", (Unsure("unreadable"), 1, 1), (Read::All("unreadable"), 3), NOT_JSON, (Read::All("no video"), 1)),
+        ("truncated JSON that ends well", (Unsure("unreadable"), 1, 1), (Read::All("unreadable"), 3), NOT_JSON, (Read::All("no video"), 1)),
+        ("empty 200", (Unsure("unreadable"), 1, 0), (Read::All("unreadable"), 3), NOT_JSON, (Read::All("empty"), 3)),
+        ("empty 200, accepted", (Unsure("unreadable"), 1, 1), (Read::All("unreadable"), 3), NOT_JSON, (Read::All("empty"), 3)),
+        ("[] 200", (Unsure("unreadable"), 1, 0), (Read::All("unreadable"), 3), NOT_JSON, (Read::All("no video"), 1)),
+        ("[] 200, accepted", (Unsure("unreadable"), 1, 1), (Read::All("unreadable"), 3), NOT_JSON, (Read::All("no video"), 1)),
+        // The service's way to say that there is no such task.
+        ("{} 200, accepted", (Unsure("unreadable"), 1, 1), (Read::Each("not found", "unreadable"), 1), NO_ID, (Read::All("no video"), 1)),
+        ("null 200, accepted", (Unsure("unreadable"), 1, 1), (Read::Each("not found", "unreadable"), 1), NOT_JSON, (Read::All("no video"), 1)),
+        ("HTML 200", (Unsure("unreadable"), 1, 0), (Read::All("unreadable"), 3), NOT_JSON, (Read::All("no video"), 1)),
+        ("HTML 200, accepted", (Unsure("unreadable"), 1, 1), (Read::All("unreadable"), 3), NOT_JSON, (Read::All("no video"), 1)),
+        ("wrong content type", (Ok, 1, 1), (Read::Ok, 1), "ok", (Read::All("no video"), 1)),
+        // Nothing of this is any better the next time.
+        ("100 MB body", (Unsure("unreadable"), 1, 0), (Read::All("unreadable"), 1), "too large", (Read::All("too large"), 1)),
+        ("100 MB body, accepted", (Unsure("unreadable"), 1, 1), (Read::All("unreadable"), 1), "too large", (Read::All("too large"), 1)),
+        ("deeply nested JSON, accepted", (Unsure("unreadable"), 1, 1), (Read::All("unreadable"), 1), NOT_JSON, (Read::All("no video"), 1)),
+        ("invalid UTF-8, accepted", (Unsure("unreadable"), 1, 1), (Read::All("unreadable"), 1), NOT_JSON, (Read::All("no video"), 1)),
+        // The code counts, whatever the status.
+        ("200 with code forbidden", (No("200 forbidden"), 1, 0), (Read::All("200 forbidden"), 1), NO_ID, (Read::All("no video"), 1)),
+        ("200 with code api_error", (Unsure("200 api_error"), 1, 0), (Read::All("200 api_error"), 1), NO_ID, (Read::All("no video"), 1)),
+        ("200 with code not_found", (No("200 not_found"), 1, 0), (Read::Each("not found", "200 not_found"), 1), NO_ID, (Read::All("no video"), 1)),
+        ("400 bad_request", (No("400 bad_request"), 1, 0), (Read::All("400 bad_request"), 1), NO_ID, (Read::All("HTTP 400"), 1)),
+        ("400 token_mismatched", (No("400 token_mismatched"), 1, 0), (Read::All("400 token_mismatched"), 1), NO_ID, (Read::All("HTTP 400"), 1)),
+        ("400 api_not_implemented", (No("400 api_not_implemented"), 1, 0), (Read::All("400 api_not_implemented"), 1), NO_ID, (Read::All("HTTP 400"), 1)),
+        ("400 without a code", (No("HTTP 400"), 1, 0), (Read::All("HTTP 400"), 1), NO_ID, (Read::All("HTTP 400"), 1)),
+        ("401 invalid_token", (No("401 invalid_token"), 1, 0), (Read::All("401 invalid_token"), 1), NO_ID, (Read::All("HTTP 401"), 1)),
+        ("401 token_expired", (No("401 token_expired"), 1, 0), (Read::All("401 token_expired"), 1), NO_ID, (Read::All("HTTP 401"), 1)),
+        ("401 no_token", (No("401 no_token"), 1, 0), (Read::All("401 no_token"), 1), NO_ID, (Read::All("HTTP 401"), 1)),
+        ("401 that quotes the token", (No("HTTP 401"), 1, 0), (Read::All("HTTP 401"), 1), NO_ID, (Read::All("HTTP 401"), 1)),
+        ("402 payment_required", (No("402 payment_required"), 1, 0), (Read::All("402 payment_required"), 1), NO_ID, (Read::All("HTTP 402"), 1)),
+        ("402 without a code", (No("HTTP 402"), 1, 0), (Read::All("HTTP 402"), 1), NOT_JSON, (Read::All("HTTP 402"), 1)),
+        ("403 forbidden", (No("403 forbidden"), 1, 0), (Read::All("403 forbidden"), 1), NO_ID, (Read::All("expired"), 1)),
+        ("403 used_up", (No("403 used_up"), 1, 0), (Read::All("403 used_up"), 1), NO_ID, (Read::All("expired"), 1)),
+        ("403 disabled", (No("403 disabled"), 1, 0), (Read::All("403 disabled"), 1), NO_ID, (Read::All("expired"), 1)),
+        ("403 HTML", (No("HTTP 403"), 1, 0), (Read::All("HTTP 403"), 1), NOT_JSON, (Read::All("expired"), 1)),
+        ("404 not_found", (No("404 not_found"), 1, 0), (Read::Each("not found", "404 not_found"), 1), NO_ID, (Read::All("expired"), 1)),
+        ("404 HTML", (No("HTTP 404"), 1, 0), (Read::Each("not found", "HTTP 404"), 1), NOT_JSON, (Read::All("expired"), 1)),
+        ("408", (Unsure("HTTP 408"), 1, 0), (Read::All("HTTP 408"), 3), NOT_JSON, (Read::All("HTTP 408"), 3)),
+        ("408, accepted", (Unsure("HTTP 408"), 1, 1), (Read::All("HTTP 408"), 3), NOT_JSON, (Read::All("HTTP 408"), 3)),
+        ("409", (No("HTTP 409"), 1, 0), (Read::All("HTTP 409"), 1), NOT_JSON, (Read::All("HTTP 409"), 1)),
+        ("500 with code used_up", (No("500 used_up"), 1, 0), (Read::All("500 used_up"), 1), NO_ID, (Read::All("HTTP 500"), 3)),
+        // The service did nothing: also a submit goes out again.
+        ("429 for ever", (No("429 too_many_requests"), 3, 0), (Read::All("429 too_many_requests"), 3), NO_ID, (Read::All("HTTP 429"), 3)),
+        ("429 once", (Ok, 2, 1), (Read::Ok, 2), NOT_JSON, (Read::Ok, 2)),
+        ("429 once, Retry-After: 0", (Ok, 2, 1), (Read::Ok, 2), NOT_JSON, (Read::Ok, 2)),
+        ("429 once, Retry-After: 1", (Ok, 2, 1), (Read::Ok, 2), NOT_JSON, (Read::Ok, 2)),
+        ("429 once, Retry-After: 0.5", (Ok, 2, 1), (Read::Ok, 2), NOT_JSON, (Read::Ok, 2)),
+        ("429 once, a date to come", (Ok, 2, 1), (Read::Ok, 2), NOT_JSON, (Read::Ok, 2)),
+        ("429 once, a date gone by", (Ok, 2, 1), (Read::Ok, 2), NOT_JSON, (Read::Ok, 2)),
+        // Longer than the policy allows.
+        ("429 once, a far date", (No("HTTP 429"), 1, 0), (Read::All("HTTP 429"), 1), NOT_JSON, (Read::All("HTTP 429"), 1)),
+        ("429 once, Retry-After: 86400", (No("HTTP 429"), 1, 0), (Read::All("HTTP 429"), 1), NOT_JSON, (Read::All("HTTP 429"), 1)),
+        ("429 once, Retry-After: soon", (Ok, 2, 1), (Read::Ok, 2), NOT_JSON, (Read::Ok, 2)),
+        ("500 once", (Unsure("500 api_error"), 1, 0), (Read::Ok, 2), NO_ID, (Read::Ok, 2)),
+        ("500 once, accepted", (Unsure("500 api_error"), 1, 1), (Read::Ok, 2), NO_ID, (Read::Ok, 2)),
+        ("500 for ever", (Unsure("500 api_error"), 1, 0), (Read::All("500 api_error"), 3), NO_ID, (Read::All("HTTP 500"), 3)),
+        ("500 for ever, accepted", (Unsure("500 api_error"), 1, 1), (Read::All("500 api_error"), 3), NO_ID, (Read::All("HTTP 500"), 3)),
+        ("HTML 502", (Unsure("HTTP 502"), 1, 0), (Read::All("HTTP 502"), 3), NOT_JSON, (Read::All("HTTP 502"), 3)),
+        ("HTML 502, accepted", (Unsure("HTTP 502"), 1, 1), (Read::All("HTTP 502"), 3), NOT_JSON, (Read::All("HTTP 502"), 3)),
+        ("503, Retry-After: 0", (Unsure("HTTP 503"), 1, 0), (Read::All("HTTP 503"), 3), NOT_JSON, (Read::All("HTTP 503"), 3)),
+        ("503, Retry-After: 0, accepted", (Unsure("HTTP 503"), 1, 1), (Read::All("HTTP 503"), 3), NOT_JSON, (Read::All("HTTP 503"), 3)),
+        ("504 timeout", (Unsure("504 timeout"), 1, 0), (Read::All("504 timeout"), 3), NO_ID, (Read::All("HTTP 504"), 3)),
+        ("504 timeout, accepted", (Unsure("504 timeout"), 1, 1), (Read::All("504 timeout"), 3), NO_ID, (Read::All("HTTP 504"), 3)),
+        ("504 HTML, accepted", (Unsure("HTTP 504"), 1, 1), (Read::All("HTTP 504"), 3), NOT_JSON, (Read::All("HTTP 504"), 3)),
+        // 302 and 303 can be the answer to what was taken.
+        ("301 elsewhere", (No("HTTP 301"), 1, 0), (Read::All("HTTP 301"), 1), "-", (Read::Ok, 1)),
+        ("302 elsewhere", (Unsure("HTTP 302"), 1, 0), (Read::All("HTTP 302"), 1), "-", (Read::Ok, 1)),
+        ("303 elsewhere, accepted", (Unsure("HTTP 303"), 1, 1), (Read::All("HTTP 303"), 1), "-", (Read::Ok, 1)),
+        ("307 elsewhere", (No("HTTP 307"), 1, 0), (Read::All("HTTP 307"), 1), "-", (Read::Ok, 1)),
+        ("308 elsewhere", (No("HTTP 308"), 1, 0), (Read::All("HTTP 308"), 1), "-", (Read::Ok, 1)),
+    ]
+};
+
+/// What a cell must come to, as the report shows it.
+fn expected(row: &Row, operation: Operation) -> String {
+    let (_, (submitted, sent, billed), (read, lookups), callback, (file, files)) = *row;
+    let (read, lookups) = match operation {
+        Operation::Download => (file, files),
+        _ => (read, lookups),
+    };
+    let (name, sent) = match (operation, submitted, read) {
+        (Operation::Submit | Operation::HeldSubmit, submitted, _) => {
+            let found = match billed {
+                0 => "not there",
+                _ => "found",
+            };
+            return match submitted {
+                Submitted::Ok => format!("ok ({sent} sent, {billed} billed)"),
+                Submitted::No(why) => format!("{why} ({sent} sent, {billed} billed)"),
+                Submitted::Unsure(why) => {
+                    format!("unconfirmed: {why} ({sent} sent, {billed} billed, {found})")
+                }
+            };
+        }
+        (Operation::Webhook, ..) => return callback.to_owned(),
+        (_, _, Read::Ok) => ("ok", lookups),
+        (_, _, Read::All(why)) => (why, lookups),
+        (Operation::Lookup, _, Read::Each(one, _)) => (one, lookups),
+        (_, _, Read::Each(_, many)) => (many, lookups),
+    };
+    format!("{name} ({sent} sent)")
+}
+
+/// What a cell came to. Where a submit is unconfirmed, the search has the last word.
+async fn actual(world: &World, case: &Case, operation: Operation) -> String {
+    let Outcome {
+        name,
+        requests,
+        billed,
+        pending,
+        ..
+    } = run(world, case, operation).await;
+    if operation == Operation::Webhook {
+        return name;
+    }
+    if !operation.is_submit() {
+        assert_eq!(billed, 0, "{case:?}");
+        return format!("{name} ({requests} sent)");
+    }
+    let Some(pending) = pending else {
+        return format!("{name} ({requests} sent, {billed} billed)");
+    };
+    let submits = world.simulator.stats().submits_received;
+    let found = match pending.settle(Duration::ZERO).find().await {
+        Ok(Search::Found(task)) => {
+            let newest = world.simulator.tasks().pop().expect("a task");
+            assert_eq!(newest["id"], task.id().as_str());
+            "found"
+        }
+        Ok(Search::NotThere) => "not there",
+        other => panic!("{case:?}: {other:?}"),
+    };
+    // Whatever was looked for, nothing was sent again.
+    assert_eq!(world.simulator.stats().submits_received, submits);
+    format!("{name} ({requests} sent, {billed} billed, {found})")
+}
+
+#[tokio::test]
+async fn the_matrix() {
+    let cases = cases();
+    let rows = each(&cases, actual).await;
+
+    let mut report = vec![header()];
+    let mut wrong = Vec::new();
+    for (case, outcomes) in cases.iter().zip(rows) {
+        let row = EXPECTED.iter().find(|row| row.0 == case.name);
+        let row = row.unwrap_or_else(|| panic!("nothing is expected of {}", case.name));
+        let mut line = vec![case.name.to_owned()];
+        for (operation, outcome) in Operation::ALL.into_iter().zip(outcomes) {
+            let expected = expected(row, operation);
+            if outcome != expected {
+                wrong.push(format!(
+                    "{}, {}: {outcome}, but expected {expected}",
+                    case.name,
+                    column(operation)
+                ));
+            }
+            line.push(outcome);
+        }
+        report.push(line);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(EXPECTED.len(), cases.len(), "a case is missing");
+    let report = table(&report);
+    println!("{report}");
+    insta::assert_snapshot!("matrix", report);
+}
+
+fn column(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Submit => "submit",
+        Operation::HeldSubmit => "held submit",
+        Operation::Lookup => "lookup",
+        Operation::BatchLookup => "batch lookup",
+        Operation::History => "history",
+        Operation::Webhook => "webhook body",
+        Operation::Download => "download",
+    }
+}
+
+fn header() -> Vec<String> {
+    let columns = Operation::ALL.map(|operation| column(operation).to_owned());
+    [vec!["fault".to_owned()], columns.to_vec()].concat()
+}
+
+fn table(lines: &[Vec<String>]) -> String {
+    let widths: Vec<usize> = (0..lines[0].len())
+        .map(|column| {
+            lines
+                .iter()
+                .map(|line| line[column].chars().count())
+                .max()
+                .unwrap_or(0)
+        })
+        .collect();
+    let lines = lines.iter().map(|line| {
+        let cells = line.iter().zip(&widths);
+        let cells: Vec<String> = cells
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        format!("| {} |", cells.join(" | "))
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
