@@ -146,6 +146,24 @@ impl Luma {
         &self.core.api
     }
 
+    /// The same client for another account. Connections stay shared; the poller does not, because
+    /// no account may look up the tasks of another.
+    #[cfg(feature = "mcp-server")]
+    pub(crate) fn with_token(&self, token: SecretString) -> Result<Self, ConfigError> {
+        let core = &self.core;
+        let mut api = core.api.clone();
+        api.inner.token = Arc::new(config::token(Some(token), |_| None)?);
+        Ok(Self {
+            core: Arc::new(Core {
+                hub: Hub::new(api.clone()),
+                media: core.media.clone(),
+                // Ids are unique across accounts.
+                accepted: core.accepted.clone(),
+                api,
+            }),
+        })
+    }
+
     /// The text without the token; `None` where it is not in there. A token so short that it could
     /// be a part of any word counts as not there.
     #[cfg(feature = "mcp")]

@@ -261,7 +261,7 @@ fn report(id: &TaskId, tasks: &[Task]) -> TaskReport {
     }
 }
 
-fn outcome(report: TaskReport) -> Outcome {
+pub(crate) fn outcome(report: TaskReport) -> Outcome {
     let links = report.links();
     Outcome::new(&report, links)
 }

@@ -1,6 +1,6 @@
 //! The client as tools for a language model: eight of them, with schemas, a dispatcher, and the
-//! formats of the usual hosts. No protocol and no I/O of its own: bring your MCP server or your
-//! model loop.
+//! formats of the usual hosts. No protocol and no I/O of its own: bring your model loop or your MCP
+//! server, or take the one in `server` (feature `mcp-server`).
 //!
 //! ```no_run
 //! # async fn example(luma: luma_client::Luma, request: serde_json::Value)
@@ -34,6 +34,8 @@ mod outcome;
 mod requests;
 mod results;
 mod schema;
+#[cfg(feature = "mcp-server")]
+pub mod server;
 mod tools;
 
 pub use call::{Call, NotACall};

@@ -4,7 +4,7 @@ use luma_client::mcp::export;
 
 use super::{AT_ONCE, Stage, luma};
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     "generate",
     "extend",
     "task",
@@ -13,6 +13,7 @@ const COMMANDS: [&str; 9] = [
     "download",
     "tools",
     "simulate",
+    "mcp",
     "completions",
 ];
 

@@ -4,6 +4,8 @@ use std::{convert::Infallible, ffi::OsStr, fmt};
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
 
+#[cfg(feature = "mcp-server")]
+use crate::mcp;
 use crate::{
     completions, download, extend,
     failure::{Exit, Failure, Kind},
@@ -83,9 +85,20 @@ pub enum Command {
     Download(download::Args),
     Tools(tools::Args),
     #[cfg(feature = "mcp-server")]
-    Mcp(crate::mcp::Args),
+    Mcp(mcp::Args),
     Simulate(simulate::Args),
     Completions(completions::Args),
+}
+
+impl Command {
+    /// Whether it serves others, so that only its log says what went wrong.
+    pub fn serves(&self) -> bool {
+        match self {
+            #[cfg(feature = "mcp-server")]
+            Self::Mcp(_) => true,
+            _ => false,
+        }
+    }
 }
 
 /// A token as it was typed. It is never shown.
@@ -93,7 +106,7 @@ pub enum Command {
 pub struct Token(String);
 
 impl Token {
-    fn read(text: &str) -> Result<Self, Infallible> {
+    pub fn read(text: &str) -> Result<Self, Infallible> {
         Ok(Self(text.to_owned()))
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use luma_client::{Luma, Pace};
+use luma_client::{Luma, LumaBuilder, Pace};
 
 use crate::{
     cli::Globals,
@@ -41,16 +41,9 @@ impl<'a> Context<'a> {
                 simulated: Some(simulated),
             });
         }
-        let mut builder = Luma::builder();
-        if let Some(token) = &globals.token {
-            builder = builder.token(token.expose());
-        }
-        if let Some(url) = &globals.base_url {
-            builder = builder.base_url(url);
-        }
         let base_url = globals.base_url.iter();
         Ok(Self {
-            luma: builder.build()?,
+            luma: client(globals).build()?,
             output,
             pace: Pace::default(),
             usual: Self::USUAL,
@@ -75,4 +68,16 @@ impl<'a> Context<'a> {
     pub fn is_simulated(&self) -> bool {
         self.simulated.is_some()
     }
+}
+
+/// The client that the options ask for.
+pub fn client(globals: &Globals) -> LumaBuilder {
+    let mut builder = Luma::builder();
+    if let Some(token) = &globals.token {
+        builder = builder.token(token.expose());
+    }
+    if let Some(url) = &globals.base_url {
+        builder = builder.base_url(url);
+    }
+    builder
 }

@@ -42,12 +42,14 @@ fn main() -> ExitCode {
         Err(exit) => return exit.into(),
     };
     let output = Output::new(&cli.globals);
-    logging::start(cli.globals.verbose);
+    logging::start(cli.globals.verbose, cli.command.serves());
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return output.failure(&error.into()).into(),
     };
     let end = runtime.block_on(run(cli, &output));
+    // A read of standard input cannot be taken back; the program ends nevertheless.
+    runtime.shutdown_background();
     end.unwrap_or_else(|failure| output.failure(&failure))
         .into()
 }
@@ -62,9 +64,9 @@ async fn run(Cli { globals, command }: Cli, output: &Output) -> Result<Exit, Fai
         Command::History(args) => history::run(&open().await?, args).await,
         Command::Download(args) => download::run(&open().await?, args).await,
         Command::Tools(args) => tools::run(output, &args),
-        #[cfg(feature = "mcp-server")]
-        Command::Mcp(args) => mcp::run(&open().await?, args).await,
         Command::Simulate(args) => simulate::run(output, &globals, args).await,
+        #[cfg(feature = "mcp-server")]
+        Command::Mcp(args) => mcp::run(output, &globals, args).await,
         Command::Completions(args) => completions::run(output, &args),
     }
 }

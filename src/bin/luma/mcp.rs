@@ -1,19 +1,169 @@
-//! `luma mcp`: the tools as a server for hosts of the Model Context Protocol.
+//! `luma mcp`: the tools as an MCP server, over standard input and output or HTTP.
 
-use crate::{
-    context::Context,
-    failure::{Exit, Failure, Kind},
+use std::{
+    io::{self, IsTerminal},
+    net::SocketAddr,
 };
 
-/// Serve the tools to an MCP host
+use luma_client::{
+    CancellationToken, ConfigError, Error, TOKEN_VARIABLE,
+    mcp::server::{Access, HttpOptions, ServeError, Server},
+};
+
+use crate::{
+    cli::{Globals, Token},
+    context::client,
+    failure::{Exit, Failure, Kind},
+    interrupt::{Interrupts, terminated},
+    output::Output,
+    simulated::Simulated,
+};
+
+const KEY_VARIABLE: &str = "LUMA_MCP_ACCESS_KEY";
+
+/// Serve the tools to an MCP host, over standard input and output or HTTP
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  luma mcp")]
-pub struct Args {}
+  claude mcp add luma --env ACEDATACLOUD_API_TOKEN=... -- luma mcp --max-videos 20
+  LUMA_MCP_ACCESS_KEY=$(openssl rand -hex 32) luma mcp --http 127.0.0.1:8000
+  luma mcp --http 0.0.0.0:8000 --allow-host mcp.example.com --token-from-request
+  luma --simulate mcp")]
+pub struct Args {
+    /// Serve over HTTP at this address, as http://ADDRESS/mcp, in place of standard input and
+    /// output
+    #[arg(long, value_name = "ADDRESS")]
+    http: Option<SocketAddr>,
 
-/// The place of the server; standard output is its own.
-pub async fn run(_context: &Context<'_>, Args {}: Args) -> Result<Exit, Failure> {
-    let message = "the server is not in this build";
-    Err(Failure::new(Kind::BadInput, message))
+    /// A host name by which clients reach the server; may be given again. Needed where other
+    /// machines can reach it
+    #[arg(long = "allow-host", value_name = "HOST", requires = "http")]
+    hosts: Vec<String>,
+
+    /// An origin, such as https://app.example.com, whose web pages may call; may be given again
+    #[arg(long = "allow-origin", value_name = "ORIGIN", requires = "http")]
+    origins: Vec<String>,
+
+    /// Each HTTP request brings an API token as its bearer, and is billed to it. This is not the
+    /// OAuth of MCP: offer it over TLS only
+    #[arg(long, requires = "http", conflicts_with = "access_key")]
+    token_from_request: bool,
+
+    /// What HTTP clients must bring as their bearer; not the API token. Others can see a command
+    /// line: prefer the environment variable LUMA_MCP_ACCESS_KEY
+    #[arg(long, value_name = "KEY", requires = "http", value_parser = Token::read)]
+    access_key: Option<Token>,
+
+    /// Refuse submits after this many videos, until the server is started again
+    #[arg(long, value_name = "N")]
+    max_videos: Option<u32>,
+
+    /// Offer the lookups alone: nothing can be spent
+    #[arg(long)]
+    read_only: bool,
+}
+
+pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit, Failure> {
+    let (interrupts, terminated) = (Interrupts::listen(), terminated());
+    // It runs as long as it is held.
+    let simulated = match globals.simulate {
+        true => Some(Simulated::start().await?),
+        false => None,
+    };
+    let server = match &simulated {
+        Some(simulated) => Server::new(simulated.luma.clone()),
+        None => server(output, globals, &args)?,
+    };
+    let mut server = server.read_only(args.read_only);
+    if let Some(videos) = args.max_videos {
+        server = server.max_videos(videos);
+    }
+    let stop = CancellationToken::new();
+    let stopping = async {
+        tokio::select! {
+            () = interrupts.first.cancelled() => {}
+            () = terminated => {}
+        }
+        stop.cancel();
+        // Who does not want to wait for the calls under way says it again.
+        interrupts.second.cancelled().await;
+        Ok(Exit::Interrupted)
+    };
+    let serving = serve(output, server, &args, stop.clone());
+    tokio::select! {
+        end = serving => end,
+        end = stopping => end,
+    }
+}
+
+async fn serve(
+    output: &Output,
+    server: Server,
+    args: &Args,
+    stop: CancellationToken,
+) -> Result<Exit, Failure> {
+    let Some(address) = args.http else {
+        if io::stdin().is_terminal() {
+            output.note("An MCP host should start this command; see luma mcp --help.");
+        }
+        server.serve_stdio(stop).await?;
+        return Ok(Exit::Done);
+    };
+    let mut options = HttpOptions::new(address, access(args)?);
+    for host in &args.hosts {
+        options = options.allow_host(host);
+    }
+    for origin in &args.origins {
+        options = options.allow_origin(origin);
+    }
+    let server = server.listen(options).await?;
+    output.note(&format!("Serving MCP at {}", server.url()));
+    server.run(stop).await;
+    Ok(Exit::Done)
+}
+
+/// The server for the account of the token; without one it starts all the same, because hosts list
+/// the tools before anybody has thought of a token.
+fn server(output: &Output, globals: &Globals, args: &Args) -> Result<Server, Failure> {
+    let placeholder = || client(globals).token("none").build();
+    if args.token_from_request {
+        return Ok(Server::without_token(placeholder()?));
+    }
+    match client(globals).build() {
+        Err(Error::Config(ConfigError::NoToken | ConfigError::BlankToken))
+            if args.http.is_none() =>
+        {
+            output.note(&format!(
+                "There is no API token: set {TOKEN_VARIABLE}. Until then nothing can be made."
+            ));
+            Ok(Server::without_token(placeholder()?))
+        }
+        luma => Ok(Server::new(luma.map_err(Failure::from)?)),
+    }
+}
+
+fn access(args: &Args) -> Result<Access, Failure> {
+    if args.token_from_request {
+        return Ok(Access::TokenFromRequest);
+    }
+    let given = args.access_key.as_ref().map(|key| key.expose().to_owned());
+    match given.or_else(|| std::env::var(KEY_VARIABLE).ok()) {
+        Some(key) => Ok(Access::Key(key.into())),
+        None => Err(
+            Failure::new(Kind::BadInput, "there is no access key for HTTP clients").hint(format!(
+                "Set {KEY_VARIABLE}, for example to what `openssl rand -hex 32` prints, or let \
+                 each request bring its own API token with --token-from-request."
+            )),
+        ),
+    }
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        let kind = match error {
+            ServeError::Options(_) => Kind::BadInput,
+            _ => Kind::Network,
+        };
+        Self::new(kind, error.to_string())
+    }
 }

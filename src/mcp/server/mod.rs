@@ -1,0 +1,211 @@
+//! The tools as a server of the Model Context Protocol (MCP), over stdio and HTTP.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use luma_client::{CancellationToken, Luma, mcp::server::Server};
+//!
+//! let stop = CancellationToken::new(); // cancel it to stop the server
+//! Server::new(Luma::from_env()?)
+//!     .max_videos(20)
+//!     .serve_stdio(stop)
+//!     .await?;
+//! # Ok(()) }
+//! ```
+//!
+//! Nothing is kept between requests: a server can be restarted at any time, and any number of them
+//! can stand side by side. Diagnostics go to [`tracing`] alone; over stdio nothing but the protocol
+//! is written to standard output.
+
+mod access;
+mod handler;
+mod http;
+mod limits;
+mod lines;
+mod prompts;
+mod tasks;
+
+use std::{io, sync::Arc, time::Duration};
+
+use rmcp::{
+    ServiceExt,
+    service::ServerInitializeError,
+    transport::{async_rw::AsyncRwTransport, stdio_pipes},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    join, select,
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use self::{
+    access::{Access, WeakKey},
+    http::{HttpOptions, HttpServer, InvalidOptions},
+};
+use self::{
+    handler::Handler,
+    limits::Limits,
+    lines::{Held, Lines},
+};
+use crate::Luma;
+
+/// The largest message that is read, in bytes, over HTTP as well as over stdio.
+const MAX_MESSAGE: usize = 1 << 20;
+
+/// How long a server that stops waits for the calls under way: longer than one attempt at a submit
+/// takes by default, because its answer is paid for.
+const GRACE: Duration = Duration::from_secs(40);
+
+/// An MCP server, before it is served.
+#[derive(Clone, Debug)]
+#[must_use = "a server does nothing before it is served"]
+pub struct Server {
+    luma: Luma,
+    has_token: bool,
+    read_only: bool,
+    max_videos: Option<u32>,
+}
+
+/// Why a server could not be served, or not to the end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The options of the HTTP server cannot be used.
+    #[error(transparent)]
+    Options(#[from] InvalidOptions),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The client did not speak the protocol.
+    #[error("the MCP session could not begin: {0}")]
+    Session(String),
+}
+
+impl Server {
+    /// A server that spends the account of this client.
+    pub fn new(luma: Luma) -> Self {
+        Self {
+            luma,
+            has_token: true,
+            read_only: false,
+            max_videos: None,
+        }
+    }
+
+    /// A server without an account of its own: whatever the token of this client is, it is never
+    /// sent. Everything is listed, but a tool that needs an account answers that the token is
+    /// missing; over HTTP requests can bring [one of their own](Access::TokenFromRequest).
+    pub fn without_token(luma: Luma) -> Self {
+        Self {
+            has_token: false,
+            ..Self::new(luma)
+        }
+    }
+
+    /// Offers the lookup tools alone: nothing can be spent.
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+
+    /// How many videos may be submitted in one run of the server, by all clients together. Submits
+    /// that certainly were not accepted do not count.
+    pub fn max_videos(mut self, videos: u32) -> Self {
+        self.max_videos = Some(videos);
+        self
+    }
+
+    /// Serves one client over standard input and output, until it goes or `stop` is cancelled.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::Session`] where the client does not speak the protocol.
+    pub async fn serve_stdio(self, stop: CancellationToken) -> Result<(), ServeError> {
+        let (reader, writer) = stdio_pipes();
+        self.serve(reader, writer, stop).await
+    }
+
+    /// Serves one client over any pair of byte streams, one message a line.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::Session`] where the client does not speak the protocol.
+    pub async fn serve<R, W>(
+        self,
+        reader: R,
+        writer: W,
+        stop: CancellationToken,
+    ) -> Result<(), ServeError>
+    where
+        R: AsyncRead + Send + Unpin + 'static,
+        W: AsyncWrite + Send + Unpin + 'static,
+    {
+        // Of its own, so that the end of one session does not stop others.
+        let stop = stop.child_token();
+        let handler = self.handler(stop.clone());
+        let running = handler.running.clone();
+        let transport = Lines {
+            inner: AsyncRwTransport::new(reader, writer).with_max_line_length(MAX_MESSAGE),
+            held: handler.held.clone(),
+            stop: stop.clone(),
+        };
+        // Not `stop`: what is under way is answered first.
+        let cut = CancellationToken::new();
+        let session = select! {
+            session = handler.serve_with_ct(transport, cut.clone()) => session,
+            () = stop.cancelled() => return Ok(()),
+        };
+        let session = match session {
+            Ok(session) => session,
+            // The client left before it said anything.
+            Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
+            Err(error) => return Err(ServeError::Session(error.to_string())),
+        };
+        let stopping = async {
+            stop.cancelled().await;
+            finish(running, GRACE).await;
+            cut.cancel();
+        };
+        let waiting = async {
+            let reason = session.waiting().await;
+            tracing::debug!(?reason, "the session has ended");
+            stop.cancel();
+        };
+        join!(waiting, stopping);
+        Ok(())
+    }
+
+    /// Listens over HTTP. Nothing is answered before [`HttpServer::run`].
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::Options`] where the options would be unsafe; [`ServeError::Listen`] where the
+    /// address cannot be listened on.
+    pub async fn listen(self, options: HttpOptions) -> Result<HttpServer, ServeError> {
+        HttpServer::bind(self, options).await
+    }
+
+    fn handler(&self, stop: CancellationToken) -> Handler {
+        Handler {
+            luma: self.luma.clone(),
+            has_token: self.has_token,
+            limits: Arc::new(Limits::new(self.read_only, self.max_videos)),
+            running: TaskTracker::new(),
+            held: Held::default(),
+            stop,
+        }
+    }
+}
+
+/// Waits for the calls under way.
+async fn finish(running: TaskTracker, grace: Duration) {
+    running.close();
+    if timeout(grace, running.wait()).await.is_err() {
+        tracing::warn!("calls were still under way when the server stopped");
+    }
+}

@@ -1,0 +1,304 @@
+//! `luma mcp` as a host starts it: the real binary, its standard streams and its signals.
+
+use std::{process::Stdio, time::Duration};
+
+use luma_client::simulator::Simulator;
+use rmcp::{
+    ClientHandler, RoleClient,
+    model::{
+        CallToolRequestParams, CallToolResponse, ClientCapabilities, ClientConfig, GetTaskParams,
+        Implementation, ProtocolVersion, TaskStatus,
+    },
+    service::{ClientLifecycleMode, ClientServiceExt, RunningService},
+};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    process::{Child, Command},
+    time::timeout,
+};
+
+/// For what must come, but may take its time on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+const TOKEN: &str = "s3cret-token";
+const KEY: &str = "an-access-key-of-the-server";
+
+fn luma(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_luma"));
+    for variable in [
+        "ACEDATACLOUD_API_TOKEN",
+        "ACEDATACLOUD_API_BASE_URL",
+        "LUMA_MCP_ACCESS_KEY",
+    ] {
+        command.env_remove(variable);
+    }
+    command
+        .arg("mcp")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+fn with_account(simulator: &Simulator, arguments: &[&str]) -> Command {
+    let mut command = luma(arguments);
+    command
+        .env("ACEDATACLOUD_API_TOKEN", TOKEN)
+        .env("ACEDATACLOUD_API_BASE_URL", simulator.url());
+    command
+}
+
+async fn simulator() -> Simulator {
+    let hour = Duration::from_secs(3_600);
+    Simulator::with_duration(hour).await.expect("a simulator")
+}
+
+async fn code(child: &mut Child) -> Option<i32> {
+    let end = timeout(PATIENCE, child.wait()).await;
+    end.expect("it ends").expect("a status").code()
+}
+
+async fn signal(child: &Child, name: &str) {
+    let id = child.id().expect("it runs").to_string();
+    let sent = Command::new("kill").args(["-s", name, &id]).status().await;
+    assert!(sent.expect("kill").success());
+}
+
+#[derive(Clone)]
+struct Modern;
+
+impl ClientHandler for Modern {
+    fn get_info(&self) -> ClientConfig {
+        let capabilities = ClientCapabilities::builder().enable_tasks().build();
+        ClientConfig::new(capabilities, Implementation::new("a-test", "1"))
+    }
+}
+
+async fn session(child: &mut Child) -> RunningService<RoleClient, Modern> {
+    let streams = (
+        child.stdout.take().expect("a pipe"),
+        child.stdin.take().expect("a pipe"),
+    );
+    let lifecycle = ClientLifecycleMode::Discover {
+        preferred_versions: vec![ProtocolVersion::V_2026_07_28],
+    };
+    let session = Modern.serve_with_lifecycle(streams, lifecycle).await;
+    session.expect("a session")
+}
+
+#[tokio::test]
+async fn a_task_outlives_the_process_that_submitted_it() {
+    let simulator = simulator().await;
+    let mut first = with_account(&simulator, &[]).spawn().expect("a process");
+    let client = session(&mut first).await;
+    let arguments = json!({ "prompt": "A fox" });
+    let call = CallToolRequestParams::new("luma_generate_video")
+        .with_arguments(arguments.as_object().cloned().expect("a map"));
+    let id = match client.call_tool_once(call).await {
+        Ok(CallToolResponse::Task(created)) => created.task.task_id,
+        other => panic!("{other:?}"),
+    };
+    first.kill().await.expect("killed");
+    drop(client);
+
+    let mut second = with_account(&simulator, &[]).spawn().expect("a process");
+    let client = session(&mut second).await;
+    let status = async || {
+        let task = client.get_task(GetTaskParams::new(&*id)).await;
+        task.expect("a task").task.status()
+    };
+    assert_eq!(status().await, TaskStatus::Working);
+    simulator.complete(&id);
+    assert_eq!(status().await, TaskStatus::Completed);
+    assert_eq!(simulator.stats().submits_billed, 1);
+    // Its end is that of its standard input.
+    client.cancel().await.expect("ended");
+    assert_eq!(code(&mut second).await, Some(0));
+}
+
+#[tokio::test]
+async fn nothing_but_the_protocol_is_on_standard_output() {
+    let simulator = simulator().await;
+    let mut server = with_account(&simulator, &["-vv"])
+        .spawn()
+        .expect("a process");
+    let mut stdin = server.stdin.take().expect("a pipe");
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let call = |id: u32, method: &str, mut params: Value| {
+        params["_meta"] = meta.clone();
+        json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }).to_string()
+    };
+    let fox = json!({ "name": "luma_generate_video", "arguments": { "prompt": "A fox" } });
+    for line in [
+        call(1, "tools/list", json!({})),
+        "no JSON".to_owned(),
+        call(2, "tools/call", fox),
+        call(3, "tools/call", json!({ "name": "luma_nothing" })),
+        call(4, "nothing/at/all", json!({})),
+    ] {
+        stdin
+            .write_all(format!("{line}\n").as_bytes())
+            .await
+            .expect("written");
+    }
+    drop(stdin);
+    let output = timeout(PATIENCE, server.wait_with_output()).await;
+    let output = output.expect("it ends").expect("output");
+    assert_eq!(output.status.code(), Some(0));
+    let stdout = String::from_utf8(output.stdout).expect("text");
+    let mut answered = Vec::new();
+    for line in stdout.lines() {
+        let message: Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!(message["jsonrpc"], "2.0", "{line}");
+        answered.extend(message["id"].as_u64());
+    }
+    answered.sort_unstable();
+    assert_eq!(answered, [1, 2, 3, 4]);
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert!(!stderr.is_empty());
+    for text in [&stdout, &stderr] {
+        assert!(!text.contains(TOKEN), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_token_it_lists_its_tools() {
+    let mut server = luma(&[]).spawn().expect("a process");
+    let client = session(&mut server).await;
+    assert_eq!(client.list_all_tools().await.expect("tools").len(), 8);
+    client.cancel().await.expect("ended");
+    let mut stderr = String::new();
+    let mut pipe = server.stderr.take().expect("a pipe");
+    pipe.read_to_string(&mut stderr).await.expect("text");
+    assert!(stderr.contains("ACEDATACLOUD_API_TOKEN"), "{stderr}");
+    assert_eq!(code(&mut server).await, Some(0));
+}
+
+#[tokio::test]
+async fn http_from_start_to_signal() {
+    let simulator = simulator().await;
+    for (variable, arguments) in [
+        (Some(KEY), &["--http", "127.0.0.1:0"][..]),
+        (None, &["--http", "127.0.0.1:0", "--access-key", KEY]),
+    ] {
+        let mut command = with_account(&simulator, arguments);
+        if let Some(key) = variable {
+            command.env("LUMA_MCP_ACCESS_KEY", key);
+        }
+        let mut server = command.spawn().expect("a process");
+        let mut lines = BufReader::new(server.stderr.take().expect("a pipe")).lines();
+        let line = timeout(PATIENCE, lines.next_line()).await.expect("in time");
+        let line = line.expect("text").expect("a line");
+        let url = line.rsplit(' ').next().expect("a URL").to_owned();
+        let post = |bearer: &str| {
+            let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+            reqwest::Client::new()
+                .post(&url)
+                .bearer_auth(bearer)
+                .header("accept", "application/json, text/event-stream")
+                .json(&list)
+                .send()
+        };
+        assert_eq!(post(KEY).await.expect("an answer").status(), 200);
+        assert_eq!(post(TOKEN).await.expect("an answer").status(), 401);
+        signal(&server, "TERM").await;
+        assert_eq!(code(&mut server).await, Some(0));
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn signals_end_it_while_it_reads_standard_input() {
+    let simulator = simulator().await;
+    for name in ["TERM", "INT"] {
+        let mut server = with_account(&simulator, &[]).spawn().expect("a process");
+        let client = session(&mut server).await;
+        signal(&server, name).await;
+        assert_eq!(code(&mut server).await, Some(0), "{name}");
+        drop(client);
+    }
+    // Reading a terminal cannot be taken back; a socket is read in the same way.
+    let (theirs, mut ours) = std::os::unix::net::UnixStream::pair().expect("a pair");
+    let mut command = with_account(&simulator, &[]);
+    command.stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)));
+    let mut server = command.spawn().expect("a process");
+    let ping = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n";
+    std::io::Write::write_all(&mut ours, ping).expect("written");
+    let mut lines = BufReader::new(server.stdout.take().expect("a pipe")).lines();
+    let answer = timeout(PATIENCE, lines.next_line()).await.expect("in time");
+    assert!(answer.expect("text").is_some());
+    signal(&server, "TERM").await;
+    assert_eq!(code(&mut server).await, Some(0));
+}
+
+#[tokio::test]
+async fn mistakes_are_2_and_nothing_listens() {
+    let simulator = simulator().await;
+    for (arguments, complaint) in [
+        (&["--http", "127.0.0.1:0"][..], "LUMA_MCP_ACCESS_KEY"),
+        (
+            &["--http", "127.0.0.1:0", "--access-key", "short"],
+            "at least 16",
+        ),
+        (
+            &["--http", "0.0.0.0:0", "--access-key", KEY],
+            "by which host name",
+        ),
+        (
+            &[
+                "--http",
+                "127.0.0.1:0",
+                "--access-key",
+                KEY,
+                "--allow-host",
+                "*",
+            ],
+            "no host name",
+        ),
+        (
+            &[
+                "--http",
+                "127.0.0.1:0",
+                "--access-key",
+                KEY,
+                "--allow-origin",
+                "null",
+            ],
+            "no origin",
+        ),
+        (
+            &[
+                "--http",
+                "127.0.0.1:0",
+                "--access-key",
+                KEY,
+                "--token-from-request",
+            ],
+            "cannot be used with",
+        ),
+        (&["--http", "nowhere"], "--http"),
+        (&["--access-key", KEY], "--http"),
+        (&["--token-from-request"], "--http"),
+        (&["--max-videos", "many"], "--max-videos"),
+    ] {
+        let server = with_account(&simulator, arguments)
+            .spawn()
+            .expect("a process");
+        let output = timeout(PATIENCE, server.wait_with_output()).await;
+        let output = output.expect("it ends").expect("output");
+        let stderr = String::from_utf8(output.stderr).expect("text");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(complaint), "{arguments:?}: {stderr}");
+        assert!(!stderr.contains(TOKEN) && !stderr.contains(KEY), "{stderr}");
+        assert!(output.stdout.is_empty());
+    }
+    // HTTP without a token: no client can tell its user in time.
+    let mut command = luma(&["--http", "127.0.0.1:0", "--access-key", KEY]);
+    let output = command.output().await.expect("output");
+    assert_eq!(output.status.code(), Some(2));
+}

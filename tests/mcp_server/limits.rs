@@ -1,0 +1,88 @@
+//! What a run of the server may spend.
+
+use luma_client::simulator::TaskScript;
+
+use super::*;
+
+#[tokio::test]
+async fn max_videos_counts_what_may_have_been_accepted() {
+    let simulator = simulator().await;
+    let session = connect(
+        server(&simulator).max_videos(2),
+        Era::Legacy,
+        Client::default(),
+    )
+    .await;
+    let tools = session.list_all_tools().await.expect("tools");
+    let fox = || json!({ "prompt": "A fox", "aspect_ratio": "16:9" });
+
+    // What was refused does not count: by the tool, and by the service.
+    call(&session, "luma_generate_video", json!({ "prompt": "" })).await;
+    simulator.on_submit(TaskScript::refused(403, "forbidden", "No foxes."));
+    call(&session, "luma_generate_video", fox()).await;
+
+    generate(&session).await;
+    let source = json!({ "prompt": "It runs", "video_id": "a-video" });
+    call(&session, "luma_extend_video", source).await;
+    let refused = call(&session, "luma_generate_video", fox()).await;
+    assert_eq!(refused.is_error, Some(true));
+    let result = result_of(&tools, "luma_generate_video", &refused);
+    assert_eq!(result["error"]["code"], "max_videos");
+    assert_eq!(simulator.stats().submits_billed, 2);
+}
+
+#[tokio::test]
+async fn read_only_offers_lookups_alone() {
+    let simulator = simulator().await;
+    let session = connect(
+        server(&simulator).read_only(true),
+        Era::Modern,
+        Client::default(),
+    )
+    .await;
+    let tools = session.list_all_tools().await.expect("tools");
+    let names: Vec<_> = tools.iter().map(|tool| &*tool.name).collect();
+    assert_eq!(
+        names,
+        [
+            "luma_get_task",
+            "luma_get_tasks_batch",
+            "luma_list_aspect_ratios",
+            "luma_list_actions"
+        ]
+    );
+    let refused = call(
+        &session,
+        "luma_generate_video",
+        json!({ "prompt": "A fox", "aspect_ratio": "16:9" }),
+    )
+    .await;
+    assert_eq!(refused.is_error, Some(true));
+    let content = refused.structured_content.expect("content");
+    assert_eq!(content["result"]["error"]["code"], "read_only");
+    assert_eq!(simulator.stats().requests(), 0);
+}
+
+#[tokio::test]
+async fn without_a_token_all_is_listed_and_nothing_is_sent() {
+    let simulator = simulator().await;
+    let server = Server::without_token(luma(&simulator));
+    let session = connect(server, Era::Legacy, Client::default()).await;
+    let tools = session.list_all_tools().await.expect("tools");
+    assert_eq!(tools.len(), 8);
+    let ratios = call(&session, "luma_list_aspect_ratios", json!({})).await;
+    assert_eq!(ratios.is_error, Some(false));
+    for (tool, arguments) in [
+        (
+            "luma_generate_video",
+            json!({ "prompt": "A fox", "aspect_ratio": "16:9" }),
+        ),
+        ("luma_get_task", json!({ "task_id": "a" })),
+    ] {
+        let refused = call(&session, tool, arguments).await;
+        assert_eq!(refused.is_error, Some(true));
+        let result = result_of(&tools, tool, &refused);
+        assert_eq!(result["error"]["code"], "no_token");
+    }
+    assert_eq!(simulator.stats().requests(), 0);
+}

@@ -1,0 +1,247 @@
+//! One session: what is offered, calls, progress, cancellation, prompts.
+
+use std::time::Duration;
+
+use luma_client::CancellationToken;
+use rmcp::{
+    model::{
+        ArgumentInfo, CacheScope, CallToolRequest, CancelledNotificationParam, ClientRequest,
+        CompleteRequestParams, ContentBlock, GetPromptRequestParams, Reference,
+    },
+    service::PeerRequestOptions,
+};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+
+use super::*;
+
+#[tokio::test]
+async fn everything_is_offered_in_both_eras() {
+    let simulator = simulator().await;
+    for era in Era::BOTH {
+        let session = connect(server(&simulator), era, Client::default()).await;
+        let info = session.peer_info().expect("information");
+        let implementation = info.server_info.clone().expect("an identity");
+        assert_eq!(implementation.name, "luma");
+        assert_eq!(implementation.version, env!("CARGO_PKG_VERSION"));
+        assert!(implementation.title.is_some() && implementation.website_url.is_some());
+        assert!(
+            info.instructions
+                .as_ref()
+                .is_some_and(|text| text.contains("credits"))
+        );
+        assert!(info.capabilities.supports_tasks());
+
+        let list = session.list_tools(None).await.expect("a list");
+        assert!(list.ttl_ms.is_some_and(|ttl| ttl > 0));
+        assert_eq!(list.cache_scope, Some(CacheScope::Public));
+        let expected: Vec<_> = luma_client::mcp::tools()
+            .iter()
+            .map(|tool| json!(tool))
+            .collect();
+        assert_eq!(list.tools.len(), 8);
+        for (tool, expected) in list.tools.iter().zip(&expected) {
+            let mut tool = json!(tool);
+            let title = tool["annotations"]
+                .as_object_mut()
+                .and_then(|map| map.remove("title"));
+            assert_eq!(title.as_ref(), tool.get("title"));
+            assert_eq!(&tool, expected);
+        }
+        assert_eq!(session.list_all_prompts().await.expect("prompts").len(), 3);
+    }
+    assert_eq!(simulator.stats().submits_billed, 0);
+}
+
+#[tokio::test]
+async fn a_video_from_submit_to_links() {
+    let simulator = simulator().await;
+    for era in Era::BOTH {
+        let session = connect(server(&simulator), era, Client::default()).await;
+        let tools = session.list_all_tools().await.expect("tools");
+        let arguments = json!({ "prompt": "A fox", "aspect_ratio": "21:9" });
+        let submitted = call(&session, "luma_generate_video", arguments).await;
+        let submission = result_of(&tools, "luma_generate_video", &submitted);
+        let id = submission["task_id"].as_str().expect("an id");
+        simulator.complete(id);
+
+        let found = call(&session, "luma_get_task", json!({ "task_id": id })).await;
+        assert_eq!(found.is_error, Some(false));
+        let task = result_of(&tools, "luma_get_task", &found);
+        assert_eq!(task["state"], "completed");
+        let links = found.content.iter().filter_map(|block| match block {
+            ContentBlock::ResourceLink(link) => Some((link.uri.clone(), link.mime_type.clone())),
+            _ => None,
+        });
+        let links: Vec<_> = links.collect();
+        let video = (
+            simulator.video_url(id).expect("a URL"),
+            Some("video/mp4".to_owned()),
+        );
+        assert_eq!((links.len(), links.first()), (2, Some(&video)));
+    }
+    assert_eq!(simulator.stats().submits_billed, 2);
+}
+
+#[tokio::test]
+async fn an_unknown_tool_is_an_error_of_the_protocol_and_bad_input_one_of_the_tool() {
+    let simulator = simulator().await;
+    let session = connect(server(&simulator), Era::Legacy, Client::default()).await;
+    let tools = session.list_all_tools().await.expect("tools");
+    let unknown = session
+        .call_tool_once(params("luma_generate_vidoe", json!({})))
+        .await;
+    let error = mcp_error(unknown);
+    assert_eq!(error.code.0, -32602);
+    assert!(
+        error.message.contains("luma_generate_video"),
+        "{}",
+        error.message
+    );
+
+    let arguments = json!({ "prompt": "A fox", "aspect_ratio": "2:1", "seed": 7 });
+    let refused = call(&session, "luma_generate_video", arguments).await;
+    assert_eq!(refused.is_error, Some(true));
+    let result = result_of(&tools, "luma_generate_video", &refused);
+    assert_eq!(result["error"]["code"], "invalid_arguments");
+    assert_eq!(simulator.stats().requests(), 0);
+}
+
+#[tokio::test]
+async fn progress_comes_when_it_is_asked_for_and_cancelling_ends_the_hold() {
+    let simulator = simulator().await;
+    for era in Era::BOTH {
+        let client = Client::default();
+        let session = connect(server(&simulator), era, client.clone()).await;
+        let id = generate(&session).await;
+        // rmcp's client asks for progress with every request.
+        let request = CallToolRequest::new(params("luma_get_task", json!({ "task_id": id })));
+        let held = session
+            .send_cancellable_request(
+                ClientRequest::CallToolRequest(request),
+                PeerRequestOptions::no_options(),
+            )
+            .await
+            .expect("sent");
+        eventually("progress", || {
+            !client.progress.lock().expect("no panic").is_empty()
+        })
+        .await;
+        let first = client.progress.lock().expect("no panic")[0].clone();
+        assert_eq!(first.progress_token, held.progress_token);
+        assert_eq!((first.progress, first.total.is_some()), (0.0, true));
+        assert!(
+            first
+                .message
+                .is_some_and(|message| message.contains("video"))
+        );
+
+        let lookups = simulator.stats().requests();
+        session
+            .notify_cancelled(CancelledNotificationParam::new(Some(held.id.clone()), None))
+            .await
+            .expect("sent");
+        // It answers on, and looks nothing up any more.
+        assert_eq!(session.list_all_tools().await.expect("tools").len(), 8);
+        assert_eq!(simulator.stats().requests(), lookups);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_stops_ends_its_holds_first() {
+    let simulator = simulator().await;
+    let stop = CancellationToken::new();
+    let (ours, theirs) = tokio::io::duplex(1 << 16);
+    let (reader, writer) = tokio::io::split(theirs);
+    let serving = tokio::spawn(server(&simulator).serve(reader, writer, stop.clone()));
+    let client = Client::default();
+    let lifecycle = Era::Legacy.lifecycle();
+    let session = client.clone().serve_with_lifecycle(ours, lifecycle).await;
+    let session = session.expect("a session");
+    let id = generate(&session).await;
+    eventually("processing", || is_processing(&simulator, &id)).await;
+    let held = async { call(&session, "luma_get_task", json!({ "task_id": id })).await };
+    let stopping = async {
+        eventually("progress", || {
+            !client.progress.lock().expect("no panic").is_empty()
+        })
+        .await;
+        stop.cancel();
+    };
+    let (held, ()) = tokio::join!(held, stopping);
+    // It says how things stand.
+    let held = held.structured_content.expect("content");
+    assert_eq!(held["result"]["state"], "processing");
+    let end = tokio::time::timeout(Duration::from_secs(30), serving).await;
+    end.expect("in time")
+        .expect("no panic")
+        .expect("a good end");
+}
+
+#[tokio::test]
+async fn prompts_and_completions() {
+    let simulator = simulator().await;
+    for era in Era::BOTH {
+        let session = connect(server(&simulator), era, Client::default()).await;
+        let prompt = GetPromptRequestParams::new("luma_prompt_suggestions").with_arguments(
+            json!({ "subject": "a fox" })
+                .as_object()
+                .cloned()
+                .expect("a map"),
+        );
+        let prompt = session.get_prompt(prompt).await.expect("a prompt");
+        assert!(json!(prompt.messages[0]).to_string().contains("a fox"));
+        let unknown = session
+            .get_prompt(GetPromptRequestParams::new("nothing"))
+            .await;
+        assert_eq!(mcp_error(unknown).code.0, -32602);
+
+        let reference = Reference::for_prompt("luma_prompt_suggestions");
+        let typed = ArgumentInfo::new("aspect_ratio", "9:");
+        let values = session
+            .complete(CompleteRequestParams::new(reference, typed))
+            .await;
+        assert_eq!(values.expect("values").completion.values, ["9:16", "9:21"]);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_is_answered_but_for_what_is_held() {
+    let simulator = simulator().await;
+    let (ours, theirs) = tokio::io::duplex(1 << 16);
+    let (reader, writer) = tokio::io::split(theirs);
+    tokio::spawn(server(&simulator).serve(reader, writer, CancellationToken::new()));
+    let (reader, mut writer) = tokio::io::split(ours);
+    let mut lines = BufReader::new(reader).lines();
+    let meta = json!({
+        "progressToken": 7,
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let request = |id: u32, tool: &str, arguments: Value| {
+        let params = json!({ "name": tool, "arguments": arguments, "_meta": meta });
+        let call = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params });
+        format!("{call}\n")
+    };
+    let fox = json!({ "prompt": "A fox" });
+    let submit = request(1, "luma_generate_video", fox.clone());
+    writer.write_all(submit.as_bytes()).await.expect("written");
+    let next = lines.next_line().await.expect("read").expect("a line");
+    let answer: Value = serde_json::from_str(&next).expect("JSON");
+    let id = &answer["result"]["structuredContent"]["result"]["task_id"];
+    let lookup = request(2, "luma_get_task", json!({ "task_id": id }));
+    writer.write_all(lookup.as_bytes()).await.expect("written");
+    let next = lines.next_line().await.expect("read").expect("a line");
+    assert!(next.contains("notifications/progress"), "{next}");
+
+    // What was sent before the end is done and answered all the same.
+    let submit = request(3, "luma_generate_video", fox);
+    writer.write_all(submit.as_bytes()).await.expect("written");
+    writer.shutdown().await.expect("closed");
+    let mut answered = Vec::new();
+    while let Some(line) = lines.next_line().await.expect("read") {
+        let message: Value = serde_json::from_str(&line).expect("JSON");
+        answered.extend(message["id"].as_u64());
+    }
+    assert_eq!(answered, [3]);
+    assert_eq!(simulator.stats().submits_billed, 2);
+}
