@@ -90,6 +90,7 @@ impl Service {
                 api: core.api.clone(),
                 media: core.media.clone(),
                 hub,
+                accepted: core.accepted.clone(),
             }),
         }
     }
