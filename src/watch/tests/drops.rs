@@ -148,3 +148,20 @@ async fn a_waker_may_do_anything() {
     drop(wait);
     assert_eq!(luma.core.hub.0.state().sizes().2, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_loop_that_begins_its_stream_anew_keeps_the_pace() {
+    let ms = Duration::from_millis;
+    let service = Service::new(|ask| ask.all(running)).latency(ms(200));
+    let luma = service.client();
+    let mut seen = 0;
+    while service.0.lock().unwrap().begin.elapsed() < 2 * SECOND {
+        let mut updates = luma.task(id("a")).wait().pace(every(3)).updates();
+        seen += usize::from(timeout(ms(50), updates.next()).await.is_ok());
+        drop(updates);
+        sleep(ms(10)).await;
+    }
+    // The first report comes at once, again and again, from the one lookup there was.
+    assert_eq!(service.times(), [0]);
+    assert!(seen > 10, "{seen}");
+}
