@@ -11,7 +11,7 @@ use http::{
 use crate::error::ApiError;
 
 /// The longest `Retry-After` that is believed, in place of an absurd one.
-pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
+pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 /// How often, and after what time, a request is sent again.
 ///
@@ -272,9 +272,9 @@ mod tests {
             ("Sat, 01 Aug 2026 12:00:30 GMT", Some(30.0)),
             ("Sat, 01 Aug 2026 11:00:00 GMT", Some(0.0)),
             ("Saturday, 01-Aug-26 12:00:30 GMT", Some(30.0)),
-            ("Sat, 01 Aug 2099 12:00:00 GMT", Some(300.0)),
-            ("99999999999999999999999", Some(300.0)),
-            ("inf", Some(300.0)),
+            ("Sat, 01 Aug 2099 12:00:00 GMT", Some(3600.0)),
+            ("99999999999999999999999", Some(3600.0)),
+            ("inf", Some(3600.0)),
             ("-5", None),
             ("NaN", None),
             ("soon", None),

@@ -132,7 +132,8 @@ fn check(error: &Error, status: u16, code: &ErrorCode) {
     );
     assert_eq!(api.message, MESSAGE, "{code}");
     assert_eq!(api.trace_id.as_deref(), Some("a-trace"), "{code}");
-    let shown = error.to_string();
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    let shown = format!("{error} {}", cause.unwrap_or_default());
     for part in [code.as_str(), MESSAGE, "a-trace"] {
         assert!(shown.contains(part), "{part} is not in: {shown}");
     }
