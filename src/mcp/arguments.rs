@@ -15,15 +15,15 @@ pub(crate) struct GenerateVideo {
     #[schemars(length(min = 1, max = 10_000))]
     pub(crate) prompt: String,
     /// Width to height of the video. Choose by where it is shown: 16:9 for screens, 9:16 for
-    /// phones, 1:1 for feeds; luma_list_aspect_ratios describes all seven.
+    /// phones, 1:1 for feeds; luma_list_aspect_ratios describes all seven. Default 16:9.
     #[schemars(with = "Option<KnownRatio>")]
     pub(crate) aspect_ratio: Option<AspectRatio>,
     /// true: the last frame leads back into the first, for a clip that repeats without a visible
-    /// cut.
+    /// cut. Default false.
     #[schemars(extend("default" = false))]
     pub(crate) r#loop: Option<bool>,
     /// true: the service may rewrite the prompt for a clearer picture. false: the prompt is to be
-    /// taken as written, for wording that is already exact.
+    /// taken as written, for wording that is already exact. Default true.
     #[schemars(extend("default" = true))]
     pub(crate) enhancement: Option<bool>,
     /// Seconds that this call may itself wait for the finished video, cut to the host's limit, 45
@@ -58,15 +58,15 @@ pub(crate) struct GenerateVideoFromImage {
     pub(crate) end_image_url: Option<String>,
     /// Width to height of the video. Choose the one nearest to the picture's own shape, or the
     /// picture may be cropped; with two pictures, both should have that shape. Left out, it is 16:9
-    /// even for a portrait picture; luma_list_aspect_ratios describes all seven.
+    /// even for a portrait picture; luma_list_aspect_ratios describes all seven. Default 16:9.
     #[schemars(with = "Option<KnownRatio>")]
     pub(crate) aspect_ratio: Option<AspectRatio>,
     /// true: the last frame leads back into the first, for a clip that repeats without a visible
-    /// cut. Leave it false when the start and end pictures differ.
+    /// cut. Leave it false when the start and end pictures differ. Default false.
     #[schemars(extend("default" = false))]
     pub(crate) r#loop: Option<bool>,
     /// true: the service may rewrite the prompt for a clearer picture. false: the prompt is to be
-    /// taken as written, for wording that is already exact.
+    /// taken as written, for wording that is already exact. Default true.
     #[schemars(extend("default" = true))]
     pub(crate) enhancement: Option<bool>,
     /// Seconds that this call may itself wait for the finished video, cut to the host's limit, 45

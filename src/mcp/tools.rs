@@ -105,12 +105,12 @@ fn catalogue() -> [Tool; 8] {
             description: "Submits a new Luma video made from text alone and returns its task_id within \
                 seconds, unless timeout asks to wait; the video usually takes 1 to 5 minutes. \
                 With a picture to start or end on, use luma_generate_video_from_image; to make \
-                a finished video longer, luma_extend_video. Every accepted call is billed in \
-                credits and makes another video, so never repeat one to check, to hurry or \
-                after error code unconfirmed (it may have been accepted) unless the user \
-                agrees to pay for another. Check with luma_get_task instead, also when \
-                callback_url notifies the user's endpoint. The host supplies the Ace Data \
-                Cloud API token; it is never an argument. Arguments are checked before \
+                a finished video longer, luma_extend_video. Not for checking on a video: every \
+                accepted call is billed in credits and makes another video, so never repeat \
+                one to check, to hurry or after error code unconfirmed (it may have been \
+                accepted) unless the user agrees to pay for another. Check with luma_get_task, \
+                also when callback_url notifies the user's endpoint. The host supplies the Ace \
+                Data Cloud API token; it is never an argument. Arguments are checked before \
                 anything is sent; what fails there costs nothing. On an error follow \
                 next_step: reword a prompt that moderation refused, let the user top up or fix \
                 the token, or wait out a rate limit, retry_after_seconds where given.",
@@ -126,16 +126,16 @@ fn catalogue() -> [Tool; 8] {
                 one to the other, and returns its task_id within seconds, unless timeout asks \
                 to wait; the video usually takes 1 to 5 minutes. Give at least one picture as \
                 a public URL, and the aspect_ratio nearest to its shape. Without a picture use \
-                luma_generate_video; to continue a video, luma_extend_video. Every accepted \
-                call is billed in credits and makes another video, so never repeat one to \
-                check, to hurry or after error code unconfirmed (it may have been accepted) \
-                unless the user agrees to pay for another. Check with luma_get_task instead, \
-                also when callback_url is set. The host supplies the Ace Data Cloud API token; \
-                it is never an argument. Arguments are checked before anything is sent, at no \
-                cost; a picture that the service cannot fetch may show only later, as a failed \
-                task. On an error follow next_step: change what moderation refused, let the \
-                user top up or fix the token, or wait out a rate limit, retry_after_seconds \
-                where given.",
+                luma_generate_video; to continue a video, luma_extend_video. Not for checking \
+                on a video: every accepted call is billed in credits and makes another video, \
+                so never repeat one to check, to hurry or after error code unconfirmed (it may \
+                have been accepted) unless the user agrees to pay for another. Check with \
+                luma_get_task, also when callback_url is set. The host supplies the Ace Data \
+                Cloud API token; it is never an argument. Bad arguments cost nothing; a \
+                picture that the service cannot fetch may show only later, as a failed task. \
+                On an error follow next_step: change what moderation refused, let the user top \
+                up or fix the token, or wait out a rate limit, retry_after_seconds where \
+                given.",
             input_schema: of_arguments::<GenerateVideoFromImage>(),
             output_schema: of_results::<Output<TaskReport>>(),
             annotations: Annotations::SUBMIT,
@@ -196,11 +196,11 @@ fn catalogue() -> [Tool; 8] {
                 and returns soon after the end; if it returns without one, call again, no more \
                 often than every 20 seconds. Videos usually take 1 to 5 minutes, and \
                 submitting again only buys another. completed and failed are final: ask again \
-                only if the video's URL no longer works. Free, and changes nothing; the host \
-                supplies the Ace Data Cloud API token, never an argument. A failed task is a \
-                result, with its reason; an unknown id, a refused token, a rate limit or a \
-                service out of reach is an error whose next_step says what to do, with \
-                retry_after_seconds where given.",
+                only if the video's URL no longer works. Costs no credits and changes nothing; \
+                the host supplies the Ace Data Cloud API token, never an argument. A failed \
+                task is a result, with its reason; an unknown id, a refused token, a rate \
+                limit or a service out of reach is an error whose next_step says what to do, \
+                with retry_after_seconds where given.",
             input_schema: of_arguments::<GetTask>(),
             output_schema: of_results::<Output<TaskReport>>(),
             annotations: Annotations::LOOKUP,
@@ -215,13 +215,13 @@ fn catalogue() -> [Tool; 8] {
                 answers at once with the present states. Not before luma_generate_video or \
                 another submit has returned the ids. To follow several videos, call it no more \
                 often than every 20 seconds, with only the ids still pending, processing or \
-                unknown; each usually takes 1 to 5 minutes. Free, and changes nothing; the \
-                host supplies the Ace Data Cloud API token, never an argument. Failures are \
-                per item: an unknown id becomes an item with the error not_found, a failed \
-                task one with its reason, and the others are not affected. Only bad arguments, \
-                a refused token, a rate limit or a service out of reach fail the whole call; \
-                next_step then says what to do, retry_after_seconds how long to wait, where \
-                given.",
+                unknown; each usually takes 1 to 5 minutes. Costs no credits and changes \
+                nothing; the host supplies the Ace Data Cloud API token, never an argument. \
+                Failures are per item: an unknown id becomes an item with the error not_found, \
+                a failed task one with its reason, and the others are not affected. Only bad \
+                arguments, a refused token, a rate limit or a service out of reach fail the \
+                whole call; next_step then says what to do, retry_after_seconds how long to \
+                wait, where given.",
             input_schema: of_arguments::<GetTasksBatch>(),
             output_schema: of_results::<Output<BatchReport>>(),
             annotations: Annotations::LOOKUP,

@@ -18,6 +18,9 @@ const FIRST_SLACK: Duration = Duration::from_millis(5);
 /// The age of a task that nobody knows: old enough that it may be done soon.
 const ASSUMED_AGE: Duration = Duration::from_secs(60);
 
+/// How long the service may take to show a task that it has accepted.
+const SHOWS_WITHIN: Duration = Duration::from_secs(10);
+
 /// A task. It may have no waits: then it is kept for one that comes again.
 pub(super) struct Entry {
     pub(super) number: u64,
@@ -162,6 +165,17 @@ impl Entry {
         self.born.map_or(ASSUMED_AGE, |(then, age)| {
             age.saturating_add(now.saturating_duration_since(then))
         })
+    }
+
+    /// When the task was submitted; `None` where that is unknown, or before the clock began.
+    pub(super) fn birth(&self) -> Option<Instant> {
+        let (then, age) = self.born?;
+        then.checked_sub(age)
+    }
+
+    /// Whether the task is so new that the service may not show it yet.
+    pub(super) fn is_young(&self, now: Instant) -> bool {
+        self.knows_age() && self.age(now) < SHOWS_WITHIN
     }
 
     pub(super) fn end(&self) -> Option<End> {

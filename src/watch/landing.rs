@@ -1,6 +1,6 @@
 //! What a lookup brought, and what it means for the waits.
 
-use std::{collections::HashMap, sync::Arc, task::Waker};
+use std::{collections::HashMap, sync::Arc, task::Waker, time::Duration};
 
 use tokio::time::Instant;
 
@@ -10,6 +10,9 @@ use crate::{
     pace::after,
     task::{Task, TaskId, Verdict},
 };
+
+/// One odd header must not end every wait of a client: the default deadline is 15 minutes.
+const MAX_HOLD: Duration = Duration::from_secs(5 * 60);
 
 impl State {
     /// Takes in what a lookup brought. Returns whom to wake, once the lock is released.
@@ -43,7 +46,7 @@ impl State {
                 if !is_current {
                     return woken;
                 }
-                self.take_error(ids, error, &mut woken);
+                self.take_error(ids, error, now.instant, &mut woken);
             }
         }
         // One factor for all of them: what went out together comes back together.
@@ -87,13 +90,14 @@ impl State {
         }
     }
 
-    /// A `Retry-After` is for everybody.
+    /// A `Retry-After` is for everybody, as long as it leaves a wait some time.
     fn obey(&mut self, error: &Error, now: Instant) {
-        let hold = error.retry_after().and_then(|time| after(now, time));
+        let hold = error.retry_after().map(|time| time.min(MAX_HOLD));
+        let hold = hold.and_then(|time| after(now, time));
         self.hold = self.hold.max(hold);
     }
 
-    fn take_error(&mut self, ids: &[TaskId], error: Error, woken: &mut Vec<Waker>) {
+    fn take_error(&mut self, ids: &[TaskId], error: Error, now: Instant, woken: &mut Vec<Waker>) {
         if error.api().is_some_and(|error| error.is_account()) {
             let end = End::Lookup(Arc::new(error));
             for entry in self.entries.values_mut() {
@@ -106,7 +110,7 @@ impl State {
             return;
         }
         let is_batch = ids.len() > 1;
-        let is_transient = error.is_retryable();
+        let is_retryable = error.is_retryable();
         let end = match &error {
             Error::NotFound { .. } => End::NotFound,
             _ => End::Lookup(Arc::new(error)),
@@ -115,6 +119,9 @@ impl State {
             let Some(entry) = self.entries.get_mut(id) else {
                 continue;
             };
+            // What was submitted just now may take a moment to show.
+            let is_early = matches!(end, End::NotFound) && entry.is_young(now);
+            let is_transient = is_retryable || is_early;
             // One bad id must not end the waits on the others: what the batch is refused for, and
             // the last failure that a wait tolerates, may be the fault of one of them.
             entry.alone |= is_batch && !is_transient;

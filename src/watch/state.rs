@@ -159,9 +159,14 @@ impl State {
             (true, _) => {}
             (false, true) => wait.schedule_now(now),
             (false, false) => {
-                let age = entry.age(entry.since);
+                // The first lookup has its time from the submit on, however late the wait begins.
+                let since = match (entry.asked, entry.birth()) {
+                    (false, Some(birth)) => birth,
+                    _ => entry.since,
+                };
                 let jitter = fastrand::f64() * self.jitter;
-                wait.schedule_after(entry.since, wait.pace.next(age, jitter), now);
+                let interval = wait.pace.next(entry.age(since), jitter);
+                wait.schedule_after(since, interval, now);
             }
         }
         // An old report is no news where a new one is about to come.
@@ -199,11 +204,11 @@ impl State {
             if was_first {
                 self.settle(id);
             }
-        } else if wait.told && !is_flying {
+        } else if wait.told && !is_flying && entry.end().is_none() {
             self.settle(id);
             self.entries.remove(id);
         } else {
-            if wait.told {
+            if wait.told && entry.end().is_none() {
                 (entry.last, entry.state) = (None, None);
             }
             self.keep(id.clone(), now);

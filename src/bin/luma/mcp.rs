@@ -25,10 +25,11 @@ const KEY_VARIABLE: &str = "LUMA_MCP_ACCESS_KEY";
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
+  luma mcp --max-videos 20
   luma --simulate mcp
-  claude mcp add luma --env ACEDATACLOUD_API_TOKEN=... -- luma mcp --max-videos 20
+  luma mcp --http 0.0.0.0:8000 --allow-host mcp.example.com --token-from-request
   LUMA_MCP_ACCESS_KEY=$(openssl rand -hex 32) luma mcp --http 127.0.0.1:8000
-  luma mcp --http 0.0.0.0:8000 --allow-host mcp.example.com --token-from-request")]
+  claude mcp add luma --env ACEDATACLOUD_API_TOKEN=... -- luma mcp --max-videos 20")]
 pub struct Args {
     /// Serve over HTTP at this address, as http://ADDRESS/mcp, in place of standard input and
     /// output

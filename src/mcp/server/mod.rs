@@ -21,6 +21,7 @@ mod handler;
 mod http;
 mod limits;
 mod lines;
+mod options;
 mod prompts;
 mod tasks;
 
@@ -40,7 +41,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::{
     access::{Access, WeakKey},
-    http::{HttpOptions, HttpServer, InvalidOptions},
+    http::HttpServer,
+    options::{HttpOptions, InvalidOptions},
 };
 use self::{
     handler::Handler,

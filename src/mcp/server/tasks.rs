@@ -127,3 +127,72 @@ fn rfc3339(time: OffsetDateTime) -> String {
     // It fails for years that have more than four digits.
     whole.format(&Rfc3339).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_report_tells_the_time_of_the_task_where_it_is_known() {
+        let luma = Luma::builder().token("t").build().expect("a client");
+        let id: TaskId = "a".parse().expect("an id");
+        let now = OffsetDateTime::from_unix_timestamp(2_000_000_000).expect("a time");
+        let done = json!({ "state": "completed", "video_url": "https://example.com/1.mp4" });
+        let (unknown, known) = ("2033-05-18T03:33:20Z", "2001-09-09T01:46:40.5Z");
+        for (task, status, created, updated) in [
+            (json!({}), "working", unknown, unknown),
+            (
+                json!({ "created_at": 1_000_000_000.5 }),
+                "working",
+                known,
+                unknown,
+            ),
+            (json!({ "response": done }), "completed", unknown, unknown),
+            (
+                json!({ "created_at": 1_000_000_000.5, "response": done }),
+                "completed",
+                known,
+                known,
+            ),
+            (
+                json!({ "created_at": 1, "finished_at": "2001-09-09T01:46:40.5Z", "response": done }),
+                "completed",
+                "1970-01-01T00:00:01Z",
+                known,
+            ),
+        ] {
+            let mut task = task;
+            task["id"] = "a".into();
+            let task = serde_json::from_value(task).expect("a task");
+            let report = json!(report(&luma, &id, &task, now));
+            let got = [
+                &report["status"],
+                &report["createdAt"],
+                &report["lastUpdatedAt"],
+            ];
+            assert_eq!(got, [status, created, updated]);
+            let polls = report["pollIntervalMs"].as_u64();
+            assert_eq!(polls.is_some(), status == "working");
+            assert_eq!(report["ttlMs"], Value::Null);
+        }
+    }
+
+    #[test]
+    fn only_what_was_accepted_became_a_task() {
+        for (result, is_error, expected) in [
+            (json!({ "task_id": "a" }), false, Some("a")),
+            (json!({ "task_id": "a" }), true, None),
+            (json!({}), false, None),
+        ] {
+            let outcome = Outcome::new(&result, Vec::new());
+            let outcome = if is_error {
+                outcome.into_error()
+            } else {
+                outcome
+            };
+            assert_eq!(submitted(&outcome), expected);
+        }
+    }
+}

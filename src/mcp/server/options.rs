@@ -1,0 +1,244 @@
+//! Where and for whom a server listens, checked before it does. Pure functions.
+
+use std::net::SocketAddr;
+
+use http::{Uri, uri::Authority};
+
+use super::access::{Access, WeakKey};
+
+/// Where and for whom a server listens.
+///
+/// ```
+/// use luma_client::mcp::server::{Access, HttpOptions};
+///
+/// let key = "0123456789abcdef0123456789abcdef".to_owned();
+/// let options = HttpOptions::new("127.0.0.1:8000".parse()?, Access::Key(key.into()))
+///     .allow_host("mcp.example.com") // behind a proxy of that name
+///     .allow_origin("https://app.example.com"); // a browser app that may call
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "options do nothing by themselves"]
+pub struct HttpOptions {
+    pub(super) address: SocketAddr,
+    pub(super) access: Access,
+    hosts: Vec<String>,
+    origins: Vec<String>,
+}
+
+/// Options that would be unsafe, or that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidOptions {
+    /// Other machines could reach the server, but no host name is allowed.
+    #[error(
+        "{0} can be reached from other machines: say by which host name, such as mcp.example.com"
+    )]
+    NoHost(SocketAddr),
+    /// It is no host name, with or without a port.
+    #[error("{0:?} is no host name such as mcp.example.com or mcp.example.com:8443")]
+    Host(String),
+    /// It is no origin.
+    #[error("{0:?} is no origin such as https://app.example.com")]
+    Origin(String),
+    /// The access key is too weak.
+    #[error(transparent)]
+    Key(#[from] WeakKey),
+}
+
+impl HttpOptions {
+    /// Listens on this address, for who has this access. Port 0 is any free port.
+    pub fn new(address: SocketAddr, access: Access) -> Self {
+        Self {
+            address,
+            access,
+            hosts: Vec::new(),
+            origins: Vec::new(),
+        }
+    }
+
+    /// Allows requests for this host (the `Host` header), with or without a port. Those for
+    /// loopback are allowed when the address is one; any other address needs at least one host.
+    pub fn allow_host(mut self, host: impl Into<String>) -> Self {
+        self.hosts.push(host.into());
+        self
+    }
+
+    /// Allows requests of web pages of this origin, such as `https://app.example.com`. No web page
+    /// may call by default.
+    pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
+        self.origins.push(origin.into());
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<Allowed, InvalidOptions> {
+        self.access.check()?;
+        Ok(Allowed {
+            hosts: hosts(self.address, &self.hosts)?,
+            loopback_origins: match self.address.ip().is_loopback() {
+                true => &LOOPBACK_ORIGINS,
+                false => &[],
+            },
+            origins: self
+                .origins
+                .iter()
+                .map(|origin| {
+                    read_origin(origin).ok_or_else(|| InvalidOptions::Origin(origin.clone()))
+                })
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) struct Allowed {
+    pub(super) hosts: Vec<String>,
+    /// For these, browsers are told that they may.
+    pub(super) origins: Vec<Origin>,
+    /// These are not turned away, as the protocol has it for a server on loopback. A browser still
+    /// lets no page of theirs call: it asks first, and is told nothing.
+    pub(super) loopback_origins: &'static [&'static str],
+}
+
+const LOOPBACK_ORIGINS: [&str; 3] = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"];
+
+/// An origin as a browser spells it, and with its port always there, as rmcp wants it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Origin {
+    pub(super) spelled: String,
+    pub(super) with_port: String,
+}
+
+fn hosts(address: SocketAddr, given: &[String]) -> Result<Vec<String>, InvalidOptions> {
+    let is_loopback = address.ip().is_loopback();
+    if given.is_empty() && !is_loopback {
+        return Err(InvalidOptions::NoHost(address));
+    }
+    let mut hosts = Vec::new();
+    if is_loopback {
+        hosts.extend(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
+    }
+    for host in given {
+        let good = host.parse::<Authority>().is_ok_and(|authority| {
+            let name = authority.host();
+            let bytes = name.trim_start_matches('[').trim_end_matches(']').bytes();
+            !name.is_empty()
+                && !authority.as_str().contains('@')
+                && bytes
+                    .clone()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte))
+        });
+        match good {
+            true => hosts.push(host.clone()),
+            false => return Err(InvalidOptions::Host(host.clone())),
+        }
+    }
+    Ok(hosts)
+}
+
+fn read_origin(text: &str) -> Option<Origin> {
+    let uri: Uri = text.parse().ok()?;
+    let scheme = uri.scheme_str()?;
+    let default_port = match scheme {
+        "http" => 80,
+        "https" => 443,
+        _ => return None,
+    };
+    let authority = uri.authority()?;
+    let plain = matches!(
+        uri.path_and_query().map(|rest| rest.as_str()),
+        None | Some("/")
+    );
+    let host = authority.host().to_ascii_lowercase();
+    if !plain || host.is_empty() || host.contains('*') || authority.as_str().contains('@') {
+        return None;
+    }
+    let port = authority.port_u16().unwrap_or(default_port);
+    Some(Origin {
+        spelled: match port == default_port {
+            true => format!("{scheme}://{host}"),
+            false => format!("{scheme}://{host}:{port}"),
+        },
+        with_port: format!("{scheme}://{host}:{port}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn allowed_hosts() {
+        for (listens, given, expected) in [
+            ("127.0.0.1:0", &[][..], Some(3)),
+            ("[::1]:80", &[], Some(3)),
+            ("127.0.0.1:0", &["mcp.example.com"], Some(4)),
+            ("0.0.0.0:80", &["mcp.example.com", "10.0.0.1:80"], Some(2)),
+            ("0.0.0.0:80", &["[2001:db8::1]:80"], Some(1)),
+            ("0.0.0.0:80", &[], None),
+            ("[::]:80", &[], None),
+            ("10.0.0.1:80", &[], None),
+            ("127.0.0.1:0", &[""], None),
+            ("127.0.0.1:0", &["*"], None),
+            ("127.0.0.1:0", &["*.example.com"], None),
+            ("127.0.0.1:0", &["https://mcp.example.com"], None),
+            ("127.0.0.1:0", &["user@mcp.example.com"], None),
+            ("127.0.0.1:0", &["mcp.example.com/mcp"], None),
+        ] {
+            let given: Vec<_> = given.iter().map(|host| (*host).to_owned()).collect();
+            let hosts = hosts(address(listens), &given).ok();
+            assert_eq!(
+                hosts.map(|hosts| hosts.len()),
+                expected,
+                "{listens} {given:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn origins() {
+        for (given, expected) in [
+            (
+                "https://app.example.com",
+                Some(("https://app.example.com", "https://app.example.com:443")),
+            ),
+            (
+                "https://APP.example.com:443/",
+                Some(("https://app.example.com", "https://app.example.com:443")),
+            ),
+            (
+                "http://localhost:6274",
+                Some(("http://localhost:6274", "http://localhost:6274")),
+            ),
+            (
+                "http://[::1]:6274",
+                Some(("http://[::1]:6274", "http://[::1]:6274")),
+            ),
+            ("null", None),
+            ("*", None),
+            ("https://*.example.com", None),
+            ("app.example.com", None),
+            ("https://app.example.com/page", None),
+            ("https://app.example.com?x", None),
+            ("https://user@app.example.com", None),
+            ("chrome-extension://abc", None),
+            ("", None),
+        ] {
+            let origin = read_origin(given);
+            let origin = origin.as_ref().map(|o| (&*o.spelled, &*o.with_port));
+            assert_eq!(origin, expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn options_do_not_show_the_key() {
+        let key = Access::Key("0123456789abcdef".to_owned().into());
+        let options = HttpOptions::new(address("127.0.0.1:0"), key);
+        assert!(options.check().is_ok());
+        assert!(!format!("{options:?}").contains("0123456789"));
+    }
+}
