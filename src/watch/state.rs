@@ -160,12 +160,12 @@ impl State {
             (false, true) => wait.schedule_now(now),
             (false, false) => {
                 // The first lookup has its time from the submit on, however late the wait begins.
-                let since = match (entry.asked, entry.birth()) {
-                    (false, Some(birth)) => birth,
-                    _ => entry.since,
+                let (since, age) = match (entry.asked, entry.birth()) {
+                    (false, Some(birth)) => (birth, Duration::ZERO),
+                    _ => (entry.since, entry.age(entry.since)),
                 };
                 let jitter = fastrand::f64() * self.jitter;
-                let interval = wait.pace.next(entry.age(since), jitter);
+                let interval = wait.pace.next(age, jitter);
                 wait.schedule_after(since, interval, now);
             }
         }
@@ -204,11 +204,11 @@ impl State {
             if was_first {
                 self.settle(id);
             }
-        } else if wait.told && !is_flying && entry.end().is_none() {
+        } else if wait.told && !is_flying {
             self.settle(id);
             self.entries.remove(id);
         } else {
-            if wait.told && entry.end().is_none() {
+            if wait.told {
                 (entry.last, entry.state) = (None, None);
             }
             self.keep(id.clone(), now);
