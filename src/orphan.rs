@@ -37,8 +37,7 @@ use crate::{
 ///     Err(Error::Unconfirmed { pending, .. }) => match pending.find().await? {
 ///         Search::Found(task) => task,
 ///         Search::NotThere => luma.generate("A lighthouse at dusk").submit().await?,
-///         Search::CannotTell(why) => panic!("ask a person: {why}"),
-///         _ => unimplemented!("a search result that this program does not know"),
+///         doubt => panic!("ask a person: {doubt:?}"),
 ///     },
 ///     other => other?,
 /// };
