@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use http::HeaderMap;
+use progenitor_client::ResponseValue;
 #[cfg(feature = "mcp")]
 use secrecy::ExposeSecret;
 use secrecy::SecretString;
@@ -200,23 +201,23 @@ pub(crate) fn query(action: TaskAction) -> TaskQuery {
 
 /// Sends a task query; an answer of unexpected field types is read as far as it goes.
 pub(crate) async fn ask(api: &api::Client, query: &TaskQuery) -> Result<TaskAnswer> {
-    Ok(ask_with_headers(api, query).await?.0)
+    read(api.query_tasks(query).await).await
 }
 
 pub(crate) async fn ask_with_headers(
     api: &api::Client,
     query: &TaskQuery,
 ) -> Result<(TaskAnswer, HeaderMap)> {
-    match api.query_tasks(query).await {
-        Ok(answer) => {
-            let headers = answer.headers().clone();
-            Ok((answer.into_inner(), headers))
-        }
+    let answer = api.query_tasks(query).await;
+    let headers = answer.as_ref().ok().map(|answer| answer.headers().clone());
+    Ok((read(answer).await?, headers.unwrap_or_default()))
+}
+
+async fn read(answer: Result<ResponseValue<TaskAnswer>, api::Error>) -> Result<TaskAnswer> {
+    match answer {
+        Ok(answer) => Ok(answer.into_inner()),
         Err(api::Error::InvalidResponsePayload(body, reason)) => {
-            match crate::wire::salvage_answer(&body) {
-                Some(answer) => Ok((answer, HeaderMap::new())),
-                None => Err(DecodeError::new(reason, &body).into()),
-            }
+            crate::wire::salvage_answer(&body).ok_or_else(|| DecodeError::new(reason, &body).into())
         }
         Err(failure) => Err(read_failure(failure).await),
     }

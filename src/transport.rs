@@ -7,6 +7,7 @@ use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{AUTHORIZATION, USER_AGENT},
 };
+use memchr::memmem;
 use progenitor_client::{ClientHooks, ClientInfo, OperationInfo};
 use reqwest::{Request, Response};
 use secrecy::{ExposeSecret, SecretString};
@@ -69,24 +70,21 @@ impl ClientHooks<Transport> for Client {
         let mut delays = retry.delays();
         let mut attempt = 1_u32;
         loop {
-            // A body of bytes can always be cloned; one that cannot is sent once.
-            let Some(copy) = request.try_clone() else {
-                let answer = send(&self.client, request, max_body).await?;
-                return Ok(answer.without(&self.inner().token).into_response());
+            let next = delays.next();
+            // The last attempt needs no copy; and a body that cannot be copied is sent once.
+            let copy = next.and_then(|backoff| Some((backoff, request.try_clone()?)));
+            let Some((backoff, copy)) = copy else {
+                let answer = send(&self.client, request, max_body).await;
+                trace(info, attempt, begin, &answer);
+                return Ok(answer?.without(&self.inner().token).into_response());
             };
             let outcome = send(&self.client, copy, max_body).await;
             let outcome = outcome.map(|answer| answer.without(&self.inner().token));
             let end = end_of(&outcome);
-            tracing::debug!(
-                operation = info.operation_id,
-                attempt,
-                elapsed_ms = begin.elapsed().as_millis() as u64,
-                end = end.as_ref().map_or("answer", AttemptEnd::name),
-                "request"
-            );
+            trace(info, attempt, begin, &outcome);
             let delay = end
                 .filter(|end| operation.repeats_after(end))
-                .and_then(|end| retry.delay(delays.next()?, end.retry_after(), begin.elapsed()));
+                .and_then(|end| retry.delay(backoff, end.retry_after(), begin.elapsed()));
             match delay {
                 Some(delay) => tokio::time::sleep(delay).await,
                 None => return outcome.map(Answer::into_response),
@@ -94,6 +92,16 @@ impl ClientHooks<Transport> for Client {
             attempt += 1;
         }
     }
+}
+
+fn trace(info: &OperationInfo, attempt: u32, begin: Instant, outcome: &reqwest::Result<Answer>) {
+    tracing::debug!(
+        operation = info.operation_id,
+        attempt,
+        elapsed_ms = begin.elapsed().as_millis() as u64,
+        status = outcome.as_ref().ok().map(|answer| answer.status.as_u16()),
+        "request"
+    );
 }
 
 /// An answer that was read whole, or up to the limit.
@@ -123,8 +131,8 @@ impl Answer {
         /// A shorter one, as tests have, may stand in any body by chance.
         const MIN_TOKEN: usize = 8;
         let token = token.expose_secret();
-        let text = String::from_utf8_lossy(&self.body);
-        if token.len() >= MIN_TOKEN && text.contains(token) {
+        if token.len() >= MIN_TOKEN && memmem::find(&self.body, token.as_bytes()).is_some() {
+            let text = String::from_utf8_lossy(&self.body);
             self.body = text.replace(token, "[token]").into();
         }
         self
@@ -188,17 +196,6 @@ fn looks_readable(body: &[u8]) -> bool {
     let body = body.trim_ascii();
     (body.starts_with(b"{") || body == b"null")
         && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
-}
-
-impl AttemptEnd {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::NoConnection => "no connection",
-            Self::Broken => "broken or timed out",
-            Self::Unreadable => "unreadable",
-            Self::Error(_) => "error",
-        }
-    }
 }
 
 #[cfg(test)]
