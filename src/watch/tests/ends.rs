@@ -55,6 +55,52 @@ async fn an_account_error_ends_every_wait_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_page_of_a_gateway_says_nothing_of_task_or_token() {
+    let service = Service::new(|ask| match ask.number {
+        0 => Err(page(401)),
+        1 => Err(page(403)),
+        2 => Err(page(404)),
+        _ => ask.all(done),
+    });
+    let task = submitted(&service.client(), id("a"));
+    task.wait().pace(every(3)).await.unwrap();
+    assert_eq!(service.times(), [3_000, 6_000, 9_000, 12_000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_may_take_a_moment_to_show() {
+    let missing = |ask: &Ask<'_>| Error::NotFound {
+        task: ask.ids[0].clone(),
+    };
+    let service = Service::new(move |ask| match ask.number {
+        0 | 1 => Err(missing(&ask)),
+        _ => ask.all(done),
+    });
+    let task = submitted(&service.client(), id("a"));
+    task.wait().pace(every(3)).await.unwrap();
+    assert_eq!(service.times(), [3_000, 6_000, 9_000]);
+
+    let service = Service::new(move |ask| Err(missing(&ask)));
+    let end = submitted(&service.client(), id("a"))
+        .wait()
+        .pace(every(4))
+        .await;
+    assert!(matches!(end, Err(WaitError::NotFound { .. })), "{end:?}");
+    assert_eq!(service.times(), [4_000, 8_000, 12_000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_absurd_retry_after_holds_for_five_minutes() {
+    let service = Service::new(|ask| match ask.number {
+        0 => Err(busy(3_600)),
+        _ => ask.all(done),
+    });
+    let task = submitted(&service.client(), id("a"));
+    task.wait().pace(every(3)).await.unwrap();
+    assert_eq!(service.times(), [3_000, 303_000]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failed_task_ends_with_its_own_words() {
     let service = Service::new(|ask| ask.all(failed));
     let end = service.client().task(id("a")).await;

@@ -169,6 +169,11 @@ fn http(status: u16, code: Option<&str>) -> Error {
     ApiError::read(status, &Default::default(), body.as_bytes()).into()
 }
 
+fn page(status: u16) -> Error {
+    let status = StatusCode::from_u16(status).unwrap();
+    ApiError::read(status, &Default::default(), b"<html>no</html>").into()
+}
+
 fn busy(retry_after: u64) -> Error {
     let mut headers = http::HeaderMap::new();
     headers.insert("retry-after", retry_after.into());
