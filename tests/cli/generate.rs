@@ -85,7 +85,7 @@ async fn without_a_wait_there_is_the_id_alone() {
         .exits(0);
     let id = run.stdout.strip_suffix('\n').expect("a line");
     assert!(stage.simulator.task(id).is_some(), "{run:?}");
-    assert_eq!(run.stderr, "");
+    assert_eq!(run.stderr, format!("task {id} is accepted\n"));
     let run = stage
         .luma(&["--json", "generate", "A fox", "--no-wait"])
         .await
@@ -229,6 +229,27 @@ async fn a_deadline_is_4_and_says_how_to_go_on() {
     let id = document["task_id"].as_str().expect("an id");
     run.complains(&format!("Go on with: luma wait {id} -o 'my fox.mp4'\n"));
     assert_eq!(stage.files(), [""; 0]);
+
+    std::fs::write(stage.folder.path().join("my fox.mp4"), "mine").expect("a file");
+    arguments.push("--overwrite");
+    let run = stage.luma(&arguments).await.exits(4);
+    let document = run.json();
+    let id = document["task_id"].as_str().expect("an id");
+    run.complains(&format!(
+        "Go on with: luma wait {id} -o 'my fox.mp4' --overwrite\n"
+    ));
+}
+
+#[tokio::test]
+async fn a_rate_limit_says_how_long_to_wait() {
+    let stage = Stage::new(AT_ONCE).await;
+    // Longer than the client waits by itself.
+    let limit = Fault::retry_after(429, "3600").on(Target::Submit);
+    stage.simulator.inject(limit);
+    let run = stage.luma(&["--json", "generate", "A fox"]).await.exits(3);
+    assert_eq!(run.json()["error"]["http_status"], 429);
+    run.complains("The service asks to wait 3600 s before the next try.\n");
+    assert_eq!(stage.submits().len(), 1);
 }
 
 #[tokio::test]
@@ -289,5 +310,7 @@ async fn a_search_that_cannot_tell_says_so() {
         .await
         .exits(3);
     assert_eq!(run.json()["error"]["kind"], "unconfirmed");
-    run.complains("the service shows no history of the account");
+    let run = run.complains("the service shows no history of the account");
+    let run = run.complains(": luma history --since 20");
+    assert!(!run.stderr.contains("--find-lost"), "{run:?}");
 }

@@ -9,7 +9,7 @@ use tokio::{
     process::{Child, ChildStderr},
 };
 
-use super::{NEVER, PATIENCE, Stage, end, eventually};
+use super::{AT_ONCE, NEVER, PATIENCE, Stage, end, eventually};
 
 fn interrupt(child: &Child) {
     let id = child.id().expect("it runs").to_string();
@@ -92,7 +92,7 @@ async fn of_many_tasks_those_that_are_open_go_on() {
         ".",
     ];
     let mut child = stage.command(arguments).spawn().expect("it starts");
-    let mut stderr = stderr_up_to(&mut child, " ended\n").await;
+    let mut stderr = stderr_up_to(&mut child, " completed\n").await;
     interrupt(&child);
     let run = end(child).await.exits(130);
     let tasks = run.json()["tasks"].clone();
@@ -104,6 +104,60 @@ async fn of_many_tasks_those_that_are_open_go_on() {
     stderr.read_to_string(&mut rest).await.expect("UTF-8");
     let expected = format!("Go on with: luma wait {open} --download .\n");
     assert!(rest.ends_with(&expected), "{rest}");
+}
+
+#[tokio::test]
+async fn an_interrupted_download_can_be_gone_on_with() {
+    let stage = Stage::new(AT_ONCE).await;
+    let id = stage.task("A fox").await;
+    let part = || stage.file(".fox.mp4.part").unwrap_or_default().len();
+    let slowly = Fault::drip(100, Duration::from_millis(500));
+    for (fault, part_comes) in [
+        (Fault::silence().on(Target::Lookup), false),
+        (slowly.on(Target::Media), true),
+    ] {
+        stage.simulator.inject(fault);
+        let faults = stage.simulator.stats().faults;
+        let arguments = ["--json", "download", &id, "-o", "fox.mp4", "--overwrite"];
+        let child = stage.command(arguments).spawn().expect("it starts");
+        eventually("a request", || {
+            stage.simulator.stats().faults > faults && (part() > 0) == part_comes
+        })
+        .await;
+        interrupt(&child);
+        let document = end(child).await.exits(130).json();
+        assert_eq!(document["task_id"], id);
+        assert_eq!(document["error"]["kind"], "interrupted");
+        let hint = document["error"]["hint"].as_str().expect("a hint");
+        let command = format!("luma download {id} -o fox.mp4 --overwrite");
+        assert_eq!(hint, format!("Go on with: {command}"));
+
+        // The very command that it printed.
+        let arguments = command.split(' ').skip(1);
+        let child = stage.command(arguments).spawn().expect("it starts");
+        end(child).await.exits(0);
+        assert_eq!(stage.files(), ["fox.mp4"]);
+        let requests = stage.simulator.requests();
+        let last = requests.last().expect("the file's");
+        assert_eq!(last.headers.contains_key("range"), part_comes);
+    }
+}
+
+#[tokio::test]
+async fn an_interrupted_lookup() {
+    let stage = Stage::new(AT_ONCE).await;
+    let id = stage.task("A fox").await;
+    for ids in [&[id.as_str()][..], &[&id, "another"]] {
+        let silence = Fault::silence().on(Target::Lookup);
+        stage.simulator.inject(silence);
+        let faults = stage.simulator.stats().faults;
+        let arguments = [&["--json", "task"], ids].concat();
+        let child = stage.command(arguments).spawn().expect("it starts");
+        eventually("a request", || stage.simulator.stats().faults > faults).await;
+        interrupt(&child);
+        let document = end(child).await.exits(130).json();
+        assert_eq!(document["error"]["kind"], "interrupted");
+    }
 }
 
 #[tokio::test]

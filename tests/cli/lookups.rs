@@ -40,8 +40,10 @@ async fn task_shows_what_is_now() {
         assert_eq!(document["tasks"][0]["state"], state);
     }
     let run = stage.luma(&["--json", "task", "nobody"]).await.exits(3);
-    assert_eq!(run.json()["error"]["kind"], "not_found");
-    run.complains("no task has the id nobody");
+    let document = run.json();
+    assert_eq!(document["tasks"][0]["task_id"], "nobody");
+    assert_eq!(document["tasks"][0]["error"]["kind"], "not_found");
+    run.complains("error: no task has the id nobody");
 }
 
 #[tokio::test]
@@ -103,6 +105,24 @@ async fn wait_ends_with_what_weighs_most() {
         .exits(3);
     run.complains("no task has the id nobody")
         .complains("it broke");
+}
+
+#[tokio::test]
+async fn lines_of_progress_say_how_each_task_ended() {
+    let (stage, [done, failed, open]) = three().await;
+    let mut arguments = vec!["wait", &done, &failed, &open, "nobody", "--overwrite"];
+    arguments.extend(["--interval", "20ms", "--timeout", "3s"]);
+    let run = stage.luma(&arguments).await.exits(3);
+    for (id, end) in [
+        (done.as_str(), " completed"),
+        (&failed, " failed"),
+        (&open, " deadline"),
+        ("nobody", " not found"),
+    ] {
+        let mut lines = run.stderr.lines().filter(|line| line.starts_with(id));
+        assert!(lines.any(|line| line.ends_with(end)), "{id}: {run:#?}");
+    }
+    run.complains(&format!("Go on with: luma wait {open} --overwrite\n"));
 }
 
 #[tokio::test]
@@ -238,6 +258,11 @@ async fn download_takes_video_or_thumbnail() {
     run.complains(&format!(
         "Wait for it with: luma wait {open} -o {open}.mp4\n"
     ));
+    stage
+        .luma(&["download", &open, "-o", &video, "--overwrite"])
+        .await
+        .exits(4)
+        .complains(&format!(": luma wait {open} -o {video} --overwrite\n"));
     assert_eq!(stage.files(), [image, video]);
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use super::{AT_ONCE, NEVER, Stage, TOKEN, end};
+use super::{AT_ONCE, NEVER, Run, Stage, TOKEN, end};
 
 const ESCAPE: char = '\u{1b}';
 
@@ -99,4 +99,36 @@ async fn a_result_that_cannot_be_printed() {
     drop(child.stdout.take());
     let run = end(child).await.exits(0);
     assert_eq!(run.stderr, "");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_id_of_a_paid_task_is_told_even_if_the_result_cannot_be_printed() {
+    let stage = Stage::new(AT_ONCE).await;
+    for json in [None, Some("--json")] {
+        let submit = || {
+            let mut command = stage.command(["generate", "A fox", "--no-wait"]);
+            command.args(json);
+            command
+        };
+        let full = std::fs::File::create("/dev/full").expect("a device");
+        let child = submit().stdout(full).spawn().expect("it starts");
+        let run = end(child).await.exits(3).complains("cannot be printed");
+        assert!(stage.simulator.task(accepted(&run)).is_some(), "{run:?}");
+
+        let mut child = submit().spawn().expect("it starts");
+        drop(child.stdout.take());
+        let run = end(child).await.exits(0);
+        assert!(stage.simulator.task(accepted(&run)).is_some(), "{run:?}");
+    }
+    assert_eq!(stage.billed(), 4);
+}
+
+/// The id in the first line of standard error.
+#[cfg(target_os = "linux")]
+fn accepted(run: &Run) -> &str {
+    let line = run.stderr.lines().next().unwrap_or_default();
+    let id = line.strip_prefix("task ");
+    let id = id.and_then(|line| line.strip_suffix(" is accepted"));
+    id.unwrap_or_else(|| panic!("no id: {run:#?}"))
 }

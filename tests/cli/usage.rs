@@ -93,7 +93,18 @@ async fn mistakes_are_2_and_nothing_is_sent() {
             &["download", "one", "-o", "none/x.mp4"],
             "there is no such folder",
         ),
-        (&["simulate", "--fault", "moon:503"], "for \"moon\""),
+        (
+            &["simulate", "--fault", "moon:bar"],
+            "there is no target \"moon\"",
+        ),
+        (
+            &["simulate", "--fault", "submit:bar"],
+            "there is no effect \"bar\"",
+        ),
+        (
+            &["simulate", "--fault", "submit:600"],
+            "600 is no HTTP status",
+        ),
         (
             &["simulate", "--duration", "3m..1m"],
             "the shortest comes first",

@@ -51,7 +51,8 @@ enum Stage {
         bytes: u64,
         total: Option<u64>,
     },
-    Ended,
+    /// How it ended.
+    Ended(&'static str),
 }
 
 impl<'a> Board<'a> {
@@ -95,9 +96,9 @@ impl<'a> Board<'a> {
         self.enter(&mut self.rows(), index, Stage::Downloading { bytes, total });
     }
 
-    /// There is nothing more to come of a task.
-    pub fn ended(&self, index: usize) {
-        self.enter(&mut self.rows(), index, Stage::Ended);
+    /// There is nothing more to come of a task; `how` it ended, in a word.
+    pub fn ended(&self, index: usize, how: &'static str) {
+        self.enter(&mut self.rows(), index, Stage::Ended(how));
     }
 
     /// The last report of a task.
@@ -111,7 +112,7 @@ impl<'a> Board<'a> {
         let is_new = row.stage.name() != stage.name();
         row.stage = stage;
         // How a single one ended is told by the result.
-        if is_new && self.bar.is_none() && (is_many || stage != Stage::Ended) {
+        if is_new && self.bar.is_none() && (is_many || !stage.is_end()) {
             let elapsed = clock(self.begin.elapsed());
             let name = stage.name();
             self.output
@@ -157,12 +158,15 @@ fn new_bar() -> ProgressBar {
 }
 
 impl Stage {
+    fn is_end(&self) -> bool {
+        matches!(self, Self::Ended(_))
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Self::Asking => "asking",
-            Self::Working(state) => state,
+            Self::Working(word) | Self::Ended(word) => word,
             Self::Downloading { .. } => "downloading",
-            Self::Ended => "ended",
         }
     }
 }
@@ -175,10 +179,10 @@ fn fraction(stages: &[Stage], elapsed: Duration, usual: Duration) -> f64 {
             Some(total) if *total > 0 => *bytes as f64 / *total as f64,
             _ => 1.0,
         },
-        [Stage::Ended] => 1.0,
+        [Stage::Ended(_)] => 1.0,
         [_] => (elapsed.as_secs_f64() / usual.as_secs_f64()).min(0.98),
         stages => {
-            let ended = stages.iter().filter(|stage| **stage == Stage::Ended);
+            let ended = stages.iter().filter(|stage| stage.is_end());
             ended.count() as f64 / stages.len().max(1) as f64
         }
     }
@@ -230,6 +234,7 @@ mod tests {
     use super::*;
 
     const USUAL: Duration = Duration::from_secs(120);
+    const DONE: Stage = Stage::Ended("completed");
     const PENDING: Stage = Stage::Working("pending");
     const HALF: Stage = Stage::Downloading {
         bytes: 1 << 20,
@@ -248,9 +253,9 @@ mod tests {
             ),
             (&[HALF], 200, "downloading 1.00 MiB of 2.00 MiB"),
             (
-                &[PENDING, Stage::Ended, PENDING, HALF],
+                &[PENDING, DONE, PENDING, HALF, Stage::Ended("deadline")],
                 61,
-                "4 tasks: 1 downloading, 1 ended, 2 pending  1:01",
+                "5 tasks: 1 completed, 1 deadline, 1 downloading, 2 pending  1:01",
             ),
         ] {
             let got = message(stages, Duration::from_secs(seconds), USUAL);
@@ -268,10 +273,10 @@ mod tests {
             (&[PENDING][..], 0, 0.0),
             (&[PENDING], 60, 0.5),
             (&[PENDING], 1_000, 0.98),
-            (&[Stage::Ended], 1, 1.0),
+            (&[DONE], 1, 1.0),
             (&[HALF], 1_000, 0.5),
             (&[unsized_file], 1, 1.0),
-            (&[PENDING, Stage::Ended], 1_000, 0.5),
+            (&[PENDING, DONE], 1_000, 0.5),
         ] {
             let got = fraction(stages, Duration::from_secs(seconds), USUAL);
             assert_eq!(got, expected, "{stages:?}");

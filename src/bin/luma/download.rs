@@ -8,6 +8,7 @@ use crate::{
     board::Board,
     context::Context,
     failure::{Exit, Failure, Kind},
+    interrupt::Interrupts,
     save::{Content, Target, file_name},
     view::TaskView,
 };
@@ -45,7 +46,16 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
     };
     let path = args.output.unwrap_or_else(|| file_name(id, content).into());
     let target = Target::new(path, args.overwrite, content)?;
-    let task = context.luma.task(id.clone()).get().await?;
+    let interrupts = Interrupts::listen();
+    let handle = context.luma.task(id.clone());
+    let task = tokio::select! {
+        biased;
+        task = handle.get() => task?,
+        () = interrupts.first.cancelled() => {
+            let view = TaskView::of_id(id).with_error(interrupted(context, id, &target));
+            return Ok(context.output.task(&view));
+        }
+    };
     let mut view = TaskView::of(id, &task);
     let saved = match (task.state(), task.video()) {
         (_, Some(video)) => {
@@ -54,7 +64,11 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
                 board.downloading(0, bytes, total);
                 board.tick();
             };
-            let saved = target.save(&video, progress).await;
+            let saved = tokio::select! {
+                biased;
+                saved = target.save(&video, progress) => saved,
+                () = interrupts.first.cancelled() => Err(interrupted(context, id, &target)),
+            };
             board.clear();
             saved.map(Some)
         }
@@ -62,10 +76,12 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
         (TaskState::Failed, None) => Ok(None),
         (state, None) => {
             let path = target.path().to_string_lossy();
-            let wait = match content {
-                Content::Video => context.command(&["wait", id.as_str(), "-o", &path]),
-                Content::Thumbnail => context.command(&["wait", id.as_str()]),
-            };
+            let mut arguments = vec!["wait", id.as_str()];
+            if content == Content::Video {
+                arguments.extend(["-o", &path]);
+                arguments.extend(target.overwrite().then_some("--overwrite"));
+            }
+            let wait = context.command(&arguments);
             Err(Failure::new(
                 Kind::NotReady,
                 format!("there is no video yet: the task is {state}"),
@@ -78,4 +94,14 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
         Err(failure) => view = view.with_error(failure),
     }
     Ok(context.output.task(&view))
+}
+
+/// What came so far is kept beside the file.
+fn interrupted(context: &Context<'_>, id: &TaskId, target: &Target) -> Failure {
+    let path = target.path().to_string_lossy();
+    let mut arguments = vec!["download", id.as_str(), "-o", &path];
+    arguments.extend(target.overwrite().then_some("--overwrite"));
+    arguments.extend((target.content == Content::Thumbnail).then_some("--thumbnail"));
+    let command = context.command(&arguments);
+    Failure::new(Kind::Interrupted, "interrupted").hint(format!("Go on with: {command}"))
 }

@@ -1,6 +1,6 @@
 //! Why a command ended otherwise than well, and the exit code that says so.
 
-use std::{io, process::ExitCode};
+use std::{io, process::ExitCode, time::Duration};
 
 use luma_client::{ConfigError, Error, InvalidInput, TOKEN_VARIABLE, WaitError};
 use serde::Serialize;
@@ -73,6 +73,20 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// How a task that was followed ended, for a line of progress.
+    pub fn end(self) -> &'static str {
+        match self {
+            Self::TaskFailed => "failed",
+            Self::NotFound => "not found",
+            Self::Deadline => "deadline",
+            Self::Interrupted => "interrupted",
+            Self::Download | Self::File => "not saved",
+            Self::BadInput | Self::Api | Self::Network | Self::Unconfirmed | Self::NotReady => {
+                "error"
+            }
+        }
+    }
+
     pub fn exit(self) -> Exit {
         match self {
             Self::BadInput => Exit::BadInput,
@@ -143,6 +157,13 @@ pub fn with_cause(error: &(dyn std::error::Error + 'static)) -> String {
     }
 }
 
+/// The wait that the service asked for, in whole seconds: rounded up, not to come too early.
+fn retry_hint(wait: Duration) -> String {
+    let part = u64::from(wait.subsec_nanos() > 0);
+    let seconds = wait.as_secs().saturating_add(part);
+    format!("The service asks to wait {seconds} s before the next try.")
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::from(&error)
@@ -173,6 +194,7 @@ impl From<&Error> for Failure {
             code: api.and_then(|api| Some(api.code.as_ref()?.to_string())),
             http_status: api.map(|api| api.status.as_u16()),
             trace_id: api.and_then(|api| api.trace_id.clone()),
+            hint: error.retry_after().map(retry_hint),
             ..Self::new(kind, message)
         }
     }

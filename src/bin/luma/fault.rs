@@ -48,6 +48,7 @@ impl FromStr for Trouble {
         let (Some(target), Some(effect)) = (parts.next(), parts.next()) else {
             return Err("it is not TARGET:EFFECT[:COUNT], such as submit:503:2".to_owned());
         };
+        let place = Place::read(target)?;
         let count = Count::read(parts.next())?;
         if let Some(script) = script(target, effect) {
             return Ok(Self::Submit(match count {
@@ -55,18 +56,39 @@ impl FromStr for Trouble {
                 Count::Always => script.always(),
             }));
         }
-        let fault = fault(effect)?;
-        let fault = match target {
-            "submit" => fault.on(Target::Submit),
-            "lookup" => fault.on(Target::Lookup),
-            "media" => fault.on(Target::Media),
-            "any" => fault,
-            other => return Err(format!("there is no {effect:?} for {other:?}")),
+        let fault = match place {
+            Place::Any => fault(effect)?,
+            Place::At(target) => fault(effect)?.on(target),
+            Place::Task => return Err(format!("there is no effect {effect:?} for a task")),
         };
         Ok(Self::Request(match count {
             Count::Times(times) => fault.times(times),
             Count::Always => fault.always(),
         }))
+    }
+}
+
+/// Where it goes wrong.
+enum Place {
+    Any,
+    At(Target),
+    Task,
+}
+
+impl Place {
+    fn read(text: &str) -> Result<Self, String> {
+        Ok(match text {
+            "submit" => Self::At(Target::Submit),
+            "lookup" => Self::At(Target::Lookup),
+            "media" => Self::At(Target::Media),
+            "any" => Self::Any,
+            "task" => Self::Task,
+            text => {
+                return Err(format!(
+                    "there is no target {text:?}: it is submit, lookup, media, any or task"
+                ));
+            }
+        })
     }
 }
 
@@ -100,9 +122,10 @@ fn script(target: &str, effect: &str) -> Option<TaskScript> {
 }
 
 fn fault(effect: &str) -> Result<Fault, String> {
-    let status = |text: &str| match text.parse() {
-        Ok(status @ 100..=999) => Ok(status),
-        _ => Err(format!("there is no effect {text:?}")),
+    let status = |text: &str| match text.parse::<u16>() {
+        Ok(status @ 100..=599) => Ok(status),
+        Ok(status) => Err(format!("{status} is no HTTP status: 100 to 599")),
+        Err(_) => Err(format!("there is no effect {text:?}")),
     };
     Ok(match effect.split_once('=') {
         Some(("html", text)) => Fault::html(status(text)?),
@@ -164,6 +187,9 @@ mod tests {
             "submit:503:-1",
             "submit:503:2:3",
             "submit:99",
+            "submit:600",
+            "submit:999=5",
+            "submit:html=600",
             "submit:maybe",
             "submit:slow=0",
             "submit:slow",

@@ -67,7 +67,8 @@ pub async fn follow(
                 biased;
                 () = interrupts.first.cancelled() => break,
                 Some((index, view)) = runs.next() => {
-                    board.ended(index);
+                    let failure = view.error.as_ref();
+                    board.ended(index, failure.map_or("completed", |failure| failure.kind.end()));
                     views[index] = Some(view);
                 }
                 _ = tick.tick() => board.tick(),

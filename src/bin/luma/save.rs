@@ -75,6 +75,11 @@ impl Target {
         &self.path
     }
 
+    /// Whether it may replace a file.
+    pub fn overwrite(&self) -> bool {
+        self.overwrite
+    }
+
     /// Downloads the file.
     pub async fn save(
         &self,

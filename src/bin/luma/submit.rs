@@ -110,6 +110,8 @@ pub async fn run(
         Err(error) => return Err(explained(context, error)),
     };
     let id = handle.id();
+    // It is paid for: its id is told even where the result cannot be printed.
+    context.output.note(&format!("task {id} is accepted"));
     if options.no_wait {
         match context.output.json() {
             true => context.output.document(&TaskView {
@@ -120,7 +122,6 @@ pub async fn run(
         }
         return Ok(Exit::Done);
     }
-    context.output.note(&format!("task {id} is accepted"));
     let resume = resume(context, &handle, &file);
     let views = follow(
         context,
@@ -134,7 +135,8 @@ pub async fn run(
         if let Some(failure) = &mut view.error
             && failure.kind != Kind::TaskFailed
         {
-            failure.hint = resume.clone();
+            let hints = failure.hint.take().into_iter().chain([resume.clone()]);
+            failure.hint = Some(hints.collect::<Vec<_>>().join("\n"));
         }
         exit = exit.or_worse(context.output.task(&view));
     }
@@ -142,19 +144,18 @@ pub async fn run(
 }
 
 /// The command that goes on with the task.
-fn resume(context: &Context<'_>, handle: &TaskHandle, file: &File) -> Option<String> {
+fn resume(context: &Context<'_>, handle: &TaskHandle, file: &File) -> String {
     if context.is_simulated() {
-        return Some("The simulated task ends with this program.".to_owned());
+        return "The simulated task ends with this program.".to_owned();
     }
     let mut arguments = vec!["wait", handle.id().as_str()];
-    let path = match file {
-        File::Save(target) => Some(target.path().to_string_lossy()),
-        File::NotWanted | File::Kept(_) => None,
-    };
-    if let Some(path) = &path {
-        arguments.extend(["-o", path]);
+    let path;
+    if let File::Save(target) = file {
+        path = target.path().to_string_lossy();
+        arguments.extend(["-o", &path]);
+        arguments.extend(target.overwrite().then_some("--overwrite"));
     }
-    Some(format!("Go on with: {}", context.command(&arguments)))
+    format!("Go on with: {}", context.command(&arguments))
 }
 
 /// The answer to the submit. Ctrl-C waits for it, because it may be billed; another one does not.
@@ -190,7 +191,10 @@ fn explained(context: &Context<'_>, error: Error) -> Failure {
     let Error::Unconfirmed { pending, .. } = &error else {
         return failure;
     };
-    failure.hint(look_yourself(context, pending))
+    let look = look_yourself(context, pending);
+    failure.hint(format!(
+        "{look}\nWith --find-lost a submit looks for itself."
+    ))
 }
 
 fn look_yourself(context: &Context<'_>, pending: &PendingSubmission) -> String {
@@ -198,10 +202,7 @@ fn look_yourself(context: &Context<'_>, pending: &PendingSubmission) -> String {
     // Clocks differ: a minute earlier.
     let since = utc(sent_at.unwrap_or_default().as_secs_f64() - 60.0);
     let look = context.command(&["history", "--since", &since]);
-    format!(
-        "Do not submit again before you know. See whether it is there: {look}\n\
-         With --find-lost a submit looks for itself."
-    )
+    format!("Do not submit again before you know. See whether it is there: {look}")
 }
 
 /// Looks for the task of a submit whose answer was lost.

@@ -89,6 +89,7 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
                 arguments.extend([option, value]);
             }
         }
+        arguments.extend(args.overwrite.then_some("--overwrite"));
         let command = context.command(&arguments);
         context.output.note(&format!("Go on with: {command}"));
     }
