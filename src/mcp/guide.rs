@@ -103,3 +103,33 @@ pub(crate) fn actions() -> Actions {
         next_step: "Call the tool whose goal fits.".to_owned(),
     }
 }
+
+/// The actions of a server that only looks up.
+#[cfg(feature = "mcp-server")]
+pub(crate) fn lookups() -> Actions {
+    let Actions { actions, .. } = actions();
+    let lookups = actions.into_iter().flatten();
+    Actions {
+        actions: Some(lookups.filter(|action| !action.costs_credits).collect()),
+        workflows: Some(vec![Workflow {
+            goal: "A video that was submitted elsewhere",
+            steps: vec![
+                "luma_get_task with its task id until result.state is completed or failed",
+                "give the user result.video.url",
+            ],
+        }]),
+        error: None,
+        next_step: "Call the tool whose goal fits. This server is read-only: it makes no videos."
+            .to_owned(),
+    }
+}
+
+/// The aspect ratios for a server that only looks up.
+#[cfg(feature = "mcp-server")]
+pub(crate) fn ratios_of_lookups() -> AspectRatios {
+    AspectRatios {
+        next_step: "This server is read-only: it makes no videos. Tell the user which shape fits."
+            .to_owned(),
+        ..aspect_ratios()
+    }
+}

@@ -167,6 +167,22 @@ async fn nothing_but_the_protocol_is_on_standard_output() {
 }
 
 #[tokio::test]
+async fn a_line_that_is_refused_is_logged() {
+    let simulator = simulator().await;
+    let mut server = with_account(&simulator, &[]).spawn().expect("a process");
+    let mut stdin = server.stdin.take().expect("a pipe");
+    stdin.write_all(b"no JSON\n").await.expect("written");
+    drop(stdin);
+    let output = timeout(PATIENCE, server.wait_with_output()).await;
+    let output = output.expect("it ends").expect("output");
+    let stdout: Value = serde_json::from_slice(&output.stdout).expect("an answer");
+    assert_eq!(stdout["error"]["code"], -32700);
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert!(stderr.contains("a message was refused"), "{stderr}");
+    assert!(!stderr.contains("no JSON"), "{stderr}");
+}
+
+#[tokio::test]
 async fn without_a_token_it_lists_its_tools() {
     let mut server = luma(&[]).spawn().expect("a process");
     let client = session(&mut server).await;

@@ -218,7 +218,7 @@ async fn refusals() {
             with(post(&url), "mcp-protocol-version", Some("2025-11-25")),
             400,
         ),
-        ("no JSON", post(&url).body("{"), 415),
+        ("no JSON", post(&url).body("{"), 400),
         (
             "not acceptable",
             with(post(&url), "accept", Some("text/html")),
@@ -243,6 +243,43 @@ async fn refusals() {
         }
     }
     assert_eq!(simulator.stats().requests(), 0);
+}
+
+#[tokio::test]
+async fn what_is_no_message_is_answered_in_json() {
+    let simulator = simulator().await;
+    let (url, _stop) = run(own(&simulator)).await;
+    for (body, status, code, id) in [
+        ("no JSON", 400, -32700, Value::Null),
+        ("", 400, -32700, Value::Null),
+        ("[]", 400, -32600, Value::Null),
+        (r#"{"id":7}"#, 400, -32600, json!(7)),
+    ] {
+        let answer = post(&url).body(body).send().await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), status, "{body}");
+        let answer: Value = answer.json().await.expect("JSON");
+        assert_eq!(answer["error"]["code"], code, "{body}: {answer}");
+        assert_eq!(answer["id"], id, "{body}: {answer}");
+    }
+    // Parameters that do not fit, as a client of the older era sends them.
+    for (method, params) in [
+        ("tools/call", json!({})),
+        ("tools/call", json!({ "name": 5 })),
+        ("prompts/get", json!({})),
+        ("completion/complete", json!({})),
+    ] {
+        let body = json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params });
+        let request = with(
+            post(&url).json(&body),
+            "mcp-protocol-version",
+            Some("2025-11-25"),
+        );
+        let request = with(request, "mcp-method", None);
+        let answer = request.send().await.expect("an answer");
+        let answer: Value = answer.json().await.expect("JSON");
+        assert_eq!(answer["error"]["code"], -32602, "{body}: {answer}");
+        assert_eq!(answer["id"], 7);
+    }
 }
 
 #[tokio::test]

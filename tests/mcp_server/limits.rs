@@ -51,6 +51,24 @@ async fn read_only_offers_lookups_alone() {
             "luma_list_actions"
         ]
     );
+    // Nothing names the others.
+    let info = session.peer_info().expect("information");
+    let prompts = session.list_all_prompts().await.expect("prompts");
+    let actions = call(&session, "luma_list_actions", json!({})).await;
+    result_of(&tools, "luma_list_actions", &actions);
+    let ratios = call(&session, "luma_list_aspect_ratios", json!({})).await;
+    result_of(&tools, "luma_list_aspect_ratios", &ratios);
+    for text in [json!(info), json!(prompts), json!(actions), json!(ratios)] {
+        let text = text.to_string();
+        assert!(
+            !text.contains("luma_generate") && !text.contains("luma_extend"),
+            "{text}"
+        );
+    }
+    assert_eq!(prompts.len(), 1);
+    let wrong = call(&session, "luma_list_actions", json!({ "a": 1 })).await;
+    assert_eq!(wrong.is_error, Some(true));
+
     let refused = call(
         &session,
         "luma_generate_video",

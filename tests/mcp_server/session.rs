@@ -245,3 +245,106 @@ async fn a_client_that_leaves_is_answered_but_for_what_is_held() {
     assert_eq!(answered, [3]);
     assert_eq!(simulator.stats().submits_billed, 2);
 }
+
+/// Sends lines as they are, and gives what is answered until the server has nothing to say any more.
+async fn answers(lines: &[Vec<u8>]) -> Vec<Value> {
+    let simulator = simulator().await;
+    let (ours, theirs) = tokio::io::duplex(1 << 16);
+    let (reader, writer) = tokio::io::split(theirs);
+    tokio::spawn(server(&simulator).serve(reader, writer, CancellationToken::new()));
+    let (reader, mut writer) = tokio::io::split(ours);
+    let mut answers = BufReader::new(reader).lines();
+    let mut found = Vec::new();
+    let hello = json!({ "jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": { "name": "a-test", "version": "1" },
+    } });
+    let begun = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+    let hello = format!("{hello}\n{begun}\n");
+    writer.write_all(hello.as_bytes()).await.expect("written");
+    let next = answers.next_line().await.expect("read").expect("a line");
+    assert!(next.contains("hello"), "{next}");
+    for line in lines {
+        writer.write_all(line).await.expect("written");
+        writer.write_all(b"\n").await.expect("written");
+        let next = tokio::time::timeout(Duration::from_secs(30), answers.next_line()).await;
+        let next = next.expect("in time").expect("read").expect("a line");
+        found.push(serde_json::from_str(&next).expect("JSON"));
+    }
+    found
+}
+
+#[tokio::test]
+async fn lines_that_are_no_message_are_answered() {
+    let request = |params: String| {
+        let text = format!(r#"{{"method":"ping","params":{params},"jsonrpc":"2.0","id":7}}"#);
+        text.into_bytes()
+    };
+    let cases = [
+        (
+            request(format!("{:?}", "x".repeat(1 << 20))),
+            -32600,
+            json!(7),
+        ),
+        (
+            request("[".repeat(200) + &"]".repeat(200)),
+            -32600,
+            json!(7),
+        ),
+        (b"no JSON".to_vec(), -32700, Value::Null),
+        (b"\xff\xfe".to_vec(), -32700, Value::Null),
+        (b"[]".to_vec(), -32600, Value::Null),
+        // More than is kept.
+        (
+            request(format!("{:?}", "x".repeat(17 << 20))),
+            -32600,
+            Value::Null,
+        ),
+    ];
+    let lines: Vec<_> = cases.iter().map(|(line, ..)| line.clone()).collect();
+    let found = answers(&lines).await;
+    for ((line, code, id), found) in cases.iter().zip(&found) {
+        let line = String::from_utf8_lossy(&line[..line.len().min(60)]);
+        assert_eq!(found["error"]["code"], *code, "{line}: {found}");
+        assert_eq!(found["id"], *id, "{line}: {found}");
+    }
+    // Nothing of them is left: an empty line, a byte order mark and a carriage return do no harm.
+    let ping = "\n\u{feff}{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"ping\"}\r";
+    let found = answers(&[b"{".to_vec(), ping.into()]).await;
+    assert_eq!(found[1], json!({ "jsonrpc": "2.0", "id": 8, "result": {} }));
+}
+
+#[tokio::test]
+async fn methods_and_their_parameters() {
+    for (method, params, code) in [
+        ("tools/call", None, -32602),
+        ("tools/call", Some(json!({})), -32602),
+        ("tools/call", Some(json!({ "name": 5 })), -32602),
+        (
+            "tools/call",
+            Some(json!({ "name": "luma_list_actions", "arguments": "a" })),
+            -32602,
+        ),
+        ("prompts/get", Some(json!({})), -32602),
+        ("completion/complete", Some(json!({})), -32602),
+        ("resources/list", None, -32601),
+        ("resources/templates/list", None, -32601),
+        (
+            "resources/read",
+            Some(json!({ "uri": "file:///a" })),
+            -32601,
+        ),
+        ("nothing/at/all", None, -32601),
+    ] {
+        let mut request = json!({ "jsonrpc": "2.0", "id": 1, "method": method });
+        if let Some(params) = &params {
+            request["params"] = params.clone();
+        }
+        let found = answers(&[request.to_string().into()]).await;
+        let error = &found[0]["error"];
+        assert_eq!(error["code"], code, "{request}: {error}");
+        let is_reasoned = error["message"].as_str().is_some_and(|text| text != method);
+        assert!(is_reasoned || code == -32601, "{request}: {error}");
+    }
+}

@@ -13,11 +13,12 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams,
-        CompleteRequestParams, CompleteResult, ContentBlock, DiscoverResult,
-        GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult, Implementation,
-        JsonObject, ListPromptsResult, ListToolsResult, PaginatedRequestParams,
-        ProgressNotificationParam, Resource, ServerCapabilities, ServerConfig, Tool,
-        ToolAnnotations, UpdateTaskParams,
+        CompleteRequestParams, CompleteResult, ContentBlock, CustomRequest, CustomResult,
+        DiscoverResult, GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult,
+        Implementation, JsonObject, ListPromptsResult, ListResourceTemplatesRequestMethod,
+        ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult,
+        ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, Resource,
+        ServerCapabilities, ServerConfig, Tool, ToolAnnotations, UpdateTaskParams,
     },
     service::RequestContext,
 };
@@ -28,11 +29,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     limits::{Limits, Refusal, surely_not_submitted},
     lines::Held,
-    prompts, tasks,
+    message, prompts, tasks,
 };
 use crate::{
     Luma, Task, TaskId,
-    mcp::{self, Context, Outcome, Progress, UnknownTool},
+    mcp::{self, Context, Outcome, Progress, UnknownTool, guide, tools::Kind},
 };
 
 const WEBSITE: &str = "https://platform.acedata.cloud";
@@ -42,6 +43,10 @@ const INSTRUCTIONS: &str = "Makes short videos with Luma Dream Machine. Every ge
     once, and never repeat a call to see how far it is. It answers with a task id at once; the \
     video takes one to five minutes. Look it up with luma_get_task, several with \
     luma_get_tasks_batch: both are free.";
+
+const INSTRUCTIONS_READ_ONLY: &str = "Looks up the videos of Luma Dream Machine. This server is \
+    read-only: it makes no videos and spends nothing. Look a task up by its id with luma_get_task, \
+    several with luma_get_tasks_batch: both are free.";
 
 /// How long lists may be kept, in milliseconds: they change only with the version of the server.
 const LIST_TTL_MS: u64 = 60 * 60 * 1000;
@@ -143,7 +148,16 @@ impl Handler {
             },
         };
         self.held.remove(&context.id);
-        outcome
+        let outcome = outcome?;
+        if outcome.is_error || !self.limits.is_read_only() {
+            return Ok(outcome);
+        }
+        // What is not offered is not named.
+        Ok(match tool.kind {
+            Kind::ListActions => Outcome::new(&guide::lookups(), Vec::new()),
+            Kind::ListAspectRatios => Outcome::new(&guide::ratios_of_lookups(), Vec::new()),
+            _ => outcome,
+        })
     }
 
     /// Looks a task up, for a request that has to declare the extension.
@@ -221,7 +235,10 @@ impl ServerHandler for Handler {
             .with_website_url(WEBSITE);
         ServerConfig::new(capabilities)
             .with_server_info(implementation)
-            .with_instructions(INSTRUCTIONS)
+            .with_instructions(match self.limits.is_read_only() {
+                true => INSTRUCTIONS_READ_ONLY,
+                false => INSTRUCTIONS,
+            })
     }
 
     async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
@@ -293,9 +310,11 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        Ok(ListPromptsResult::with_all_items(prompts::list())
-            .with_ttl_ms(LIST_TTL_MS)
-            .with_cache_scope(CacheScope::Public))
+        Ok(
+            ListPromptsResult::with_all_items(prompts::list(self.limits.is_read_only()))
+                .with_ttl_ms(LIST_TTL_MS)
+                .with_cache_scope(CacheScope::Public),
+        )
     }
 
     async fn get_prompt(
@@ -303,7 +322,8 @@ impl ServerHandler for Handler {
         request: GetPromptRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        prompts::get(&request.name, request.arguments).map(GetPromptResponse::Complete)
+        let read_only = self.limits.is_read_only();
+        prompts::get(read_only, &request.name, request.arguments).map(GetPromptResponse::Complete)
     }
 
     async fn complete(
@@ -311,7 +331,34 @@ impl ServerHandler for Handler {
         request: CompleteRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        prompts::complete(&request.r#ref, &request.argument).map(CompleteResult::new)
+        let read_only = self.limits.is_read_only();
+        prompts::complete(read_only, &request.r#ref, &request.argument).map(CompleteResult::new)
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListResourcesRequestMethod>())
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Err(ErrorData::method_not_found::<
+            ListResourceTemplatesRequestMethod,
+        >())
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        Err(message::misread(&request.method, request.params.as_ref()))
     }
 
     async fn get_task(

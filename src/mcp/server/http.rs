@@ -3,14 +3,14 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
-    Router,
+    Json, Router,
     body::{Body, to_bytes},
     extract::Request,
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
 };
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -34,6 +34,7 @@ use super::{
     access::{self, Access, Gate},
     finish,
     handler::Handler,
+    message,
     options::{Allowed, Origin},
 };
 
@@ -208,9 +209,33 @@ async fn read_body(request: Request, next: Next) -> Response {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     }
     match timeout(BODY_TIME, to_bytes(body, MAX_MESSAGE)).await {
-        Ok(Ok(body)) => next.run(Request::from_parts(parts, Body::from(body))).await,
+        Ok(Ok(body)) => {
+            let is_json = is_json(&parts.headers);
+            let request = Request::from_parts(parts, Body::from(body.clone()));
+            let answer = next.run(request).await;
+            // rmcp also calls it unsupported where the type is right and the content is not.
+            if answer.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && is_json {
+                refuse(&body).unwrap_or(answer)
+            } else {
+                answer
+            }
+        }
         // Or the client is gone, and reads no answer.
         Ok(Err(_)) => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
         Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
     }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE);
+    let value = value.and_then(|value| value.to_str().ok());
+    value.is_some_and(|value| value.starts_with("application/json"))
+}
+
+/// The answer to a body that is no message.
+fn refuse(body: &[u8]) -> Option<Response> {
+    let refusal = message::read(body).err()?;
+    let (code, reason) = (refusal.error.code.0, &refusal.error.message);
+    tracing::debug!(code, %reason, "a message was refused");
+    Some((StatusCode::BAD_REQUEST, Json(refusal)).into_response())
 }

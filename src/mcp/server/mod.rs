@@ -21,17 +21,14 @@ mod handler;
 mod http;
 mod limits;
 mod lines;
+mod message;
 mod options;
 mod prompts;
 mod tasks;
 
 use std::{io, sync::Arc, time::Duration};
 
-use rmcp::{
-    ServiceExt,
-    service::ServerInitializeError,
-    transport::{async_rw::AsyncRwTransport, stdio_pipes},
-};
+use rmcp::{ServiceExt, service::ServerInitializeError, transport::stdio_pipes};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     join, select,
@@ -151,11 +148,7 @@ impl Server {
         let stop = stop.child_token();
         let handler = self.handler(stop.clone());
         let running = handler.running.clone();
-        let transport = Lines {
-            inner: AsyncRwTransport::new(reader, writer).with_max_line_length(MAX_MESSAGE),
-            held: handler.held.clone(),
-            stop: stop.clone(),
-        };
+        let transport = Lines::new(reader, writer, handler.held.clone(), stop.clone());
         // Not `stop`: what is under way is answered first.
         let cut = CancellationToken::new();
         let session = select! {

@@ -18,8 +18,15 @@ const WRITING: &str = "luma_prompt_suggestions";
 /// The longest argument, in characters.
 const LONGEST: usize = 4_000;
 
-/// The prompts as they are listed.
-pub(super) fn list() -> Vec<Prompt> {
+/// The prompts as they are listed. A read-only server has only the one that names no tool: the
+/// others lead to tools that it does not offer.
+pub(super) fn list(read_only: bool) -> Vec<Prompt> {
+    let mut prompts = all();
+    prompts.retain(|prompt| !read_only || prompt.name == WRITING);
+    prompts
+}
+
+fn all() -> Vec<Prompt> {
     let ratio = || argument(RATIO, "Aspect ratio", "Width to height of the video.");
     vec![
         Prompt::new(
@@ -65,11 +72,15 @@ fn argument(name: &str, title: &str, description: &str) -> PromptArgument {
 }
 
 /// The text of a prompt.
-pub(super) fn get(name: &str, arguments: Option<JsonObject>) -> Result<GetPromptResult, ErrorData> {
+pub(super) fn get(
+    read_only: bool,
+    name: &str,
+    arguments: Option<JsonObject>,
+) -> Result<GetPromptResult, ErrorData> {
     let arguments = Arguments(arguments.unwrap_or_default());
     let text = match name {
-        GUIDE => guide(arguments.text("goal")?, arguments.ratio()?),
-        WORKFLOWS => workflows(arguments.text(WORKFLOW)?)?,
+        GUIDE if !read_only => guide(arguments.text("goal")?, arguments.ratio()?),
+        WORKFLOWS if !read_only => workflows(arguments.text(WORKFLOW)?)?,
         WRITING => writing(arguments.text("subject")?, arguments.ratio()?),
         _ => return Err(unknown(name)),
     };
@@ -81,13 +92,14 @@ pub(super) fn get(name: &str, arguments: Option<JsonObject>) -> Result<GetPrompt
 
 /// The values of an argument that begin with what has been typed.
 pub(super) fn complete(
+    read_only: bool,
     reference: &Reference,
     argument: &ArgumentInfo,
 ) -> Result<CompletionInfo, ErrorData> {
     let Some(name) = reference.as_prompt_name() else {
         return Err(ErrorData::invalid_params("there are no resources", None));
     };
-    let Some(prompt) = list().into_iter().find(|known| known.name == name) else {
+    let Some(prompt) = list(read_only).into_iter().find(|known| known.name == name) else {
         return Err(unknown(name));
     };
     let has_it = prompt
@@ -254,14 +266,14 @@ mod tests {
     use super::*;
 
     fn text(name: &str, arguments: Value) -> Result<String, ErrorData> {
-        let result = get(name, arguments.as_object().cloned())?;
+        let result = get(false, name, arguments.as_object().cloned())?;
         let block = serde_json::to_value(&result.messages[0].content).expect("JSON");
         Ok(block["text"].as_str().expect("a text").to_owned())
     }
 
     #[test]
     fn every_prompt_answers_without_arguments() {
-        for prompt in list() {
+        for prompt in list(false) {
             let text = text(&prompt.name, Value::Null).expect("a prompt");
             assert!(text.contains("video"), "{}", prompt.name);
             assert!(prompt.title.is_some() && prompt.description.is_some());
@@ -296,6 +308,19 @@ mod tests {
     }
 
     #[test]
+    fn read_only_names_no_tool() {
+        let names: Vec<_> = list(true).into_iter().map(|prompt| prompt.name).collect();
+        assert_eq!(names, [WRITING]);
+        let writing = get(true, WRITING, None).expect("a prompt");
+        assert!(!format!("{writing:?}").contains("luma_"));
+        for name in [GUIDE, WORKFLOWS] {
+            assert_eq!(get(true, name, None).expect_err(name).code.0, -32602);
+            let typed = ArgumentInfo::new(RATIO, "");
+            assert!(super::complete(true, &Reference::for_prompt(name), &typed).is_err());
+        }
+    }
+
+    #[test]
     fn refusals() {
         for (name, arguments) in [
             ("luma_nothing", json!({})),
@@ -313,7 +338,8 @@ mod tests {
     fn completions() {
         let complete = |prompt: &str, name: &str, value: &str| {
             let argument = ArgumentInfo::new(name, value);
-            super::complete(&Reference::for_prompt(prompt), &argument).map(|info| info.values)
+            super::complete(false, &Reference::for_prompt(prompt), &argument)
+                .map(|info| info.values)
         };
         for (prompt, name, value, expected) in [
             (
@@ -342,6 +368,6 @@ mod tests {
         }
         assert!(complete("luma_nothing", RATIO, "").is_err());
         let resource = Reference::for_resource("file:///x");
-        assert!(super::complete(&resource, &ArgumentInfo::new(RATIO, "")).is_err());
+        assert!(super::complete(false, &resource, &ArgumentInfo::new(RATIO, "")).is_err());
     }
 }
