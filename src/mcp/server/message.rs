@@ -4,8 +4,8 @@ use rmcp::{
     ErrorData,
     model::{
         CallToolRequestParams, CancelTaskParams, ClientJsonRpcMessage, CompleteRequestParams,
-        ErrorCode, GetPromptRequestParams, GetTaskParams, InitializeRequestParams, JsonRpcError,
-        PaginatedRequestParams, RequestId, UpdateTaskParams,
+        ErrorCode, GetPromptRequestParams, GetTaskParams, JsonRpcError, PaginatedRequestParams,
+        RequestId, UpdateTaskParams,
     },
 };
 use serde::{
@@ -72,10 +72,9 @@ fn id(text: &[u8]) -> Option<RequestId> {
 }
 
 /// The answer to a request that rmcp does not know: either nobody does, or its parameters are not
-/// those of its method.
+/// those of its method. `initialize` is not among them: in the stateless revisions it is gone.
 pub(super) fn misread(method: &str, params: Option<&Value>) -> ErrorData {
     let reason = match method {
-        "initialize" => reason::<InitializeRequestParams>(params),
         "tools/call" => reason::<CallToolRequestParams>(params),
         "prompts/get" => reason::<GetPromptRequestParams>(params),
         "completion/complete" => reason::<CompleteRequestParams>(params),
