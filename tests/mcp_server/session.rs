@@ -328,8 +328,6 @@ async fn methods_and_their_parameters() {
         ),
         ("prompts/get", Some(json!({})), -32602),
         ("completion/complete", Some(json!({})), -32602),
-        ("resources/list", None, -32601),
-        ("resources/templates/list", None, -32601),
         (
             "resources/read",
             Some(json!({ "uri": "file:///a" })),

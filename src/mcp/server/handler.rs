@@ -15,10 +15,9 @@ use rmcp::{
         CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams,
         CompleteRequestParams, CompleteResult, ContentBlock, CustomRequest, CustomResult,
         DiscoverResult, GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult,
-        Implementation, JsonObject, ListPromptsResult, ListResourceTemplatesRequestMethod,
-        ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult,
-        ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, Resource,
-        ServerCapabilities, ServerConfig, Tool, ToolAnnotations, UpdateTaskParams,
+        Implementation, JsonObject, ListPromptsResult, ListToolsResult, PaginatedRequestParams,
+        ProgressNotificationParam, Resource, ServerCapabilities, ServerConfig, Tool,
+        ToolAnnotations, UpdateTaskParams,
     },
     service::RequestContext,
 };
@@ -333,24 +332,6 @@ impl ServerHandler for Handler {
     ) -> Result<CompleteResult, ErrorData> {
         let read_only = self.limits.is_read_only();
         prompts::complete(read_only, &request.r#ref, &request.argument).map(CompleteResult::new)
-    }
-
-    async fn list_resources(
-        &self,
-        _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
-    ) -> Result<ListResourcesResult, ErrorData> {
-        Err(ErrorData::method_not_found::<ListResourcesRequestMethod>())
-    }
-
-    async fn list_resource_templates(
-        &self,
-        _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
-    ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        Err(ErrorData::method_not_found::<
-            ListResourceTemplatesRequestMethod,
-        >())
     }
 
     async fn on_custom_request(
