@@ -28,12 +28,19 @@ impl State {
         let is_current = self.driver_number() == Some(driver);
         let mut woken = Vec::new();
         for id in ids {
-            if let Some(entry) = self.entries.get_mut(id)
-                && entry.flight == Some(driver)
-            {
+            let current = self.driver_number();
+            let Some(entry) = self.entries.get_mut(id) else {
+                continue;
+            };
+            let was_sent = entry.flight == Some(driver);
+            if was_sent {
                 entry.flight = None;
-                entry.since = now.instant;
                 entry.waits.iter_mut().for_each(|(_, wait)| wait.polls += 1);
+            }
+            // News that come by a driver that was dismissed are as new as any other.
+            let is_flying = entry.flight.is_some() && entry.flight == current;
+            if was_sent || (outcome.is_ok() && !is_flying) {
+                entry.since = now.instant;
             }
         }
         if is_current {

@@ -59,20 +59,27 @@ impl Queue {
         self.0.keys().next().map(|(time, _)| *time)
     }
 
-    /// What is due waits until its batch is full or its slack is used up, but only where company
-    /// is on its way. Looks at one batch at most.
+    /// What is due waits until its batch is full or a slack in it is used up, but only where
+    /// company is on its way. Looks at one batch at most.
     pub(super) fn departure(&self, now: Instant) -> Departure {
-        let batch = || self.0.iter().take(MAX_BATCH);
-        let due = |entry: &(&(Instant, u64), &Item)| entry.0.0 <= now;
-        let Some(latest) = batch().take_while(due).map(|(_, item)| item.latest).min() else {
-            return self.first().map_or(Departure::Never, Departure::At);
+        let Some(first) = self.first() else {
+            return Departure::Never;
         };
-        if latest <= now {
-            return Departure::Now;
+        if first > now {
+            return Departure::At(first);
         }
-        match batch().take_while(|entry| entry.0.0 <= latest).last() {
-            Some(((time, _), _)) if *time > now => Departure::At(*time),
-            _ => Departure::Now,
+        let (mut last, mut latest) = (first, None);
+        for ((time, _), item) in self.0.iter().take(MAX_BATCH) {
+            if latest.is_some_and(|latest| *time > latest) {
+                break;
+            }
+            // Company that comes on the way may have less time than who waits for it.
+            latest = Some(latest.map_or(item.latest, |latest| item.latest.min(latest)));
+            last = *time;
+        }
+        match last > now {
+            true => Departure::At(last),
+            false => Departure::Now,
         }
     }
 
@@ -140,6 +147,11 @@ mod tests {
                     (90, 0, false),
                     (200, 0, false),
                 ],
+                at(90),
+            ),
+            (
+                "company in a hurry",
+                vec![(0, 500, false), (90, 0, false), (400, 500, false)],
                 at(90),
             ),
             ("full", full, Departure::Now),
