@@ -15,7 +15,7 @@ use crate::{
         types::{TaskAction, TaskBatch, TaskQuery},
     },
     config::{self, ConfigError},
-    download::{self, media_client},
+    download::{Media, Timeouts},
     error::{ApiError, DecodeError, Error, Result, read_failure},
     handle::TaskHandle,
     orphan::Accepted,
@@ -47,8 +47,8 @@ pub struct Luma {
 
 pub(crate) struct Core {
     pub(crate) api: api::Client,
-    /// For downloads: another client, so that nothing of the API's ever goes to another host.
-    pub(crate) media: reqwest::Client,
+    /// For downloads: other clients, so that nothing of the API's ever goes to another host.
+    pub(crate) media: Media,
     pub(crate) hub: Hub,
     pub(crate) accepted: Accepted,
 }
@@ -309,6 +309,7 @@ pub struct LumaBuilder {
     base_url: Option<String>,
     allow_plain_http: bool,
     http: Option<reqwest::ClientBuilder>,
+    download: Option<reqwest::ClientBuilder>,
     timeout: Option<Duration>,
     connect_timeout: Option<Duration>,
     read_timeout: Option<Duration>,
@@ -327,7 +328,6 @@ impl fmt::Debug for LumaBuilder {
 
 impl LumaBuilder {
     const TIMEOUT: Duration = Duration::from_secs(30);
-    pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
     const MAX_RESPONSE_BYTES: usize = 8 << 20;
 
     /// The API token, in place of the environment's. White space around it is dropped.
@@ -350,12 +350,13 @@ impl LumaBuilder {
         self
     }
 
-    /// The HTTP client for calls of the API, in place of one of our own. Downloads use another.
+    /// The HTTP client for calls of the API, in place of one of our own. Downloads use another:
+    /// [`download_client`](Self::download_client).
     ///
     /// It comes as a builder, because three of its settings are not up to it: it follows no
     /// redirects and retries nothing, as either could send a submit twice; and it does not log
-    /// what goes over the wire, as that shows the token. All else (proxy, connect timeout, TLS)
-    /// stays as it is.
+    /// what goes over the wire, as that shows the token. All else (proxy, TLS) stays as it is, the
+    /// connect timeout too unless [`connect_timeout`](Self::connect_timeout) is set.
     ///
     /// ```
     /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -372,6 +373,33 @@ impl LumaBuilder {
         self
     }
 
+    /// The HTTP client for downloads, in place of ones of our own. It never gets the token.
+    ///
+    /// A few of its settings are not up to it: it follows the redirects that
+    /// [`Download`](crate::Download) names and no others, sends no `Referer`, does not log what goes
+    /// over the wire, and its read timeout is [`read_timeout`](Self::read_timeout). All else (proxy,
+    /// TLS) stays as it is, the connect timeout too unless
+    /// [`connect_timeout`](Self::connect_timeout) is set. Give it no default headers with a secret
+    /// in them: they go to whatever host the file is on.
+    ///
+    /// ```
+    /// # fn example(ca: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+    /// use luma_client::Luma;
+    ///
+    /// let ca = reqwest::Certificate::from_pem(ca)?;
+    /// let http = || reqwest::Client::builder().tls_certs_merge([ca.clone()]);
+    /// let luma = Luma::builder()
+    ///     .token("my token")
+    ///     .http_client(http())
+    ///     .download_client(http())
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn download_client(mut self, client: reqwest::ClientBuilder) -> Self {
+        self.download = Some(client);
+        self
+    }
+
     /// The time for one attempt of a call, from connecting to the last byte; 30 seconds by
     /// default. A held submit has its hold on top; a download is not bounded by it.
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -379,7 +407,7 @@ impl LumaBuilder {
         self
     }
 
-    /// The time for making a connection; 10 seconds by default.
+    /// The time for making a connection, of calls and downloads; 10 seconds by default.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = Some(timeout);
         self
@@ -412,10 +440,21 @@ impl LumaBuilder {
     pub fn build(self) -> Result<Luma> {
         let token = config::token(self.token, config::environment)?;
         let base_url = config::base_url(self.base_url, self.allow_plain_http, config::environment)?;
-        let connect = self.connect_timeout.unwrap_or(Self::CONNECT_TIMEOUT);
-        let http = self
-            .http
-            .unwrap_or_else(|| http_client(&base_url, connect))
+        let defaults = Timeouts::default();
+        let timeouts = Timeouts {
+            connect: self.connect_timeout.unwrap_or(defaults.connect),
+            read: self.read_timeout.unwrap_or(defaults.read),
+        };
+        // A client that was given keeps its own, unless another was asked for.
+        let given = |client: reqwest::ClientBuilder| match self.connect_timeout {
+            Some(timeout) => client.connect_timeout(timeout),
+            None => client,
+        };
+        let http = match self.http {
+            Some(client) => given(client),
+            None => http_client(&base_url, timeouts.connect),
+        };
+        let http = http
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .connection_verbose(false)
@@ -430,11 +469,10 @@ impl LumaBuilder {
             },
         };
         let api = api::Client::new_with_client(config::stem(&base_url), http, transport);
-        let media = media_client(
-            &base_url,
-            connect,
-            self.read_timeout.unwrap_or(download::READ_TIMEOUT),
-        )?;
+        let media = match self.download {
+            Some(client) => Media::given(given(client), timeouts.read)?,
+            None => Media::new(timeouts),
+        };
         let hub = Hub::new(api.clone());
         Ok(Luma {
             core: Arc::new(Core {
@@ -447,12 +485,13 @@ impl LumaBuilder {
     }
 }
 
-pub(crate) fn http_client(base_url: &Url, connect_timeout: Duration) -> reqwest::ClientBuilder {
+/// A client for what is at this URL.
+pub(crate) fn http_client(url: &Url, connect_timeout: Duration) -> reqwest::ClientBuilder {
     let builder = reqwest::Client::builder()
         .user_agent(AGENT)
         .connect_timeout(connect_timeout);
     // No proxy reaches this machine's loopback.
-    match config::is_loopback(base_url) {
+    match config::is_loopback(url) {
         true => builder.no_proxy(),
         false => builder,
     }
