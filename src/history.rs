@@ -45,7 +45,7 @@ impl Luma {
             clock_ahead: None,
             last_page: HashSet::new(),
             at_end: false,
-            repeats: false,
+            repeats: 0,
         }
     }
 
@@ -89,8 +89,9 @@ pub struct History {
     /// The ids of the page before: what is submitted meanwhile shifts some into the next one.
     last_page: HashSet<String>,
     at_end: bool,
-    /// A page brought nothing new: the service does not turn pages, and there may be more.
-    repeats: bool,
+    /// How many pages in a row brought nothing new. What is submitted meanwhile makes one; after
+    /// two the service does not turn pages, and there may be more.
+    repeats: u8,
 }
 
 impl std::fmt::Debug for History {
@@ -103,6 +104,7 @@ impl std::fmt::Debug for History {
 
 impl History {
     const PAGE: u32 = 50;
+    const MAX_REPEATS: u8 = 2;
 
     /// Only tasks created at or after this time.
     pub fn since(mut self, time: SystemTime) -> Self {
@@ -129,7 +131,7 @@ impl History {
 
     /// Whether it ended although there may be more tasks.
     pub(crate) fn is_cut(&self) -> bool {
-        self.repeats
+        self.repeats == Self::MAX_REPEATS
     }
 
     fn page(&self) -> Page {
@@ -147,11 +149,19 @@ impl History {
         let got = batch.items.len();
         self.query.offset = Some(self.query.offset.unwrap_or(0) + got as u64);
         let page: HashSet<String> = ids(&batch.items).map(str::to_owned).collect();
-        let last = std::mem::replace(&mut self.last_page, page);
+        let last = &self.last_page;
         let is_new = |task: &Task| task.id.as_ref().is_none_or(|id| !last.contains(id));
         self.ready.extend(batch.items.into_iter().filter(is_new));
-        self.repeats = got > 0 && self.ready.is_empty();
-        self.at_end = self.ready.is_empty();
+        if got == 0 {
+            self.at_end = true;
+        } else if self.ready.is_empty() {
+            self.last_page.extend(page);
+            self.repeats += 1;
+            self.at_end = self.is_cut();
+        } else {
+            self.last_page = page;
+            self.repeats = 0;
+        }
     }
 }
 

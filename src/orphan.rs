@@ -5,13 +5,14 @@ use std::{
     fmt,
     future::poll_fn,
     pin::pin,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use futures_core::Stream;
 use serde_json::Value;
 use tokio::time::Instant;
+use url::Url;
 
 use crate::{
     api::types::VideoRequest,
@@ -19,6 +20,7 @@ use crate::{
     error::{Error, Result},
     handle::TaskHandle,
     history::unix_seconds,
+    intent::Intent,
     task::{Task, TaskId},
     wire::Timestamp,
 };
@@ -46,54 +48,55 @@ use crate::{
 #[derive(Clone)]
 pub struct PendingSubmission {
     luma: Luma,
-    request: VideoRequest,
-    sent_at: SystemTime,
-    /// The same moment by a clock that nobody sets.
-    sent: Instant,
+    intent: Intent,
+    /// The moment of the intent by a clock that nobody sets, where this process made it.
+    sent: Option<Instant>,
     /// When the answer was given up.
     lost: Instant,
     /// What the service called the submit in its answer.
     trace_id: Option<String>,
     settle: Duration,
-    /// What the search found, so that it finds the same again.
-    found: Arc<OnceLock<TaskId>>,
 }
 
 impl fmt::Debug for PendingSubmission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PendingSubmission")
-            .field("request", &self.request)
-            .field("sent_at", &self.sent_at)
+            .field("intent", &self.intent)
             .field("trace_id", &self.trace_id)
             .finish_non_exhaustive()
     }
 }
 
 /// The latest tasks that submits of one client and its clones were answered with, or that a search
-/// found: none of them is the task of another submit, however equal.
+/// found, and the keys of those submits: none is the task of another submit, however equal.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Accepted(Arc<Mutex<VecDeque<TaskId>>>);
+pub(crate) struct Accepted(Arc<Mutex<VecDeque<(TaskId, u32)>>>);
 
 impl Accepted {
     const KEPT: usize = 4_096;
 
-    /// Takes a task in; false where it was there already.
-    pub(crate) fn claim(&self, id: &TaskId) -> bool {
-        let mut ids = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if ids.contains(id) {
-            return false;
+    /// Takes a task in; false where it is that of another submit.
+    pub(crate) fn claim(&self, id: &TaskId, key: u32) -> bool {
+        let mut claims = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(owner) = owner(&claims, id) {
+            return owner == key;
         }
-        if ids.len() == Self::KEPT {
-            ids.pop_front();
+        if claims.len() == Self::KEPT {
+            claims.pop_front();
         }
-        ids.push_back(id.clone());
+        claims.push_back((id.clone(), key));
         true
     }
 
-    fn contains(&self, id: &TaskId) -> bool {
-        let ids = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        ids.contains(id)
+    fn is_anothers(&self, id: &TaskId, key: u32) -> bool {
+        let claims = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        owner(&claims, id).is_some_and(|owner| owner != key)
     }
+}
+
+fn owner(claims: &VecDeque<(TaskId, u32)>, id: &TaskId) -> Option<u32> {
+    let claim = claims.iter().find(|(claimed, _)| claimed == id);
+    claim.map(|(_, key)| *key)
 }
 
 /// What a search for a lost submit came to.
@@ -139,18 +142,26 @@ impl PendingSubmission {
     const MAX_TASKS: usize = 1_000;
     /// How many tasks in a row must be far too old before the rest is taken to be older still.
     const OLD_ENOUGH: usize = 50;
+    /// By how much the clock of the machine that submitted may be ahead of this one's.
+    const CLOCKS: Duration = Duration::from_secs(60);
 
     /// To be made before the submit is sent.
-    pub(crate) fn new(luma: Luma, request: VideoRequest) -> Self {
+    pub(crate) fn new(luma: Luma, intent: Intent) -> Self {
+        Self {
+            sent: Some(Instant::now()),
+            ..Self::restored(luma, intent)
+        }
+    }
+
+    /// When its sender went is not known: the settling begins now.
+    pub(crate) fn restored(luma: Luma, intent: Intent) -> Self {
         Self {
             luma,
-            request,
-            sent_at: SystemTime::now(),
-            sent: Instant::now(),
+            intent,
+            sent: None,
             lost: Instant::now(),
             trace_id: None,
             settle: Self::SETTLE,
-            found: Arc::default(),
         }
     }
 
@@ -164,14 +175,28 @@ impl PendingSubmission {
         }
     }
 
-    /// What was submitted.
-    pub fn request(&self) -> &VideoRequest {
-        &self.request
+    /// What to store so that another process can look for it: see [`Luma::pending`].
+    pub fn intent(&self) -> &Intent {
+        &self.intent
     }
 
-    /// When it was submitted, by this machine's clock.
+    /// What was submitted.
+    pub fn request(&self) -> &VideoRequest {
+        &self.intent.request
+    }
+
+    /// When it was submitted, by the clock of the machine that did.
     pub fn sent_at(&self) -> SystemTime {
-        self.sent_at
+        self.intent.sent_at
+    }
+
+    pub(crate) fn client(&self) -> &Luma {
+        &self.luma
+    }
+
+    /// Takes a task for the one of this submit; false where it is that of another.
+    pub(crate) fn claim(&self, id: &TaskId) -> bool {
+        self.luma.core.accepted.claim(id, self.intent.key)
     }
 
     /// How long the service may take to show in the history what it has accepted, from the moment
@@ -186,7 +211,8 @@ impl PendingSubmission {
     ///
     /// Where none is there it looks again until the service had time to show it, see
     /// [`settle`](Self::settle). Tasks that other submits of this client (and its clones) were
-    /// answered with are not it. Beyond that, equal requests of the same moment cannot be told
+    /// answered with are not it. A [`callback_url`](crate::Generate::callback_url) whose query is
+    /// this submit's own decides. Beyond that, equal requests of the same moment cannot be told
     /// apart.
     ///
     /// # Errors
@@ -194,16 +220,13 @@ impl PendingSubmission {
     /// Those of a lookup: the search itself failed and can be repeated.
     pub async fn find(&self) -> Result<Search> {
         loop {
-            if let Some(id) = self.found.get() {
-                return Ok(Search::Found(self.handle(id)));
-            }
             // Read before the look, so that the last look begins when the time has passed.
             let waited = self.lost.elapsed();
             match self.look().await? {
                 Ok(Some(id)) => {
                     // Another search may have been faster.
-                    if self.luma.core.accepted.claim(&id) {
-                        self.found.get_or_init(|| id);
+                    if self.claim(&id) {
+                        return Ok(Search::Found(TaskHandle::resumed(self.luma.clone(), id)));
                     }
                 }
                 Ok(None) | Err(Doubt::NoHistory) if waited < self.settle => {
@@ -216,19 +239,21 @@ impl PendingSubmission {
         }
     }
 
-    fn handle(&self, id: &TaskId) -> TaskHandle {
-        TaskHandle::resumed(self.luma.clone(), id.clone())
-    }
-
     /// When it was sent, by the clock as it stands now. Of two ways to tell, the earlier: one is
-    /// wrong after the clock was set, the other after the machine was asleep.
+    /// wrong after the clock was set, the other after the machine was asleep. A clock elsewhere may
+    /// have been ahead.
     fn sent_by_the_clock(&self) -> SystemTime {
-        let counted = SystemTime::now().checked_sub(self.sent.elapsed());
-        counted.map_or(self.sent_at, |counted| counted.min(self.sent_at))
+        let sent_at = self.intent.sent_at;
+        let earliest = match self.sent {
+            Some(sent) => SystemTime::now().checked_sub(sent.elapsed()),
+            None => sent_at.checked_sub(Self::CLOCKS),
+        };
+        earliest.map_or(sent_at, |earliest| earliest.min(sent_at))
     }
 
     async fn look(&self) -> Result<Result<Option<TaskId>, Doubt>> {
         let mut history = pin!(self.luma.history());
+        let accepted = &self.luma.core.accepted;
         let mut seen = Seen::default();
         while seen.old_in_a_row < Self::OLD_ENOUGH {
             let task = match poll_fn(|cx| history.as_mut().poll_next(cx)).await {
@@ -242,8 +267,8 @@ impl PendingSubmission {
             };
             let when = when(&task, self.sent_by_the_clock(), history.clock_ahead());
             let resemblance = match id_of(&task) {
-                Some(id) if self.luma.core.accepted.contains(&id) => Resemblance::Other,
-                _ => resemblance(&self.request, &task),
+                Some(id) if accepted.is_anothers(&id, self.intent.key) => Resemblance::Other,
+                _ => resemblance(self.request(), &task),
             };
             let is_named = self.trace_id.is_some() && self.trace_id == task.trace_id;
             if is_named && resemblance != Resemblance::Other && id_of(&task).is_some() {
@@ -270,6 +295,8 @@ struct Seen {
     /// come newest first, nothing new is behind them.
     old_in_a_row: usize,
     last_created: Option<f64>,
+    /// Made by an equal request with the same callback, and not before the submit.
+    named: Vec<TaskId>,
     /// Made since the submit, by an equal request.
     equal: Vec<TaskId>,
     /// Perhaps so.
@@ -291,6 +318,7 @@ impl Seen {
         };
         let candidates = match (when, resemblance) {
             (When::LongBefore | When::Before, _) | (_, Resemblance::Other) => return,
+            (_, Resemblance::Named) => &mut self.named,
             (When::Since, Resemblance::Equal) => &mut self.equal,
             (When::Unclear, Resemblance::Equal) | (_, Resemblance::Unclear) => &mut self.unclear,
         };
@@ -301,20 +329,17 @@ impl Seen {
     }
 
     fn verdict(mut self) -> Result<Option<TaskId>, Doubt> {
-        match (self.equal.len(), self.unclear.len(), self.tasks) {
-            _ if self.is_nameless => {
-                self.equal.append(&mut self.unclear);
-                Err(Doubt::Ambiguous(self.equal))
-            }
+        match (self.named.len(), self.equal.len(), self.unclear.len()) {
+            _ if self.is_nameless => {}
             // An account without any task looks like a service without any history.
-            (0, 0, 0) => Err(Doubt::NoHistory),
-            (0, 0, _) => Ok(None),
-            (1, 0, _) => Ok(self.equal.pop()),
-            _ => {
-                self.equal.append(&mut self.unclear);
-                Err(Doubt::Ambiguous(self.equal))
-            }
+            (0, 0, 0) if self.tasks == 0 => return Err(Doubt::NoHistory),
+            (0, 0, 0) => return Ok(None),
+            (1, _, _) => return Ok(self.named.pop()),
+            (0, 1, 0) => return Ok(self.equal.pop()),
+            _ => {}
         }
+        let candidates = [self.named, self.equal, self.unclear].concat();
+        Err(Doubt::Ambiguous(candidates))
     }
 }
 
@@ -350,14 +375,16 @@ fn when(task: &Task, sent_at: SystemTime, clock_ahead: Option<f64>) -> When {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Resemblance {
+    /// Equal, and the answer goes to the same URL.
+    Named,
     Equal,
     Other,
-    /// The task does not show its request.
+    /// The task does not show its request, or a callback that the service may have changed.
     Unclear,
 }
 
-/// Whether a task was made by this request. What the service adds does not count, nor how the
-/// answer was asked for, nor white space around the prompt.
+/// Whether a task was made by this request. What the service adds does not count, nor how long the
+/// answer was waited for, nor white space around the prompt.
 fn resemblance(request: &VideoRequest, task: &Task) -> Resemblance {
     // What makes a video, with the default that the service may fill in.
     let content = [
@@ -386,8 +413,27 @@ fn resemblance(request: &VideoRequest, task: &Task) -> Resemblance {
             ours.unwrap_or(default) == theirs.unwrap_or(default)
         });
     match alike {
-        true => Resemblance::Equal,
+        true => by_callback(ours.get("callback_url"), theirs.get("callback_url")),
         false => Resemblance::Other,
+    }
+}
+
+/// What the callbacks of two requests that are equal otherwise say. Another query at the same place
+/// is another submit; another place may be the service's own, and a query may have been hidden.
+fn by_callback(ours: Option<&Value>, theirs: Option<&Value>) -> Resemblance {
+    let url = |value: Option<&Value>| Url::parse(value?.as_str()?).ok();
+    let (Some(mut ours), Some(mut theirs)) = (url(ours), url(theirs)) else {
+        return Resemblance::Equal;
+    };
+    if ours == theirs {
+        return Resemblance::Named;
+    }
+    let has_query = theirs.query().is_some();
+    ours.set_query(None);
+    theirs.set_query(None);
+    match has_query && ours == theirs {
+        true => Resemblance::Other,
+        false => Resemblance::Unclear,
     }
 }
 
@@ -494,9 +540,33 @@ mod tests {
     }
 
     #[test]
+    fn callbacks_tell_equal_requests_apart() {
+        use Resemblance::*;
+        const OURS: &str = "https://app.example/luma?job=17";
+        for (theirs, expected) in [
+            (json!(OURS), Named),
+            (json!("https://APP.example:443/luma?job=17"), Named),
+            (json!("https://app.example/luma?job=18"), Other),
+            (json!("https://app.example/luma"), Unclear),
+            (json!("https://app.example/other?job=17"), Unclear),
+            (json!("https://gateway.example/luma?job=17"), Unclear),
+            (json!(null), Equal),
+            (json!(""), Equal),
+        ] {
+            assert_eq!(
+                by_callback(Some(&json!(OURS)), Some(&theirs)),
+                expected,
+                "{theirs}"
+            );
+            assert_eq!(by_callback(None, Some(&theirs)), Equal, "{theirs}");
+        }
+        assert_eq!(by_callback(Some(&json!(OURS)), None), Equal);
+    }
+
+    #[test]
     fn verdicts() {
         use {
-            Resemblance::{Equal, Other},
+            Resemblance::{Equal, Named, Other},
             When::{Before, LongBefore, Since},
         };
         let id = |id: &str| id.parse::<TaskId>().expect("an id");
@@ -528,6 +598,20 @@ mod tests {
                 Err(Doubt::Ambiguous(vec![id("0")])),
             ),
             (vec![(When::Unclear, Other)], Ok(None)),
+            (
+                vec![
+                    (Since, Equal),
+                    (Since, Named),
+                    (Since, Resemblance::Unclear),
+                ],
+                Ok(Some(id("1"))),
+            ),
+            (vec![(When::Unclear, Named)], Ok(Some(id("0")))),
+            (vec![(Before, Named), (LongBefore, Named)], Ok(None)),
+            (
+                vec![(Since, Named), (Since, Named), (Since, Other)],
+                Err(Doubt::Ambiguous(vec![id("0"), id("1")])),
+            ),
         ] {
             let mut seen = Seen::default();
             for (number, (when, resemblance)) in tasks.iter().enumerate() {
@@ -558,12 +642,14 @@ mod tests {
     fn a_task_is_claimed_once() {
         let accepted = Accepted::default();
         let id = |number: usize| number.to_string().parse::<TaskId>().expect("an id");
-        assert!(accepted.claim(&id(0)));
-        assert!(!accepted.clone().claim(&id(0)));
+        assert!(accepted.claim(&id(0), 1));
+        assert!(!accepted.clone().claim(&id(0), 2));
+        assert!(accepted.claim(&id(0), 1), "its owner may come again");
         for number in 1..=Accepted::KEPT {
-            assert!(accepted.claim(&id(number)));
+            assert!(accepted.claim(&id(number), 1));
         }
-        assert!(!accepted.contains(&id(0)));
-        assert!(accepted.contains(&id(1)));
+        assert!(!accepted.is_anothers(&id(0), 2));
+        assert!(accepted.is_anothers(&id(1), 2));
+        assert!(!accepted.is_anothers(&id(1), 1));
     }
 }

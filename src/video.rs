@@ -13,6 +13,7 @@ use crate::{
     client::Luma,
     error::{ApiError, DecodeError, Error, ErrorCode, Result, read_failure},
     handle::TaskHandle,
+    intent::{Intent, Prepared},
     orphan::PendingSubmission,
     task::{Task, TaskId, has_text},
     wire::{AspectRatio, ErrorInfo, Number},
@@ -126,6 +127,17 @@ macro_rules! submission {
                 })
             }
 
+            /// Checks the request and makes it ready to be sent, so that its [`Intent`] can be
+            /// stored before.
+            ///
+            /// # Errors
+            ///
+            /// [`InvalidInput`], the first thing that is wrong.
+            pub fn prepare(self) -> Result<Prepared, InvalidInput> {
+                let request = self.request()?;
+                Ok(Prepared::new(self.luma, request))
+            }
+
             /// Submits: one request, **billed once**, that returns as soon as the service has
             /// accepted it.
             ///
@@ -142,8 +154,7 @@ macro_rules! submission {
             /// [`Api`](Error::Api) and [`Transport`](Error::Transport) where the submit was not
             /// accepted; [`Unconfirmed`](Error::Unconfirmed) where it may have been.
             pub async fn submit(self) -> Result<TaskHandle> {
-                let request = self.request()?;
-                submit(self.luma, request).await
+                self.prepare()?.submit().await
             }
 
             /// Submits and holds the connection until the video is there, at most for `hold`.
@@ -269,8 +280,8 @@ pub(crate) fn shown(text: &str) -> String {
     }
 }
 
-async fn submit(luma: Luma, request: VideoRequest) -> Result<TaskHandle> {
-    let pending = PendingSubmission::new(luma.clone(), request);
+pub(crate) async fn submit(pending: PendingSubmission) -> Result<TaskHandle> {
+    let luma = pending.client().clone();
     let id = match send(&luma, pending.request()).await {
         Ok(result) => named(&result).ok_or_else(no_task_id),
         Err(Error::Api(error)) if !error.is_refusal() => {
@@ -280,7 +291,7 @@ async fn submit(luma: Luma, request: VideoRequest) -> Result<TaskHandle> {
     };
     match id {
         Ok(id) => {
-            luma.core.accepted.claim(&id);
+            pending.claim(&id);
             Ok(TaskHandle::submitted_now(luma, id))
         }
         Err(error) => Err(refused_or_lost(error, pending)),
@@ -288,7 +299,7 @@ async fn submit(luma: Luma, request: VideoRequest) -> Result<TaskHandle> {
 }
 
 async fn submit_held(luma: Luma, request: VideoRequest, hold: Duration) -> Result<Task> {
-    let pending = PendingSubmission::new(luma.clone(), request);
+    let pending = PendingSubmission::new(luma.clone(), Intent::new(request));
     // The service's own timeout, which says more, comes first.
     let patient = luma.with_limits(|limits| limits.timeout = limits.timeout.saturating_add(hold));
     let result = match send(&patient, pending.request()).await {
@@ -299,7 +310,7 @@ async fn submit_held(luma: Luma, request: VideoRequest, hold: Duration) -> Resul
         Ok(result) => {
             let id = named(&result);
             if let Some(id) = &id {
-                luma.core.accepted.claim(id);
+                pending.claim(id);
             }
             Ok(Task {
                 id: id.map(String::from),

@@ -447,12 +447,26 @@ async fn a_history_that_does_not_turn_pages_cannot_tell() {
     let pending = odd.lose().await;
     let busy = vec![item("a", now() + 1.0, "Something else")];
     odd.page(None, Some(now()), busy.clone()).await;
-    odd.page(Some(1), Some(now()), busy).await;
+    odd.page(Some(1), Some(now()), busy.clone()).await;
+    odd.page(Some(2), Some(now()), busy).await;
     let search = find(&pending).await;
     assert!(
         matches!(search, Search::CannotTell(Doubt::TooLong)),
         "{search:?}"
     );
+}
+
+/// What is submitted while the last page is turned shifts old tasks behind it.
+#[tokio::test]
+async fn a_page_of_known_tasks_alone_is_not_yet_a_history_that_does_not_turn() {
+    let odd = Odd::start().await;
+    let pending = odd.lose().await;
+    let task = |id: &str| item(id, now() + 1.0, "Something else");
+    let first = vec![task("c"), item("ours", now(), PROMPT), task("a")];
+    odd.page(None, Some(now()), first).await;
+    odd.page(Some(3), Some(now()), vec![task("a")]).await;
+    odd.page(Some(4), Some(now()), vec![]).await;
+    assert!(matches!(find(&pending).await, Search::Found(task) if task.id().as_str() == "ours"));
 }
 
 /// Oldest first, against all that was observed.
