@@ -12,9 +12,9 @@ use http::{HeaderMap, header::DATE};
 
 use crate::{
     api::types::{TaskAction, TaskBatch, TaskQuery},
-    client::{Luma, ask, ask_with_headers, batch_of, query},
-    error::{Error, Result},
-    task::{Task, TaskId},
+    client::{Luma, api_error, ask, ask_with_headers, batch_of, query},
+    error::{DecodeError, Error, Result},
+    task::{Task, TaskId, Verdict},
     wire::TaskAnswer,
 };
 
@@ -64,9 +64,14 @@ impl Luma {
         };
         let not_found = || Error::NotFound { task: id.clone() };
         match ask(&self.core.api, &query).await {
-            Ok(TaskAnswer::Deleted(deleted)) => Ok(deleted.deleted),
-            Ok(TaskAnswer::Task(task)) if task.error_info().is_none() => Err(not_found()),
-            Ok(answer) => batch_of(answer).map(|_| false),
+            Ok(TaskAnswer::Deleted(deleted)) if deleted.id == id.as_str() => Ok(deleted.deleted),
+            Ok(TaskAnswer::Task(task)) if task.verdict() == Verdict::Refused => {
+                Err(api_error(&task).into())
+            }
+            Ok(TaskAnswer::Task(task)) if is_nothing(&task) => Err(not_found()),
+            Ok(answer) => said(&answer, id).ok_or_else(|| {
+                DecodeError::other("it does not say whether the task was deleted", &answer).into()
+            }),
             Err(error) => Err(error),
         }
         .map_err(|error| match error.api() {
@@ -74,6 +79,21 @@ impl Luma {
             _ => error,
         })
     }
+}
+
+/// Whether a deletion was said in another form than the documented one.
+fn said(answer: &TaskAnswer, id: &TaskId) -> Option<bool> {
+    let TaskAnswer::Task(task) = answer else {
+        return None;
+    };
+    let is_ours = task.id.as_deref().is_none_or(|got| got == id.as_str());
+    let deleted = task.extra.get("deleted").filter(|_| is_ours)?;
+    deleted.as_bool().or_else(|| deleted.as_str()?.parse().ok())
+}
+
+/// `{}` and `null`: there is no such task.
+fn is_nothing(task: &Task) -> bool {
+    serde_json::to_value(task).is_ok_and(|task| task == serde_json::json!({}))
 }
 
 type Page = Pin<Box<dyn Future<Output = Result<(TaskBatch, Option<f64>)>> + Send>>;

@@ -29,6 +29,12 @@ pub enum InvalidInput {
     /// The id of the video to extend is empty or white space.
     #[error("the video id is blank: extend takes the id of a finished video")]
     BlankVideoId,
+    /// The id of the video to extend has white space or control characters in it, as no id has.
+    #[error("the video id has spaces or control characters in it: is it the prompt?")]
+    MalformedVideoId,
+    /// The aspect ratio is empty or white space.
+    #[error("the aspect ratio is blank: give one such as 16:9, or none")]
+    BlankAspectRatio,
     /// A URL is no absolute http or https URL.
     #[error("{field} is no http or https URL: {url:?}")]
     Url {
@@ -230,8 +236,20 @@ fn check(request: &VideoRequest) -> Result<(), InvalidInput> {
     if !request.prompt.as_deref().is_some_and(is_visible) {
         return Err(InvalidInput::BlankPrompt);
     }
-    if request.video_id.is_some() && !has_text(&request.video_id) {
-        return Err(InvalidInput::BlankVideoId);
+    if let Some(id) = &request.video_id {
+        if id.trim().is_empty() {
+            return Err(InvalidInput::BlankVideoId);
+        }
+        if id.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(InvalidInput::MalformedVideoId);
+        }
+    }
+    if request
+        .aspect_ratio
+        .as_ref()
+        .is_some_and(|ratio| ratio.as_str().trim().is_empty())
+    {
+        return Err(InvalidInput::BlankAspectRatio);
     }
     for (field, url) in [
         ("start_image_url", &request.start_image_url),
@@ -282,8 +300,9 @@ pub(crate) fn shown(text: &str) -> String {
 
 pub(crate) async fn submit(pending: PendingSubmission) -> Result<TaskHandle> {
     let luma = pending.client().clone();
+    let _under_way = pending.begin();
     let id = match send(&luma, pending.request()).await {
-        Ok(result) => named(&result).ok_or_else(no_task_id),
+        Ok(result) => named(&result).ok_or_else(|| no_task_id(&result)),
         Err(Error::Api(error)) if !error.is_refusal() => {
             error.task_id.clone().ok_or(Error::Api(error))
         }
@@ -300,6 +319,7 @@ pub(crate) async fn submit(pending: PendingSubmission) -> Result<TaskHandle> {
 
 async fn submit_held(luma: Luma, request: VideoRequest, hold: Duration) -> Result<Task> {
     let pending = PendingSubmission::new(luma.clone(), Intent::new(request));
+    let _under_way = pending.begin();
     // The service's own timeout, which says more, comes first.
     let patient = luma.with_limits(|limits| limits.timeout = limits.timeout.saturating_add(hold));
     let result = match send(&patient, pending.request()).await {
@@ -341,7 +361,7 @@ fn accepted(mut result: VideoResult) -> Result<VideoResult> {
     let error =
         error.map(|info| ApiError::new(StatusCode::OK, Some(info), result.trace_id.as_deref()));
     if named(&result).is_none() && !has_text(&result.video_url) {
-        return Err(error.map_or_else(no_task_id, Error::from));
+        return Err(error.map_or_else(|| no_task_id(&result), Error::from));
     }
     if error.and_then(|error| error.code) == Some(ErrorCode::Timeout) {
         // The hold has ended, not the task.
@@ -369,8 +389,8 @@ fn named(result: &VideoResult) -> Option<TaskId> {
     result.task_id.as_deref()?.parse().ok()
 }
 
-fn no_task_id() -> Error {
-    DecodeError::new("it has no task_id", b"").into()
+fn no_task_id(result: &VideoResult) -> Error {
+    DecodeError::other("it has no task_id", result).into()
 }
 
 /// What is no clear no is unconfirmed.
