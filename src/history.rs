@@ -106,11 +106,12 @@ pub struct History {
     ready: VecDeque<Task>,
     request: Option<Page>,
     clock_ahead: Option<f64>,
-    /// The ids of the page before: what is submitted meanwhile shifts some into the next one.
+    /// The ids of the last page that brought something new: what is submitted meanwhile shifts some
+    /// of them into the next ones.
     last_page: HashSet<String>,
     at_end: bool,
-    /// How many pages in a row brought nothing new. What is submitted meanwhile makes one; after
-    /// two the service does not turn pages, and there may be more.
+    /// How many pages in a row were that page again. After some the service does not turn pages,
+    /// and there may be more.
     repeats: u8,
 }
 
@@ -124,7 +125,7 @@ impl std::fmt::Debug for History {
 
 impl History {
     const PAGE: u32 = 50;
-    const MAX_REPEATS: u8 = 2;
+    const MAX_REPEATS: u8 = 5;
 
     /// Only tasks created at or after this time.
     pub fn since(mut self, time: SystemTime) -> Self {
@@ -175,8 +176,8 @@ impl History {
         if got == 0 {
             self.at_end = true;
         } else if self.ready.is_empty() {
-            self.last_page.extend(page);
-            self.repeats += 1;
+            // A part of it was shifted; the whole, perhaps.
+            self.repeats += u8::from(page.len() == self.last_page.len());
             self.at_end = self.is_cut();
         } else {
             self.last_page = page;

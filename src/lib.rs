@@ -72,3 +72,8 @@ pub use wire::AspectRatio;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Compiles the example of the page on scaling out.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/scaling.md")]
+struct Scaling;

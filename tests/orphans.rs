@@ -520,8 +520,9 @@ async fn a_history_that_does_not_turn_pages_cannot_tell() {
     let pending = odd.lose().await;
     let busy = vec![item("a", now() + 1.0, "Something else")];
     odd.page(None, Some(now()), busy.clone()).await;
-    odd.page(Some(1), Some(now()), busy.clone()).await;
-    odd.page(Some(2), Some(now()), busy).await;
+    for offset in 1..=5 {
+        odd.page(Some(offset), Some(now()), busy.clone()).await;
+    }
     let search = find(&pending).await;
     assert!(
         matches!(search, Search::CannotTell(Doubt::TooLong)),
@@ -529,16 +530,18 @@ async fn a_history_that_does_not_turn_pages_cannot_tell() {
     );
 }
 
-/// What is submitted while the last page is turned shifts old tasks behind it.
+/// What is submitted while the last page is turned shifts old tasks behind it, again and again.
 #[tokio::test]
-async fn a_page_of_known_tasks_alone_is_not_yet_a_history_that_does_not_turn() {
+async fn what_is_shifted_is_not_what_does_not_turn() {
     let odd = Odd::start().await;
     let pending = odd.lose().await;
     let task = |id: &str| item(id, now() + 1.0, "Something else");
     let first = vec![task("c"), item("ours", now(), PROMPT), task("a")];
     odd.page(None, Some(now()), first).await;
-    odd.page(Some(3), Some(now()), vec![task("a")]).await;
-    odd.page(Some(4), Some(now()), vec![]).await;
+    for offset in 3..10 {
+        odd.page(Some(offset), Some(now()), vec![task("a")]).await;
+    }
+    odd.page(Some(10), Some(now()), vec![]).await;
     assert!(matches!(find(&pending).await, Search::Found(task) if task.id().as_str() == "ours"));
 }
 
