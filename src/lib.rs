@@ -34,6 +34,7 @@ mod error;
 pub mod fuzzing;
 mod handle;
 mod history;
+mod intent;
 #[cfg(feature = "mcp")]
 pub mod mcp;
 mod orphan;
@@ -56,6 +57,7 @@ pub use download::{Download, DownloadError, Downloaded, Progress};
 pub use error::{ApiError, DecodeError, Error, ErrorCode, Result, TransportError};
 pub use handle::{TaskHandle, Ticket};
 pub use history::History;
+pub use intent::{Intent, Prepared};
 pub use orphan::{Doubt, PendingSubmission, Search};
 pub use pace::{Pace, Schedule};
 pub use retry::RetryPolicy;
@@ -70,3 +72,8 @@ pub use wire::AspectRatio;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Compiles the example of the page on scaling out.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/scaling.md")]
+struct Scaling;
