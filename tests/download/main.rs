@@ -1,7 +1,9 @@
 //! Downloads over real sockets, to real files.
 
+mod disk;
 mod faults;
 mod files;
+mod proxies;
 mod raw;
 mod resume;
 
