@@ -7,6 +7,7 @@ use progenitor_client::ResponseValue;
 #[cfg(feature = "mcp")]
 use secrecy::ExposeSecret;
 use secrecy::SecretString;
+use serde::Serialize;
 use url::Url;
 
 use crate::{
@@ -100,7 +101,8 @@ impl Luma {
     ///
     /// # Errors
     ///
-    /// As [`TaskHandle::get`], but never [`Error::NotFound`].
+    /// As [`TaskHandle::get`], but never [`Error::NotFound`]. Where one request fails, the answers
+    /// to the others are lost; [`watch`](Self::watch) loses none.
     pub async fn tasks(&self, ids: &[TaskId]) -> Result<Vec<Task>> {
         let mut tasks = Vec::with_capacity(ids.len());
         for ids in ids.chunks(MAX_BATCH) {
@@ -246,7 +248,7 @@ pub(crate) async fn retrieve(api: &api::Client, id: &TaskId) -> Result<Task> {
         TaskAnswer::Deleted(_) => Task::default(),
     };
     if task.id.as_deref().is_some_and(|got| got != id.as_str()) {
-        return Err(DecodeError::new("it is about another task", b"").into());
+        return Err(DecodeError::other("it is about another task", &task).into());
     }
     match task.verdict() {
         Verdict::Missing => Err(Error::NotFound { task: id.clone() }),
@@ -271,10 +273,13 @@ pub(crate) fn batch_of(answer: TaskAnswer) -> Result<TaskBatch> {
     match answer {
         TaskAnswer::Batch(batch) => Ok(batch),
         TaskAnswer::Task(task) if task.error_info().is_some() => Err(api_error(&task).into()),
-        TaskAnswer::Task(_) | TaskAnswer::Deleted(_) => {
-            Err(DecodeError::new("it has no items", b"").into())
-        }
+        TaskAnswer::Task(task) => Err(no_items(&task)),
+        TaskAnswer::Deleted(deleted) => Err(no_items(&deleted)),
     }
+}
+
+fn no_items(answer: &impl Serialize) -> Error {
+    DecodeError::other("it has no items", answer).into()
 }
 
 /// An error that came with HTTP 200 in place of a task.
@@ -286,7 +291,7 @@ fn refusal(task: &Task, id: &TaskId) -> Error {
     error.into()
 }
 
-fn api_error(task: &Task) -> ApiError {
+pub(crate) fn api_error(task: &Task) -> ApiError {
     let trace_id = task.trace_id.as_deref();
     ApiError::new(http::StatusCode::OK, task.error_info(), trace_id)
 }

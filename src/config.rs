@@ -47,9 +47,10 @@ pub enum ConfigError {
     Runtime(String),
 }
 
-/// Reads a variable of the environment.
+/// Reads a variable of the environment. One that is no Unicode is not unset: what cannot be read in
+/// it is replaced, and refused later.
 pub(crate) fn environment(name: &str) -> Option<String> {
-    env::var(name).ok()
+    Some(env::var_os(name)?.to_string_lossy().into_owned())
 }
 
 /// The token of the builder, else of the environment, without white space around it.
@@ -91,7 +92,12 @@ fn check_base_url(text: &str, allow_http: bool) -> Result<Url, ConfigError> {
             reason,
         })
     };
-    let Ok(mut url) = Url::parse(text) else {
+    // The parser mends what other programs will not.
+    let is_clean = !text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\');
+    let parsed = Url::parse(text)
+        .ok()
+        .filter(|_| is_clean && text.contains("://"));
+    let Some(mut url) = parsed else {
         // It may hold anything, a token too.
         return refuse("…", "it is no URL such as https://api.acedata.cloud");
     };
@@ -212,6 +218,11 @@ mod tests {
     fn refused_base_urls() {
         for given in [
             "api.example.com",
+            "https:api.example.com",
+            "https:\\\\api.example.com",
+            "https://api.exam ple.com",
+            "https://api.example.com/v1\nhttps://other.example",
+            "https://\u{fffd}.example.com",
             "ftp://example.com",
             "https://",
             "file:///etc/passwd",

@@ -107,6 +107,7 @@ pub mod fuzzing;
 pub mod guide;
 mod handle;
 mod history;
+mod intent;
 #[cfg(feature = "mcp")]
 pub mod mcp;
 mod orphan;
@@ -131,6 +132,7 @@ pub use download::{Download, DownloadError, Downloaded, Progress};
 pub use error::{ApiError, DecodeError, Error, ErrorCode, Result, TransportError};
 pub use handle::{TaskHandle, Ticket};
 pub use history::History;
+pub use intent::{Intent, Prepared};
 pub use orphan::{Doubt, PendingSubmission, Search};
 pub use pace::{Pace, Schedule};
 pub use retry::RetryPolicy;
@@ -148,3 +150,8 @@ pub use {http, reqwest};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Compiles the example of the page on scaling out.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/scaling.md")]
+struct Scaling;

@@ -11,6 +11,7 @@ use memchr::memmem;
 use progenitor_client::{ClientHooks, ClientInfo, OperationInfo};
 use reqwest::{Request, Response};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
@@ -131,9 +132,15 @@ impl Answer {
         /// A shorter one, as tests have, may stand in any body by chance.
         const MIN_TOKEN: usize = 8;
         let token = token.expose_secret();
-        if token.len() >= MIN_TOKEN && memmem::find(&self.body, token.as_bytes()).is_some() {
+        if token.len() < MIN_TOKEN {
+            return self;
+        }
+        if memmem::find(&self.body, token.as_bytes()).is_some() {
             let text = String::from_utf8_lossy(&self.body);
             self.body = text.replace(token, "[token]").into();
+        }
+        if let Some(body) = without_escaped(&self.body, token) {
+            self.body = body.into();
         }
         self
     }
@@ -142,11 +149,42 @@ impl Answer {
         let mut response = http::Response::new(self.body);
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
-        if let Some(overflow) = self.overflow {
+        // An error says enough by its status and headers, and by how its body begins.
+        if let Some(overflow) = self.overflow.filter(|_| self.status.is_success()) {
             *response.status_mut() = Overflow::STATUS;
             response.extensions_mut().insert(overflow);
         }
         response.into()
+    }
+}
+
+/// The body without a token that JSON's escapes hide, like a slash as `\/`; `None` where it has
+/// none.
+fn without_escaped(body: &[u8], token: &str) -> Option<Vec<u8>> {
+    memchr::memchr(b'\\', body)?;
+    let mut json = serde_json::from_slice(body).ok()?;
+    cut(&mut json, token).then(|| serde_json::to_vec(&json).unwrap_or_default())
+}
+
+/// Cuts the token out of all texts; whether there was one.
+fn cut(json: &mut Value, token: &str) -> bool {
+    let is_in = |text: &String| text.contains(token);
+    match json {
+        Value::String(text) if is_in(text) => {
+            *text = text.replace(token, "[token]");
+            true
+        }
+        // What it is a name of is of no use to anybody.
+        Value::Object(map) if map.keys().any(is_in) => {
+            map.retain(|name, _| !is_in(name));
+            map.values_mut().for_each(|value| {
+                cut(value, token);
+            });
+            true
+        }
+        Value::Object(map) => map.values_mut().fold(false, |any, v| cut(v, token) || any),
+        Value::Array(list) => list.iter_mut().fold(false, |any, v| cut(v, token) || any),
+        _ => false,
     }
 }
 
@@ -180,7 +218,7 @@ fn end_of(outcome: &reqwest::Result<Answer>) -> Option<AttemptEnd> {
         Err(error) if error.is_connect() => Some(AttemptEnd::NoConnection),
         Err(_) => Some(AttemptEnd::Broken),
         // Nothing that is too large gets smaller by asking again.
-        Ok(answer) if answer.overflow.is_some() => None,
+        Ok(answer) if answer.overflow.is_some() && answer.status.is_success() => None,
         Ok(answer) if answer.status != StatusCode::OK => Some(AttemptEnd::Error(ApiError::read(
             answer.status,
             &answer.headers,
@@ -195,6 +233,7 @@ fn end_of(outcome: &reqwest::Result<Answer>) -> Option<AttemptEnd> {
 fn looks_readable(body: &[u8]) -> bool {
     let body = body.trim_ascii();
     (body.starts_with(b"{") || body == b"null")
+        && std::str::from_utf8(body).is_ok()
         && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
 }
 

@@ -13,6 +13,7 @@ use crate::{
     client::Luma,
     error::{ApiError, DecodeError, Error, ErrorCode, Result, read_failure},
     handle::TaskHandle,
+    intent::{Intent, Prepared},
     orphan::PendingSubmission,
     task::{Task, TaskId, has_text},
     wire::{AspectRatio, ErrorInfo, Number},
@@ -28,6 +29,12 @@ pub enum InvalidInput {
     /// The id of the video to extend is empty or white space.
     #[error("the video id is blank: extend takes the id of a finished video")]
     BlankVideoId,
+    /// The id of the video to extend has white space or control characters in it, as no id has.
+    #[error("the video id has spaces or control characters in it: is it the prompt?")]
+    MalformedVideoId,
+    /// The aspect ratio is empty or white space.
+    #[error("the aspect ratio is blank: give one such as 16:9, or none")]
+    BlankAspectRatio,
     /// A URL is no absolute http or https URL.
     #[error("{field} is no http or https URL: {url:?}")]
     Url {
@@ -126,6 +133,17 @@ macro_rules! submission {
                 })
             }
 
+            /// Checks the request and makes it ready to be sent, so that its [`Intent`] can be
+            /// stored before.
+            ///
+            /// # Errors
+            ///
+            /// [`InvalidInput`], the first thing that is wrong.
+            pub fn prepare(self) -> Result<Prepared, InvalidInput> {
+                let request = self.request()?;
+                Ok(Prepared::new(self.luma, request))
+            }
+
             /// Submits: one request, **billed once**, that returns as soon as the service has
             /// accepted it.
             ///
@@ -142,8 +160,7 @@ macro_rules! submission {
             /// [`Api`](Error::Api) and [`Transport`](Error::Transport) where the submit was not
             /// accepted; [`Unconfirmed`](Error::Unconfirmed) where it may have been.
             pub async fn submit(self) -> Result<TaskHandle> {
-                let request = self.request()?;
-                submit(self.luma, request).await
+                self.prepare()?.submit().await
             }
 
             /// Submits and holds the connection until the video is there, at most for `hold`.
@@ -219,8 +236,20 @@ fn check(request: &VideoRequest) -> Result<(), InvalidInput> {
     if !request.prompt.as_deref().is_some_and(is_visible) {
         return Err(InvalidInput::BlankPrompt);
     }
-    if request.video_id.is_some() && !has_text(&request.video_id) {
-        return Err(InvalidInput::BlankVideoId);
+    if let Some(id) = &request.video_id {
+        if id.trim().is_empty() {
+            return Err(InvalidInput::BlankVideoId);
+        }
+        if id.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(InvalidInput::MalformedVideoId);
+        }
+    }
+    if request
+        .aspect_ratio
+        .as_ref()
+        .is_some_and(|ratio| ratio.as_str().trim().is_empty())
+    {
+        return Err(InvalidInput::BlankAspectRatio);
     }
     for (field, url) in [
         ("start_image_url", &request.start_image_url),
@@ -269,10 +298,11 @@ pub(crate) fn shown(text: &str) -> String {
     }
 }
 
-async fn submit(luma: Luma, request: VideoRequest) -> Result<TaskHandle> {
-    let pending = PendingSubmission::new(luma.clone(), request);
+pub(crate) async fn submit(pending: PendingSubmission) -> Result<TaskHandle> {
+    let luma = pending.client().clone();
+    let _under_way = pending.begin();
     let id = match send(&luma, pending.request()).await {
-        Ok(result) => named(&result).ok_or_else(no_task_id),
+        Ok(result) => named(&result).ok_or_else(|| no_task_id(&result)),
         Err(Error::Api(error)) if !error.is_refusal() => {
             error.task_id.clone().ok_or(Error::Api(error))
         }
@@ -280,7 +310,7 @@ async fn submit(luma: Luma, request: VideoRequest) -> Result<TaskHandle> {
     };
     match id {
         Ok(id) => {
-            luma.core.accepted.claim(&id);
+            pending.claim(&id);
             Ok(TaskHandle::submitted_now(luma, id))
         }
         Err(error) => Err(refused_or_lost(error, pending)),
@@ -288,7 +318,8 @@ async fn submit(luma: Luma, request: VideoRequest) -> Result<TaskHandle> {
 }
 
 async fn submit_held(luma: Luma, request: VideoRequest, hold: Duration) -> Result<Task> {
-    let pending = PendingSubmission::new(luma.clone(), request);
+    let pending = PendingSubmission::new(luma.clone(), Intent::new(request));
+    let _under_way = pending.begin();
     // The service's own timeout, which says more, comes first.
     let patient = luma.with_limits(|limits| limits.timeout = limits.timeout.saturating_add(hold));
     let result = match send(&patient, pending.request()).await {
@@ -299,7 +330,7 @@ async fn submit_held(luma: Luma, request: VideoRequest, hold: Duration) -> Resul
         Ok(result) => {
             let id = named(&result);
             if let Some(id) = &id {
-                luma.core.accepted.claim(id);
+                pending.claim(id);
             }
             Ok(Task {
                 id: id.map(String::from),
@@ -330,7 +361,7 @@ fn accepted(mut result: VideoResult) -> Result<VideoResult> {
     let error =
         error.map(|info| ApiError::new(StatusCode::OK, Some(info), result.trace_id.as_deref()));
     if named(&result).is_none() && !has_text(&result.video_url) {
-        return Err(error.map_or_else(no_task_id, Error::from));
+        return Err(error.map_or_else(|| no_task_id(&result), Error::from));
     }
     if error.and_then(|error| error.code) == Some(ErrorCode::Timeout) {
         // The hold has ended, not the task.
@@ -358,8 +389,8 @@ fn named(result: &VideoResult) -> Option<TaskId> {
     result.task_id.as_deref()?.parse().ok()
 }
 
-fn no_task_id() -> Error {
-    DecodeError::new("it has no task_id", b"").into()
+fn no_task_id(result: &VideoResult) -> Error {
+    DecodeError::other("it has no task_id", result).into()
 }
 
 /// What is no clear no is unconfirmed.

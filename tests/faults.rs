@@ -73,7 +73,7 @@ const EXPECTED: &[Row] = {
         ("100 MB body", (Unsure("unreadable"), 1, 0), (Read::All("unreadable"), 1), "too large", (Read::All("too large"), 1)),
         ("100 MB body, accepted", (Unsure("unreadable"), 1, 1), (Read::All("unreadable"), 1), "too large", (Read::All("too large"), 1)),
         ("deeply nested JSON, accepted", (Unsure("unreadable"), 1, 1), (Read::All("unreadable"), 1), NOT_JSON, (Read::All("no video"), 1)),
-        ("invalid UTF-8, accepted", (Unsure("unreadable"), 1, 1), (Read::All("unreadable"), 1), NOT_JSON, (Read::All("no video"), 1)),
+        ("invalid UTF-8, accepted", (Unsure("unreadable"), 1, 1), (Read::All("unreadable"), 3), NOT_JSON, (Read::All("no video"), 1)),
         // The code counts, whatever the status.
         ("200 with code forbidden", (No("200 forbidden"), 1, 0), (Read::All("200 forbidden"), 1), NO_ID, (Read::All("no video"), 1)),
         ("200 with code api_error", (Unsure("200 api_error"), 1, 0), (Read::All("200 api_error"), 1), NO_ID, (Read::All("no video"), 1)),
@@ -86,6 +86,7 @@ const EXPECTED: &[Row] = {
         ("401 token_expired", (No("401 token_expired"), 1, 0), (Read::All("401 token_expired"), 1), NO_ID, (Read::All("HTTP 401"), 1)),
         ("401 no_token", (No("401 no_token"), 1, 0), (Read::All("401 no_token"), 1), NO_ID, (Read::All("HTTP 401"), 1)),
         ("401 that quotes the token", (No("HTTP 401"), 1, 0), (Read::All("HTTP 401"), 1), NO_ID, (Read::All("HTTP 401"), 1)),
+        ("401 that quotes the token, escaped", (No("HTTP 401"), 1, 0), (Read::All("HTTP 401"), 1), NO_ID, (Read::All("HTTP 401"), 1)),
         ("402 payment_required", (No("402 payment_required"), 1, 0), (Read::All("402 payment_required"), 1), NO_ID, (Read::All("HTTP 402"), 1)),
         ("402 without a code", (No("HTTP 402"), 1, 0), (Read::All("HTTP 402"), 1), NOT_JSON, (Read::All("HTTP 402"), 1)),
         ("403 forbidden", (No("403 forbidden"), 1, 0), (Read::All("403 forbidden"), 1), NO_ID, (Read::All("expired"), 1)),

@@ -161,6 +161,11 @@ pub fn cases() -> Vec<Case> {
             401,
             &format!(r#"{{"error":"bad token {TOKEN}"}}"#),
         ),
+        Case::status(
+            "401 that quotes the token, escaped",
+            401,
+            &format!(r#"{{"error":"bad token {}"}}"#, escaped(TOKEN)),
+        ),
         Case::code("402 payment_required", 402, "payment_required"),
         Case::status("402 without a code", 402, ""),
         Case::code("403 forbidden", 403, "forbidden"),
@@ -210,4 +215,10 @@ pub fn cases() -> Vec<Case> {
         Case::new("307 elsewhere", Strike::Redirect(307)),
         Case::new("308 elsewhere", Strike::Redirect(308)),
     ]
+}
+
+/// A text as JSON may spell it.
+pub fn escaped(text: &str) -> String {
+    let units = text.encode_utf16();
+    units.map(|unit| format!("\\u{unit:04x}")).collect()
 }

@@ -259,7 +259,9 @@ impl Body {
         match self {
             // Only who was sent the token can quote it.
             Self::Text(text) if operation == Operation::Download => {
-                text.replace(TOKEN, "of yours").into_bytes()
+                let text = text.replace(TOKEN, "of yours");
+                text.replace(&cases::escaped(TOKEN), "of yours")
+                    .into_bytes()
             }
             Self::Text(text) => text.clone().into_bytes(),
             Self::Bytes(bytes) => bytes.clone(),
