@@ -1,13 +1,13 @@
 //! The client in programs that have no async runtime.
 
-use std::{
-    io,
-    sync::LazyLock,
-};
+use std::{io, sync::LazyLock};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::{config::ConfigError, error::{Error, Result}};
+use crate::{
+    config::ConfigError,
+    error::{Error, Result},
+};
 
 /// One thread that drives connections and waits, also while nobody blocks.
 static RUNTIME: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
@@ -46,6 +46,8 @@ where
     if Handle::try_current().is_ok() {
         return Err(ConfigError::InsideRuntime.into());
     }
-    let runtime = RUNTIME.as_ref().map_err(|error| ConfigError::Runtime(error.to_string()))?;
+    let runtime = RUNTIME
+        .as_ref()
+        .map_err(|error| ConfigError::Runtime(error.to_string()))?;
     Ok(runtime.block_on(call.into_future())?)
 }

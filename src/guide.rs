@@ -6,5 +6,8 @@ pub mod states {}
 #[doc = include_str!("../docs/costs.md")]
 pub mod costs {}
 
+#[doc = include_str!("../docs/scaling.md")]
+pub mod scaling {}
+
 #[doc = include_str!("../docs/mcp.md")]
 pub mod mcp {}

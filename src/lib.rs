@@ -150,8 +150,3 @@ pub use {http, reqwest};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
-
-/// Compiles the example of the page on scaling out.
-#[cfg(doctest)]
-#[doc = include_str!("../docs/scaling.md")]
-struct Scaling;

@@ -1,6 +1,5 @@
 //! Calls in programs without a runtime, and the refusal inside one.
 
-
 use std::{thread, time::Duration};
 
 use luma_client::{ConfigError, Error, Luma, Pace, WaitError, block_on, simulator::Simulator};
@@ -37,7 +36,8 @@ fn threads_that_block_share_their_lookups() {
     let tasks: Vec<_> = tasks.collect();
     thread::scope(|scope| {
         for task in &tasks {
-            scope.spawn(|| block_on(task.wait().pace(Pace::fixed(Duration::from_secs(1)))).unwrap());
+            scope
+                .spawn(|| block_on(task.wait().pace(Pace::fixed(Duration::from_secs(1)))).unwrap());
         }
     });
     let lookups = service.stats().lookups;
