@@ -38,7 +38,8 @@
 //!     .submit()
 //!     .await?
 //!     .await?;
-//! let second = luma.extend(&first, "It walks into the wood").submit().await?.await?;
+//! let task = luma.extend(&first, "It walks into the wood").submit().await?;
+//! let second = task.await?;
 //! println!("{:?} x {:?} pixels", second.width(), second.height());
 //! # Ok(()) }
 //! ```
