@@ -39,6 +39,12 @@ pub enum ConfigError {
     /// The HTTP client could not be set up.
     #[error("the HTTP client could not be set up: {0}")]
     Http(String),
+    /// A call would block a thread of an async runtime. Nothing was sent.
+    #[error("this blocks, and the thread belongs to an async runtime: .await the call there")]
+    InsideRuntime,
+    /// The runtime of blocking calls could not be set up.
+    #[error("the runtime of blocking calls could not be set up: {0}")]
+    Runtime(String),
 }
 
 /// Reads a variable of the environment. One that is no Unicode is not unset: what cannot be read in
