@@ -28,7 +28,7 @@ Exit codes:
   2    usage or bad input; nothing was sent
   3    the API, the network or a file failed
   4    a deadline passed, or the task has not ended yet
-  130  interrupted by Ctrl-C
+  130  interrupted by Ctrl-C or SIGTERM
 Where tasks end differently, 3 counts before 4, and 4 before 1.
 
 Examples:

@@ -105,7 +105,7 @@ pub async fn run(
     let handle = match answer(context, &interrupts, submit).await? {
         Ok(handle) => handle,
         Err(Error::Unconfirmed { pending, source }) if options.find_lost => {
-            find(context, &pending, *source).await?
+            find(context, &interrupts, &pending, *source).await?
         }
         Err(error) => return Err(explained(context, error)),
     };
@@ -208,6 +208,7 @@ fn look_yourself(context: &Context<'_>, pending: &PendingSubmission) -> String {
 /// Looks for the task of a submit whose answer was lost.
 async fn find(
     context: &Context<'_>,
+    interrupts: &Interrupts,
     pending: &PendingSubmission,
     lost: Error,
 ) -> Result<TaskHandle, Failure> {
@@ -216,22 +217,28 @@ async fn find(
     context.output.note(&format!(
         "The answer to the submit was lost ({message}): looking for its task."
     ));
-    let doubt = match pending.find().await {
-        Ok(Search::Found(handle)) => return Ok(handle),
-        Ok(Search::NotThere) => {
+    let found = tokio::select! {
+        biased;
+        () = interrupts.first.cancelled() => None,
+        found = pending.find() => Some(found),
+    };
+    let (kind, doubt) = match found.transpose() {
+        Ok(None) => (Kind::Interrupted, "the search was interrupted".to_owned()),
+        Ok(Some(Search::Found(handle))) => return Ok(handle),
+        Ok(Some(Search::NotThere)) => {
             return Err(Failure {
                 message: format!("{message}; it was not accepted"),
                 ..failure
             }
             .hint("Nothing was billed: it is safe to submit again."));
         }
-        Ok(Search::CannotTell(doubt)) => doubt.to_string(),
-        Ok(_) => Doubt::NoHistory.to_string(),
-        Err(error) => error.to_string(),
+        Ok(Some(Search::CannotTell(doubt))) => (Kind::Unconfirmed, doubt.to_string()),
+        Ok(Some(_)) => (Kind::Unconfirmed, Doubt::NoHistory.to_string()),
+        Err(error) => (Kind::Unconfirmed, error.to_string()),
     };
     let message = format!("{message}; the video may have been accepted and billed: {doubt}");
     Err(Failure {
-        kind: Kind::Unconfirmed,
+        kind,
         message,
         ..failure
     }
