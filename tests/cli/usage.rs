@@ -143,6 +143,8 @@ async fn without_a_token_there_is_a_way_out() {
     let run = luma(&["generate", "A fox"]).await.exits(2);
     run.complains("Set ACEDATACLOUD_API_TOKEN")
         .complains("--simulate");
+    let run = luma(&["--token", " ", "history"]).await.exits(2);
+    run.complains("the API token is blank\nSet ACEDATACLOUD_API_TOKEN, or --token");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod failure;
 mod fault;
 mod follow;
 mod generate;
+mod hint;
 mod history;
 mod interrupt;
 mod logging;

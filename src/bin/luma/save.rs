@@ -9,6 +9,7 @@ use luma_client::{DownloadError, TaskId, Video};
 
 use crate::{
     failure::{Failure, Kind, with_cause},
+    hint::retry,
     view::FileView,
 };
 
@@ -152,7 +153,10 @@ impl From<DownloadError> for Failure {
             DownloadError::Transport(_) => Kind::Network,
             _ => Kind::Download,
         };
-        Self::new(kind, with_cause(&error))
+        Self {
+            hint: error.retry_after().map(retry),
+            ..Self::new(kind, with_cause(&error))
+        }
     }
 }
 
