@@ -136,6 +136,7 @@ async fn a_file_is_decided_before_anything_is_paid_for() {
         ("none/new.mp4", "there is no such folder"),
         ("..", "is no name for a file"),
         (".", "is no name for a file"),
+        ("-", "are not written to standard output"),
     ] {
         let run = stage.luma(&["generate", "A fox", "-o", file]).await;
         run.exits(2).complains(complaint);
@@ -147,6 +148,22 @@ async fn a_file_is_decided_before_anything_is_paid_for() {
     arguments.extend(QUICK);
     stage.luma(&arguments).await.exits(0);
     assert_ne!(stage.file("there.mp4").as_deref(), Some(&b"mine"[..]));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_that_leads_nowhere_is_there() {
+    let stage = Stage::new(AT_ONCE).await;
+    std::os::unix::fs::symlink("nowhere", stage.folder.path().join("fox.mp4")).expect("a link");
+    let arguments = [&["generate", "A fox", "-o", "fox.mp4"], &QUICK[..]].concat();
+    let run = stage.luma(&arguments).await.exits(2);
+    run.complains("fox.mp4 is there already");
+    assert_eq!(stage.simulator.stats().requests(), 0);
+    stage
+        .luma(&[&arguments, &["--overwrite"][..]].concat())
+        .await
+        .exits(0);
+    assert_eq!(stage.files(), ["fox.mp4"]);
 }
 
 #[tokio::test]
