@@ -138,6 +138,18 @@ async fn mistakes_are_2_and_nothing_is_sent() {
     assert_eq!(stage.files(), [""; 0]);
 }
 
+/// Standard output is the protocol's.
+#[cfg(feature = "mcp-server")]
+#[tokio::test]
+async fn a_server_that_cannot_start_leaves_standard_output_alone() {
+    for arguments in [&["mcp"][..], &["mcp", "--http", "127.0.0.1:0"]] {
+        let nonsense = ["--json", "--token", "any", "--base-url", "nonsense"];
+        let run = luma(&[&nonsense, arguments].concat()).await.exits(2);
+        assert_eq!(run.stdout, "", "{run:?}");
+        run.complains("cannot be used: it is no URL such as");
+    }
+}
+
 #[tokio::test]
 async fn without_a_token_there_is_a_way_out() {
     let run = luma(&["generate", "A fox"]).await.exits(2);

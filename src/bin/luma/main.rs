@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(exit) => return exit.into(),
     };
-    let output = Output::new(&cli.globals);
+    let output = Output::new(&cli.globals, cli.command.serves());
     logging::start(cli.globals.verbose, cli.command.serves());
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,

@@ -18,14 +18,15 @@ pub struct Output {
 }
 
 impl Output {
-    pub fn new(globals: &Globals) -> Self {
+    /// What `serves` others has standard output for its protocol alone, also with `--json`.
+    pub fn new(globals: &Globals, serves: bool) -> Self {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         if globals.no_color || no_color {
             console::set_colors_enabled(false);
             console::set_colors_enabled_stderr(false);
         }
         Self {
-            json: globals.json,
+            json: globals.json && !serves,
             verbose: globals.verbose > 0,
         }
     }
