@@ -138,6 +138,32 @@ async fn mistakes_are_2_and_nothing_is_sent() {
     assert_eq!(stage.files(), [""; 0]);
 }
 
+#[tokio::test]
+async fn a_mistake_is_whole_in_the_document() {
+    for (arguments, expected) in [
+        (
+            &["generate"][..],
+            "the following required arguments were not provided: <PROMPT>",
+        ),
+        (
+            &["tools", "--format", "mpx"],
+            "invalid value 'mpx' for '--format <FORMAT>' [possible values: mcp, openai-chat, \
+             openai-responses, anthropic, gemini]",
+        ),
+        (
+            &["generate", "A fox", "--loo"],
+            "unexpected argument '--loo' found tip: a similar argument exists: '--loop'",
+        ),
+        (
+            &["history", "--limit", "0"],
+            "invalid value '0' for '--limit <TASKS>': 0 is not in 1..=4294967295",
+        ),
+    ] {
+        let run = luma(&[&["--json"], arguments].concat()).await.exits(2);
+        assert_eq!(run.json()["error"]["message"], expected);
+    }
+}
+
 /// Standard output is the protocol's.
 #[cfg(feature = "mcp-server")]
 #[tokio::test]

@@ -152,10 +152,14 @@ pub fn print_document(document: &impl Serialize) {
     }
 }
 
-/// A reader that has gone, like `head`, is no failure. A full disk is: the result is lost.
 fn print(bytes: &[u8]) {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+    printed(stdout.write_all(bytes).and_then(|()| stdout.flush()));
+}
+
+/// A reader that has gone, like `head`, is no failure. A full disk is: the result is lost.
+pub fn printed(result: io::Result<()>) {
+    match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             complain(&format!("error: the result cannot be printed: {error}\n"));
             std::process::exit(Exit::Service.code().into());
