@@ -106,6 +106,10 @@ async fn mistakes_are_2_and_nothing_is_sent() {
             "600 is no HTTP status",
         ),
         (
+            &["simulate", "--fault", "lookup:429=abc"],
+            "\"abc\" is no whole number of seconds",
+        ),
+        (
             &["simulate", "--duration", "3m..1m"],
             "the shortest comes first",
         ),
