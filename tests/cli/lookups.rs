@@ -215,6 +215,9 @@ async fn history_lists_the_newest_first() {
         .json();
     assert_eq!(document["tasks"].as_array().map(Vec::len), Some(2));
     assert_eq!(document["tasks"][0]["task_id"], open);
+    let range = ["history", "--since", "1h", "--until", "2h"];
+    let run = stage.luma(&range).await.exits(2);
+    run.complains("--since is later than --until");
     for arguments in [["--since", "2100-01-01"], ["--until", "1h"]] {
         let run = stage
             .luma(&["--json", "history", arguments[0], arguments[1]])
