@@ -9,6 +9,8 @@ use secrecy::ExposeSecret;
 use secrecy::SecretString;
 use url::Url;
 
+#[cfg(feature = "mcp")]
+use crate::coalesce::Coalescer;
 use crate::{
     api::{
         self,
@@ -51,6 +53,8 @@ pub(crate) struct Core {
     pub(crate) media: reqwest::Client,
     pub(crate) hub: Hub,
     pub(crate) accepted: Accepted,
+    #[cfg(feature = "mcp")]
+    pub(crate) coalescer: Coalescer,
 }
 
 impl fmt::Debug for Luma {
@@ -138,6 +142,8 @@ impl Luma {
                 media: core.media.clone(),
                 hub: core.hub.clone(),
                 accepted: core.accepted.clone(),
+                #[cfg(feature = "mcp")]
+                coalescer: core.coalescer.clone(),
             }),
         }
     }
@@ -160,6 +166,7 @@ impl Luma {
                 media: core.media.clone(),
                 // Ids are unique across accounts.
                 accepted: core.accepted.clone(),
+                coalescer: Coalescer::default(),
                 api,
             }),
         })
@@ -175,6 +182,13 @@ impl Luma {
 
     pub(crate) async fn retrieve(&self, id: &TaskId) -> Result<Task> {
         retrieve(&self.core.api, id).await
+    }
+
+    /// Retrieves one task. Calls at the same time share their requests.
+    #[cfg(feature = "mcp")]
+    pub(crate) async fn retrieve_in_company(&self, id: &TaskId) -> Result<Task> {
+        let Core { api, coalescer, .. } = &*self.core;
+        coalescer.get(api, id, retrieve(api, id)).await
     }
 
     pub(crate) async fn retrieve_batch(&self, ids: &[TaskId]) -> Result<TaskBatch> {
@@ -442,6 +456,8 @@ impl LumaBuilder {
                 media,
                 hub,
                 accepted: Accepted::default(),
+                #[cfg(feature = "mcp")]
+                coalescer: Coalescer::default(),
             }),
         })
     }

@@ -26,6 +26,8 @@ extern crate self as luma_client;
 
 pub mod api;
 mod client;
+#[cfg(feature = "mcp")]
+mod coalesce;
 mod config;
 mod download;
 mod error;
