@@ -17,7 +17,7 @@ use crate::{
         types::{TaskAction, TaskBatch, TaskQuery},
     },
     config::{self, ConfigError},
-    download::{self, media_client},
+    download::{self, Media},
     error::{ApiError, DecodeError, Error, Result, read_failure},
     handle::TaskHandle,
     orphan::Accepted,
@@ -50,7 +50,7 @@ pub struct Luma {
 pub(crate) struct Core {
     pub(crate) api: api::Client,
     /// For downloads: another client, so that nothing of the API's ever goes to another host.
-    pub(crate) media: reqwest::Client,
+    pub(crate) media: Media,
     pub(crate) hub: Hub,
     pub(crate) accepted: Accepted,
     #[cfg(feature = "mcp")]
@@ -444,11 +444,8 @@ impl LumaBuilder {
             },
         };
         let api = api::Client::new_with_client(config::stem(&base_url), http, transport);
-        let media = media_client(
-            &base_url,
-            connect,
-            self.read_timeout.unwrap_or(download::READ_TIMEOUT),
-        )?;
+        let read_timeout = self.read_timeout.unwrap_or(download::READ_TIMEOUT);
+        let media = Media::new(base_url, connect, read_timeout);
         let hub = Hub::new(api.clone());
         Ok(Luma {
             core: Arc::new(Core {

@@ -11,6 +11,7 @@ use crate::{
         types::{VideoAction, VideoRequest, VideoResult},
     },
     client::Luma,
+    download::Media,
     error::{ApiError, DecodeError, Error, ErrorCode, Result, read_failure},
     handle::TaskHandle,
     orphan::PendingSubmission,
@@ -383,7 +384,7 @@ pub struct Video {
     url: String,
     result: VideoResult,
     /// For downloads; a video read from a snapshot of a task has none.
-    pub(crate) media: Option<reqwest::Client>,
+    pub(crate) media: Option<Media>,
 }
 
 impl Video {
@@ -399,7 +400,7 @@ impl Video {
         })
     }
 
-    pub(crate) fn with_client(mut self, media: reqwest::Client) -> Self {
+    pub(crate) fn with_media(mut self, media: Media) -> Self {
         self.media = Some(media);
         self
     }

@@ -430,7 +430,7 @@ impl Begun {
         let task = self.membership.id().clone();
         match end {
             End::Task(report) => match (report.video(), report.failure()) {
-                (Some(video), _) => Ok(video.with_client(self.luma.core.media.clone())),
+                (Some(video), _) => Ok(video.with_media(self.luma.core.media.clone())),
                 (None, Some(reason)) => Err(WaitError::Failed { task, reason }),
                 (None, None) => Err(WaitError::NotFound { task }),
             },

@@ -73,16 +73,24 @@ async fn main() -> Result<()> {
     let python = peers.as_ref().map(|bin| bin.join("python"));
     let server = peers.as_ref().map(|bin| bin.join("mcp-luma"));
 
+    let only = |part: &str| has(part) || !(has("waits") || has("server"));
     println!("{}", figures::HEAD);
-    for row in waits::measure(scale, python.as_deref()).await? {
-        println!("{row}");
+    if only("waits") {
+        for row in waits::measure(scale, python.as_deref()).await? {
+            println!("{row}");
+        }
+    }
+    if !only("server") {
+        return Ok(());
     }
     let Some(luma) = option_env!("CARGO_BIN_EXE_luma") else {
         println!("\nThe server is measured with the features cli and mcp-server.");
         return Ok(());
     };
-    for row in server::measure(scale, Path::new(luma), server.as_deref()).await? {
+    let (rows, driver) = server::measure(scale, Path::new(luma), server.as_deref()).await?;
+    for row in rows {
         println!("{row}");
     }
+    println!("\nThe program that called the servers took {driver:.2} of a core at most.");
     Ok(())
 }

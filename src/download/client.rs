@@ -1,6 +1,9 @@
 //! The HTTP client for files: no token, careful with redirects.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use reqwest::redirect::Policy;
 use url::Url;
@@ -15,8 +18,42 @@ pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many redirects are followed.
 const MAX_REDIRECTS: usize = 5;
 
+/// The client for files of one [`Luma`](crate::Luma) and its clones. It is built when it is needed:
+/// to load the root certificates of the system takes most of the time that a start takes.
+#[derive(Clone, Debug)]
+pub(crate) struct Media(Arc<Lazy>);
+
+#[derive(Debug)]
+struct Lazy {
+    client: OnceLock<reqwest::Client>,
+    near: Url,
+    connect_timeout: Duration,
+    read_timeout: Duration,
+}
+
+impl Media {
+    pub(crate) fn new(near: Url, connect_timeout: Duration, read_timeout: Duration) -> Self {
+        Self(Arc::new(Lazy {
+            client: OnceLock::new(),
+            near,
+            connect_timeout,
+            read_timeout,
+        }))
+    }
+
+    pub(crate) fn client(&self) -> Result<reqwest::Client, ConfigError> {
+        let lazy = &*self.0;
+        if let Some(client) = lazy.client.get() {
+            return Ok(client.clone());
+        }
+        let client = media_client(&lazy.near, lazy.connect_timeout, lazy.read_timeout)?;
+        // Of two that are built at the same time one stays.
+        Ok(lazy.client.get_or_init(|| client).clone())
+    }
+}
+
 /// A client for files. `near` is where they are, or the service that tells where.
-pub(crate) fn media_client(
+pub(super) fn media_client(
     near: &Url,
     connect_timeout: Duration,
     read_timeout: Duration,

@@ -19,7 +19,8 @@ use std::{
 
 use url::Url;
 
-pub(crate) use client::{READ_TIMEOUT, media_client};
+use client::media_client;
+pub(crate) use client::{Media, READ_TIMEOUT};
 pub use error::DownloadError;
 use partial::Partial;
 use plan::Kind;
@@ -93,7 +94,7 @@ impl Video {
 #[must_use = "a download does nothing before it is awaited"]
 pub struct Download<'a> {
     url: Option<String>,
-    client: Option<reqwest::Client>,
+    media: Option<Media>,
     kind: Kind,
     target: PathBuf,
     overwrite: bool,
@@ -151,7 +152,7 @@ impl<'a> Download<'a> {
         let url = url.map(str::trim).filter(|url| !url.is_empty());
         Self {
             url: url.map(str::to_owned),
-            client: video.media.clone(),
+            media: video.media.clone(),
             kind,
             target: target.to_owned(),
             overwrite: false,
@@ -189,7 +190,7 @@ impl<'a> Download<'a> {
     pub fn on_progress<'b>(self, callback: impl FnMut(Progress) + Send + 'b) -> Download<'b> {
         Download {
             url: self.url,
-            client: self.client,
+            media: self.media,
             kind: self.kind,
             target: self.target,
             overwrite: self.overwrite,
@@ -211,8 +212,8 @@ impl<'a> Download<'a> {
         } = self;
         let url = file_url(self.url.as_deref())?;
         target::check(&target, overwrite).await?;
-        let client = match self.client {
-            Some(client) => client,
+        let client = match self.media {
+            Some(media) => media.client()?,
             None => media_client(&url, LumaBuilder::CONNECT_TIMEOUT, READ_TIMEOUT)?,
         };
         let opened = Partial::open(&target, &url).await;
