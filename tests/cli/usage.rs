@@ -73,6 +73,7 @@ async fn mistakes_are_2_and_nothing_is_sent() {
         (&["generate", "A fox", "another"], "unexpected argument"),
         (&["extend", "video-1"], "<PROMPT>"),
         (&["extend", " ", "More"], "the video id is blank"),
+        (&["extend", "More of it", "video-1"], "is it the prompt?"),
         (
             &["extend", "ftp://example.com/1.mp4", "More"],
             "video_url is no http",
