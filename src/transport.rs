@@ -169,23 +169,26 @@ fn without_escaped(body: &[u8], token: &str) -> Option<Vec<u8>> {
 /// Cuts the token out of all texts; whether there was one.
 fn cut(json: &mut Value, token: &str) -> bool {
     let is_in = |text: &String| text.contains(token);
+    let mut was_in = false;
     match json {
         Value::String(text) if is_in(text) => {
             *text = text.replace(token, "[token]");
-            true
+            was_in = true;
         }
-        // What it is a name of is of no use to anybody.
-        Value::Object(map) if map.keys().any(is_in) => {
+        Value::Object(map) => {
+            let fields = map.len();
+            // What it is a name of is of no use to anybody.
             map.retain(|name, _| !is_in(name));
-            map.values_mut().for_each(|value| {
-                cut(value, token);
-            });
-            true
+            was_in = map.len() < fields;
+            map.values_mut()
+                .for_each(|value| was_in |= cut(value, token));
         }
-        Value::Object(map) => map.values_mut().fold(false, |any, v| cut(v, token) || any),
-        Value::Array(list) => list.iter_mut().fold(false, |any, v| cut(v, token) || any),
-        _ => false,
+        Value::Array(list) => list
+            .iter_mut()
+            .for_each(|value| was_in |= cut(value, token)),
+        _ => {}
     }
+    was_in
 }
 
 /// Sends once and reads the whole body, so that a cut in the middle of it counts as this attempt's.
