@@ -10,6 +10,8 @@ use secrecy::SecretString;
 use serde::Serialize;
 use url::Url;
 
+#[cfg(feature = "mcp")]
+use crate::coalesce::Coalescer;
 use crate::{
     api::{
         self,
@@ -52,6 +54,8 @@ pub(crate) struct Core {
     pub(crate) media: Media,
     pub(crate) hub: Hub,
     pub(crate) accepted: Accepted,
+    #[cfg(feature = "mcp")]
+    pub(crate) coalescer: Coalescer,
 }
 
 impl fmt::Debug for Luma {
@@ -140,6 +144,8 @@ impl Luma {
                 media: core.media.clone(),
                 hub: core.hub.clone(),
                 accepted: core.accepted.clone(),
+                #[cfg(feature = "mcp")]
+                coalescer: core.coalescer.clone(),
             }),
         }
     }
@@ -162,6 +168,7 @@ impl Luma {
                 media: core.media.clone(),
                 // Ids are unique across accounts.
                 accepted: core.accepted.clone(),
+                coalescer: Coalescer::default(),
                 api,
             }),
         })
@@ -177,6 +184,13 @@ impl Luma {
 
     pub(crate) async fn retrieve(&self, id: &TaskId) -> Result<Task> {
         retrieve(&self.core.api, id).await
+    }
+
+    /// Retrieves one task. Calls at the same time share their requests.
+    #[cfg(feature = "mcp")]
+    pub(crate) async fn retrieve_in_company(&self, id: &TaskId) -> Result<Task> {
+        let Core { api, coalescer, .. } = &*self.core;
+        coalescer.get(api, id, retrieve(api, id)).await
     }
 
     pub(crate) async fn retrieve_batch(&self, ids: &[TaskId]) -> Result<TaskBatch> {
@@ -485,6 +499,8 @@ impl LumaBuilder {
                 media,
                 hub,
                 accepted: Accepted::default(),
+                #[cfg(feature = "mcp")]
+                coalescer: Coalescer::default(),
             }),
         })
     }

@@ -98,6 +98,8 @@ pub mod api;
 #[cfg(feature = "blocking")]
 mod blocking;
 mod client;
+#[cfg(feature = "mcp")]
+mod coalesce;
 mod config;
 mod download;
 mod error;

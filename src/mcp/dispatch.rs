@@ -170,8 +170,8 @@ async fn search(
 async fn get_task(luma: &Luma, id: TaskId, context: &Context) -> Outcome {
     let begin = Instant::now();
     let cancelled = || lost(&id, advice::cancelled(Stage::Lookup));
-    let handle = luma.task(id.clone());
-    let task = match context.cancel.run_until_cancelled(handle.get()).await {
+    let lookup = luma.retrieve_in_company(&id);
+    let task = match context.cancel.run_until_cancelled(lookup).await {
         Some(Ok(task)) => task,
         Some(Err(error)) => return lost(&id, advice::explain(&error, Stage::Lookup)),
         None => return cancelled(),

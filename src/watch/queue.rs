@@ -60,15 +60,16 @@ impl Queue {
     }
 
     /// What is due waits until its batch is full or a slack in it is used up, but only where
-    /// company is on its way. Looks at one batch at most.
-    pub(super) fn departure(&self, now: Instant) -> Departure {
+    /// company is on its way. Where enough is under way (`crowded`) it waits as long as it can, so
+    /// that few connections do. Looks at one batch at most.
+    pub(super) fn departure(&self, now: Instant, crowded: bool) -> Departure {
         let Some(first) = self.first() else {
             return Departure::Never;
         };
         if first > now {
             return Departure::At(first);
         }
-        let (mut last, mut latest) = (first, None);
+        let (mut last, mut latest) = (first, None::<Instant>);
         for ((time, _), item) in self.0.iter().take(MAX_BATCH) {
             if latest.is_some_and(|latest| *time > latest) {
                 break;
@@ -77,8 +78,9 @@ impl Queue {
             latest = Some(latest.map_or(item.latest, |latest| item.latest.min(latest)));
             last = *time;
         }
-        match last > now {
-            true => Departure::At(last),
+        let leaves = latest.filter(|_| crowded).unwrap_or(last);
+        match leaves > now {
+            true => Departure::At(leaves),
             false => Departure::Now,
         }
     }
@@ -162,7 +164,32 @@ mod tests {
                 Departure::Now,
             ),
         ] {
-            assert_eq!(queue(now, &items).departure(now), expected, "{what}");
+            assert_eq!(queue(now, &items).departure(now, false), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn departures_where_enough_is_under_way() {
+        let now = Instant::now();
+        let at = |ms| Departure::At(now + Duration::from_millis(ms));
+        for (what, items, expected) in [
+            ("nothing", vec![], Departure::Never),
+            ("nothing due", vec![(70, 9, false)], at(70)),
+            ("no company", vec![(0, 500, false)], at(500)),
+            ("full", vec![(0, 500, false); MAX_BATCH], at(500)),
+            (
+                "no slack",
+                vec![(0, 0, false), (1, 9, false)],
+                Departure::Now,
+            ),
+            (
+                "the least slack",
+                vec![(0, 500, false), (90, 10, false)],
+                at(100),
+            ),
+            ("alone", vec![(0, 500, true)], Departure::Now),
+        ] {
+            assert_eq!(queue(now, &items).departure(now, true), expected, "{what}");
         }
     }
 
@@ -177,7 +204,7 @@ mod tests {
         assert_eq!(rest, ["t50", "t51"]);
         assert_eq!(queue.take(now), []);
         assert_eq!(
-            queue.departure(now),
+            queue.departure(now, false),
             Departure::At(now + Duration::from_millis(1))
         );
     }
@@ -199,6 +226,6 @@ mod tests {
         let mut queue = Queue::default();
         let id: TaskId = "a".parse().expect("an id");
         queue.insert(now, 0, id, Duration::MAX, false);
-        assert_eq!(queue.departure(now), Departure::Now);
+        assert_eq!(queue.departure(now, false), Departure::Now);
     }
 }

@@ -21,6 +21,8 @@ use crate::{
 
 /// How many lookups a driver has under way at once.
 pub(crate) const MAX_IN_FLIGHT: usize = 8;
+/// How many, as long as what is due has time left: each may need a connection of its own.
+pub(crate) const FEW_IN_FLIGHT: usize = 2;
 /// By how much intervals are stretched at most, at random.
 const JITTER: f64 = 0.1;
 /// How many tasks without waits are kept, and for how long: for a wait that is dropped and begun
@@ -294,7 +296,8 @@ impl State {
             plan.next = self.queue.first().map(|first| first.max(hold));
         } else {
             while self.in_flight < MAX_IN_FLIGHT {
-                match self.queue.departure(now) {
+                let crowded = self.in_flight >= FEW_IN_FLIGHT;
+                match self.queue.departure(now, crowded) {
                     Departure::Never => break,
                     Departure::At(time) => {
                         plan.next = Some(time);

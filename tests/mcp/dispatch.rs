@@ -492,3 +492,30 @@ fn a_call_can_be_spawned() {
     let context = Context::new();
     sendable(&mcp::call(&luma, GET, json!({}), &context));
 }
+
+#[tokio::test]
+async fn lookups_at_the_same_time_share_requests() {
+    let simulator = simulator(AT_ONCE).await;
+    let luma = client(&simulator);
+    let mut ids = vec!["nobody-knows-it".to_owned()];
+    for _ in 0..50 {
+        ids.push(submitted(&luma).await);
+    }
+    let before = simulator.stats();
+    let outcomes = futures::future::join_all(ids.iter().map(|id| looked_up(&luma, id))).await;
+    for (id, outcome) in ids.iter().zip(outcomes) {
+        let result = result(&outcome);
+        assert_eq!(result["task_id"], **id);
+        match outcome.is_error {
+            true => assert_eq!(
+                (&**id, text_of(&result["error"]["code"])),
+                (&*ids[0], "not_found")
+            ),
+            false => assert_eq!(result["state"], "completed"),
+        }
+    }
+    let after = simulator.stats();
+    // The first goes alone, and so does what no batch brings. More only where the machine is slow.
+    let requests = after.lookups - before.lookups;
+    assert!((2..20).contains(&requests), "{requests} requests");
+}

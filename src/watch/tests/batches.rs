@@ -44,6 +44,29 @@ async fn fifty_ids_a_request_and_so_many_requests_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn while_there_is_time_few_requests_are_under_way() {
+    for (latency, most) in [(20, FEW_IN_FLIGHT), (200, MAX_IN_FLIGHT)] {
+        let service = Service::new(|ask| match ask.number {
+            0..20 => ask.all(running),
+            _ => ask.all(done),
+        })
+        .latency(Duration::from_millis(latency));
+        let luma = service.client();
+        let tasks: Vec<_> = ids(1_000)
+            .into_iter()
+            .map(|id| submitted(&luma, id))
+            .collect();
+        let waits: Vec<_> = tasks.iter().map(|task| spawn(task, every(3))).collect();
+        for end in join_all(waits).await {
+            end.unwrap().unwrap();
+        }
+        assert_eq!(service.sizes(), [50; 40], "{latency} ms");
+        let under_way = service.0.lock().unwrap().most_under_way;
+        assert_eq!(under_way, most, "{latency} ms");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn waits_on_one_id_share_one_lookup() {
     let service = Service::new(|ask| match ask.number {
         0 => ask.all(running),

@@ -25,7 +25,7 @@ use tokio::{
 
 use super::{
     Hub, Lookup,
-    state::{MAX_IN_FLIGHT, MAX_KEPT},
+    state::{FEW_IN_FLIGHT, MAX_IN_FLIGHT, MAX_KEPT},
 };
 use crate::{
     CancellationToken, Luma, Pace, Schedule, Task, TaskHandle, TaskId, TaskState, Ticket, Video,
@@ -91,6 +91,7 @@ impl Service {
                 media: core.media.clone(),
                 hub,
                 accepted: core.accepted.clone(),
+                coalescer: core.coalescer.clone(),
             }),
         }
     }
