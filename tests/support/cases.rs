@@ -20,9 +20,9 @@ pub struct Case {
     pub is_silent: bool,
     /// Whether an answer is cut in the middle.
     pub is_cut: bool,
-    /// How long the next request has to be waited with.
-    pub patience: Option<Duration>,
-    /// Whether it says so by a date, two seconds ahead.
+    /// How long the next request has to be waited with, at least.
+    pub patience: Duration,
+    /// Whether the answer names a date until which to wait.
     pub is_dated: bool,
 }
 
@@ -35,7 +35,7 @@ impl Case {
             is_accepted: false,
             is_silent: false,
             is_cut: false,
-            patience: None,
+            patience: Duration::ZERO,
             is_dated: false,
         }
     }
@@ -92,7 +92,7 @@ impl Case {
     }
 
     fn patient(mut self, at_least: Duration) -> Self {
-        self.patience = Some(at_least);
+        self.patience = at_least;
         self
     }
 
@@ -260,11 +260,9 @@ pub fn cases() -> Vec<Case> {
         Case::retry_after("429 once, Retry-After: 0.5", 429, "0.5")
             .once()
             .patient(second / 2),
-        // Of two seconds the first may be all but over.
         Case::status("429 once, a date to come", 429, "")
             .once()
-            .dated()
-            .patient(second),
+            .dated(),
         Case::retry_after(
             "429 once, a date gone by",
             429,

@@ -11,7 +11,7 @@ mod world;
 
 use std::{
     fmt::{Debug, Display},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use futures::{TryStreamExt, future::join_all};
@@ -240,11 +240,12 @@ pub async fn run(world: &World, case: &Case, operation: Operation) -> Outcome {
     let billed = || world.simulator.stats().submits_billed;
     let before = (world.requests(operation), billed());
     let begin = Instant::now();
-    world.inject(case, operation);
+    let date = soon();
+    world.inject(case, operation, date);
     let mut shown = vec![format!("{:?} {:#?}", world.luma, world.simulator)];
     let result = call(world, case, operation, &mut shown).await;
     let cut_off = world.heal();
-    assert_patience(world, case, operation, begin);
+    assert_patience(world, case, operation, begin, date);
     let elsewhere = world.elsewhere.requests();
     let may_come = |path: &str| match case.strike {
         Strike::Redirect(_) => path.starts_with("/media/"),
@@ -344,11 +345,20 @@ async fn call(
     Ok(())
 }
 
+/// A date of one to two seconds ahead, as HTTP has them.
+fn soon() -> SystemTime {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    UNIX_EPOCH + Duration::from_secs(now.expect("after 1970").as_secs() + 2)
+}
+
 /// Whether the next request came when it was asked for, and not before.
-fn assert_patience(world: &World, case: &Case, operation: Operation, begin: Instant) {
-    let Some(patience) = case.patience else {
-        return;
-    };
+fn assert_patience(
+    world: &World,
+    case: &Case,
+    operation: Operation,
+    begin: Instant,
+    date: SystemTime,
+) {
     let times: Vec<Instant> = world
         .simulator
         .requests()
@@ -357,9 +367,14 @@ fn assert_patience(world: &World, case: &Case, operation: Operation, begin: Inst
         .map(|request| request.at)
         .collect();
     // Whether there is a next one at all is the table's to say.
-    if let [first, second, ..] = times[..] {
-        let gap = second - first;
-        assert!(gap >= patience, "{case:?} {operation:?}: {gap:?}");
+    let [first, second, ..] = times[..] else {
+        return;
+    };
+    let gap = second - first;
+    assert!(gap >= case.patience, "{case:?} {operation:?}: {gap:?}");
+    if case.is_dated {
+        let came = SystemTime::now() - second.elapsed();
+        assert!(came >= date, "{case:?} {operation:?}: {came:?}");
     }
 }
 

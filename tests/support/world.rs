@@ -117,7 +117,8 @@ impl World {
         }
     }
 
-    pub fn inject(&self, case: &Case, operation: Operation) {
+    /// `date` is for a case that wants one.
+    pub fn inject(&self, case: &Case, operation: Operation, date: SystemTime) {
         let fault = match &case.strike {
             Strike::NoHost | Strike::NoListener => return,
             Strike::Gate => {
@@ -143,8 +144,7 @@ impl World {
                     fault = fault.header(*name, value);
                 }
                 if case.is_dated {
-                    let soon = SystemTime::now() + Duration::from_secs(2);
-                    fault = fault.header("retry-after", httpdate::fmt_http_date(soon));
+                    fault = fault.header("retry-after", httpdate::fmt_http_date(date));
                 }
                 let is_blank = match body {
                     Body::Text(text) => text.is_empty(),
