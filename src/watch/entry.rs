@@ -5,7 +5,10 @@ use std::{sync::Arc, task::Waker, time::Duration};
 use slab::Slab;
 use tokio::time::Instant;
 
-use super::state::{End, Now};
+use super::{
+    census::{Census, Site},
+    state::{End, Now},
+};
 use crate::{
     pace::{Pace, after},
     task::{Task, TaskState},
@@ -49,6 +52,7 @@ pub(super) struct Entry {
 /// A wait.
 pub(crate) struct Record {
     pub(super) pace: Pace,
+    pub(super) site: Site,
     pub(super) edge: Option<Instant>,
     pub(super) due: Option<Instant>,
     /// In microseconds.
@@ -70,6 +74,7 @@ impl Record {
     pub(super) fn new(pace: Pace, edge: Option<Instant>, budget: u32, wants_updates: bool) -> Self {
         Self {
             pace,
+            site: None,
             edge,
             due: None,
             slack: 0,
@@ -116,9 +121,9 @@ impl Record {
         Duration::from_micros(self.slack.into())
     }
 
-    pub(super) fn conclude(&mut self, end: End, active: &mut usize) -> Option<Waker> {
+    pub(super) fn conclude(&mut self, end: End, active: &mut Census) -> Option<Waker> {
         if self.end.is_none() {
-            *active -= 1;
+            active.remove(self.site);
             self.end = Some(end);
         }
         self.due = None;
@@ -192,7 +197,7 @@ impl Entry {
     }
 
     /// What the task itself says decides for every wait on it; the first end counts.
-    pub(super) fn take_in(&mut self, task: Task, active: &mut usize, woken: &mut Vec<Waker>) {
+    pub(super) fn take_in(&mut self, task: Task, active: &mut Census, woken: &mut Vec<Waker>) {
         if self.end().is_some() {
             return;
         }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, task::Waker, time::Duration};
 
 use tokio::time::Instant;
 
-use super::state::{End, Now, State};
+use super::state::{Aftermath, End, Now, State};
 use crate::{
     error::{Error, Result},
     pace::after,
@@ -15,7 +15,7 @@ use crate::{
 const MAX_HOLD: Duration = Duration::from_secs(5 * 60);
 
 impl State {
-    /// Takes in what a lookup brought. Returns whom to wake, once the lock is released.
+    /// Takes in what a lookup brought.
     ///
     /// A driver that was dismissed meanwhile brings reports, but its failures count for nobody.
     pub(crate) fn land(
@@ -24,7 +24,7 @@ impl State {
         ids: &[TaskId],
         outcome: Result<Vec<Task>>,
         now: Now,
-    ) -> Vec<Waker> {
+    ) -> Aftermath {
         let is_current = self.driver_number() == Some(driver);
         let mut woken = Vec::new();
         for id in ids {
@@ -51,7 +51,7 @@ impl State {
             Err(error) => {
                 self.obey(&error, now.instant);
                 if !is_current {
-                    return woken;
+                    return Aftermath::default();
                 }
                 self.take_error(ids, error, now.instant, &mut woken);
             }
@@ -61,7 +61,9 @@ impl State {
         for id in ids {
             self.reschedule(id, now.instant, jitter);
         }
-        woken
+        let mut aftermath = self.relieve(now.instant);
+        aftermath.woken.extend(woken);
+        aftermath
     }
 
     fn take_tasks(&mut self, ids: &[TaskId], tasks: Vec<Task>, now: Now, woken: &mut Vec<Waker>) {

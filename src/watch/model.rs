@@ -13,9 +13,12 @@ use std::{
 
 use proptest::prelude::*;
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::{runtime::Builder, time::Instant};
 
-use super::state::{Driver, End, Joining, MAX_IN_FLIGHT, Now, Report, State, WaitKey};
+use super::{
+    census::Site,
+    state::{Aftermath, Driver, End, Joining, MAX_IN_FLIGHT, Now, Report, State, WaitKey},
+};
 use crate::{
     Pace, Task, TaskId,
     client::MAX_BATCH,
@@ -49,6 +52,8 @@ struct Join {
     eager: bool,
     deadline: Option<u64>,
     budget: u32,
+    /// Which runtime polls it.
+    site: u8,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -72,15 +77,19 @@ fn join() -> impl Strategy<Value = Join> {
         any::<bool>(),
         prop::option::of(0..30_000_u64),
         0..4_u32,
+        prop_oneof![3 => Just(0), 1 => Just(1_u8)],
     )
-        .prop_map(|(id, interval, knows_age, eager, deadline, budget)| Join {
-            id,
-            interval,
-            knows_age,
-            eager,
-            deadline,
-            budget,
-        })
+        .prop_map(
+            |(id, interval, knows_age, eager, deadline, budget, site)| Join {
+                id,
+                interval,
+                knows_age,
+                eager,
+                deadline,
+                budget,
+                site,
+            },
+        )
 }
 
 fn answer() -> impl Strategy<Value = Answer> {
@@ -119,6 +128,7 @@ enum Ending {
 struct Wait {
     id: TaskId,
     key: WaitKey,
+    site: u8,
     joined: u64,
     interval: u64,
     edge: Option<u64>,
@@ -147,12 +157,14 @@ struct Flight {
 
 struct Model {
     state: State,
+    sites: [Site; 2],
     begin: Instant,
     now: u64,
     waits: Vec<Wait>,
     known: BTreeMap<TaskId, Known>,
     flights: Vec<Flight>,
-    driver: Option<Driver>,
+    /// And the runtime that it is on.
+    driver: Option<(Driver, u8)>,
     /// When the driver looks again by itself.
     next: Option<u64>,
     hold: u64,
@@ -180,8 +192,10 @@ impl Model {
     fn new() -> Self {
         let mut state = State::default();
         state.jitter = 0.0;
+        let runtime = || Builder::new_current_thread().build().expect("a runtime");
         Self {
             state,
+            sites: [runtime(), runtime()].map(|runtime| Some(runtime.handle().id())),
             begin: Instant::now(),
             now: 0,
             waits: Vec::new(),
@@ -226,10 +240,11 @@ impl Model {
             Step::Notify(id, is_end) => {
                 let id: TaskId = format!("t{id}").parse().expect("an id");
                 let now = self.read();
-                let (_, _) = self.state.notify(task(&id, is_end), now);
+                let aftermath = self.state.notify(task(&id, is_end), now);
                 if is_end {
                     self.end_task(&id);
                 }
+                self.follow(aftermath);
             }
             Step::Abandon => self.abandon(),
         }
@@ -253,10 +268,12 @@ impl Model {
             eager: join.eager,
         };
         let now = self.read();
-        let (key, _) = self.state.join(joining, now);
+        let (key, aftermath) = self.state.join(joining, now);
+        self.follow(aftermath);
         self.waits.push(Wait {
             id,
             key,
+            site: join.site,
             joined: self.now,
             interval: join.interval,
             edge,
@@ -273,8 +290,9 @@ impl Model {
         }
         let wait = self.waits.swap_remove(index.index(self.waits.len()));
         let now = self.instant(self.now);
-        let (record, _) = self.state.leave(&wait.id, wait.key, now);
-        assert!(record.is_some(), "a wait leaves once");
+        let aftermath = self.state.leave(&wait.id, wait.key, now);
+        assert!(aftermath.dropped.is_some(), "a wait leaves once");
+        self.follow(aftermath);
         let is_last = !self.waits.iter().any(|other| other.id == wait.id);
         if is_last && wait.expected.is_some() {
             // The end was told: who comes next asks anew.
@@ -299,17 +317,22 @@ impl Model {
 
     /// What the driver does after an event.
     fn drive(&mut self) {
-        if let Some(driver) = self.state.hire() {
-            self.driver = Some(driver);
+        let mut live = self.waits.iter().filter(|wait| wait.expected.is_none());
+        if let Some(wait) = live.next()
+            && let Some(driver) = self.state.hire(self.sites[usize::from(wait.site)])
+        {
+            self.driver = Some((driver, wait.site));
         }
-        let Some(driver) = self.driver.as_ref().map(|driver| driver.number) else {
+        let Some((driver, site)) = self.driver.as_ref().map(|(d, site)| (d.number, *site)) else {
             return;
         };
-        let Some(plan) = self.state.plan(driver, self.instant(self.now)) else {
-            assert!(self.waits.iter().all(|wait| wait.expected.is_some()));
-            self.dismissed(driver);
-            return;
-        };
+        let mut live = self.waits.iter().filter(|wait| wait.expected.is_none());
+        assert!(
+            live.any(|wait| wait.site == site),
+            "its runtime may stand still"
+        );
+        let plan = self.state.plan(driver, self.instant(self.now));
+        let plan = plan.expect("a plan for the driver");
         for ids in plan.batches {
             self.check_batch(driver, &ids);
             self.flights.push(Flight { driver, ids });
@@ -320,10 +343,27 @@ impl Model {
         self.check_due();
     }
 
-    fn dismissed(&mut self, driver: u64) {
+    /// What follows from what was done: the driver may be let go.
+    fn follow(&mut self, aftermath: Aftermath) {
+        aftermath.finish();
+        let Some((driver, site)) = &self.driver else {
+            return;
+        };
+        let (driver, site) = (driver.number, *site);
+        if self.state.driver_number() == Some(driver) {
+            return;
+        }
+        let mut live = self.waits.iter().filter(|wait| wait.expected.is_none());
+        let is_idle = live.next().is_none();
+        assert!(live.all(|wait| wait.site != site), "let go while needed");
         (self.driver, self.next) = (None, None);
         for known in self.known.values_mut() {
-            known.flight = known.flight.filter(|flight| *flight != driver);
+            if known.flight == Some(driver) {
+                known.flight = None;
+                if !is_idle {
+                    known.last = Some(self.now);
+                }
+            }
         }
     }
 
@@ -364,7 +404,7 @@ impl Model {
 
     /// Nothing that is due is left lying.
     fn check_due(&self) {
-        let Some(driver) = &self.driver else {
+        let Some((driver, _)) = &self.driver else {
             assert!(self.waits.iter().all(|wait| wait.expected.is_some()));
             return;
         };
@@ -399,7 +439,10 @@ impl Model {
 
     fn land(&mut self, flight: Flight, answer: Answer) {
         let Flight { driver, ids } = flight;
-        let is_current = self.driver.as_ref().is_some_and(|d| d.number == driver);
+        let is_current = self
+            .driver
+            .as_ref()
+            .is_some_and(|(d, _)| d.number == driver);
         let is_batch = ids.len() > 1;
         for id in &*ids {
             if let Some(known) = self.known.get_mut(id)
@@ -471,7 +514,8 @@ impl Model {
             }
         };
         let now = self.read();
-        self.state.land(driver, &ids, outcome, now);
+        let aftermath = self.state.land(driver, &ids, outcome, now);
+        self.follow(aftermath);
     }
 
     fn of(&mut self, id: &TaskId) -> impl Iterator<Item = &mut Wait> {
@@ -507,10 +551,10 @@ impl Model {
     }
 
     fn abandon(&mut self) {
-        let Some(driver) = self.driver.take() else {
+        let Some((driver, _)) = self.driver.take() else {
             return;
         };
-        self.state.abandon(driver.number, self.instant(self.now));
+        let _ = self.state.abandon(driver.number, self.instant(self.now));
         self.flights.retain(|flight| flight.driver != driver.number);
         for known in self.known.values_mut() {
             if known.flight == Some(driver.number) {
@@ -523,8 +567,9 @@ impl Model {
     /// Each wait has ended as it must, or not.
     fn check_ends(&mut self) {
         for wait in &self.waits {
+            let site = self.sites[usize::from(wait.site)];
             let ending = loop {
-                match self.state.poll(&wait.id, wait.key, Waker::noop()).0 {
+                match self.state.poll(&wait.id, wait.key, site, Waker::noop()).0 {
                     Poll::Pending => break None,
                     Poll::Ready(Report::Update(_)) => {}
                     Poll::Ready(Report::End(End::Task(_))) => break Some(Ending::Task),
@@ -534,6 +579,8 @@ impl Model {
             };
             assert_eq!(ending, wait.expected, "{wait:?}");
         }
+        let aftermath = self.state.relieve(self.instant(self.now));
+        self.follow(aftermath);
     }
 
     /// Whatever has happened: answers that come end everything, and then nothing is left.
@@ -555,10 +602,10 @@ impl Model {
         assert!(self.waits.iter().all(is_over));
         while let Some(wait) = self.waits.pop() {
             let now = self.instant(self.now);
-            self.state.leave(&wait.id, wait.key, now);
+            self.state.leave(&wait.id, wait.key, now).finish();
         }
         assert_eq!(self.state.sizes().2, 0);
-        assert!(self.state.hire().is_none());
+        assert!(self.state.hire(None).is_none());
         assert_eq!(self.state.queue.first(), None);
     }
 }

@@ -10,6 +10,7 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
+    census::{Census, Site},
     entry::{Entry, Record},
     queue::{Departure, Queue},
 };
@@ -93,6 +94,7 @@ pub(crate) struct Plan {
 #[derive(Clone)]
 pub(crate) struct Driver {
     pub(crate) number: u64,
+    site: Site,
     /// Rung when a plan has to be made sooner than the driver thinks.
     pub(crate) bell: Arc<Notify>,
 }
@@ -104,8 +106,7 @@ pub(crate) struct State {
     kept: VecDeque<(Instant, TaskId)>,
     /// Lookups of the driver.
     pub(super) in_flight: usize,
-    /// Waits that have not ended.
-    pub(super) active: usize,
+    pub(super) active: Census,
     /// When the driver looks again by itself.
     planned: Option<Instant>,
     /// Nothing goes out before, by the service's wish.
@@ -115,6 +116,25 @@ pub(crate) struct State {
     pub(crate) jitter: f64,
 }
 
+/// What is to be done once the lock is released: wakers and destructors are other people's code.
+#[derive(Default)]
+#[must_use]
+pub(crate) struct Aftermath {
+    pub(super) woken: Vec<Waker>,
+    pub(super) bell: Option<Arc<Notify>>,
+    pub(super) dropped: Option<Record>,
+}
+
+impl Aftermath {
+    pub(crate) fn finish(self) {
+        if let Some(bell) = self.bell {
+            bell.notify_one();
+        }
+        drop(self.dropped);
+        self.woken.into_iter().for_each(Waker::wake);
+    }
+}
+
 impl Default for State {
     fn default() -> Self {
         Self {
@@ -122,7 +142,7 @@ impl Default for State {
             queue: Queue::default(),
             kept: VecDeque::new(),
             in_flight: 0,
-            active: 0,
+            active: Census::default(),
             planned: None,
             hold: None,
             driver: None,
@@ -133,8 +153,8 @@ impl Default for State {
 }
 
 impl State {
-    /// Adds a wait. Returns the bell to ring, where the driver has to look sooner than it planned.
-    pub(crate) fn join(&mut self, joining: Joining, now: Now) -> (WaitKey, Option<Arc<Notify>>) {
+    /// Adds a wait. The bell is for a driver that has to look sooner than it planned.
+    pub(crate) fn join(&mut self, joining: Joining, now: Now) -> (WaitKey, Aftermath) {
         let now = now.instant;
         self.forget_old(now);
         self.count += 1;
@@ -148,7 +168,9 @@ impl State {
         let Joining { pace, edge, .. } = joining;
         let mut wait = Record::new(pace, edge, joining.budget, joining.wants_updates);
         wait.end = entry.end();
-        self.active += usize::from(wait.end.is_none());
+        if wait.end.is_none() {
+            self.active.add(wait.site);
+        }
         let is_flying = entry.flight.is_some() && entry.flight == driver;
         let at_once = match entry.asked {
             false => joining.eager || !entry.knows_age(),
@@ -178,26 +200,26 @@ impl State {
             self.settle(&joining.id);
         }
         let is_next = due.is_some_and(|due| self.planned.is_none_or(|planned| due < planned));
-        let bell = self.driver.as_ref().filter(|_| is_next);
-        (key, bell.map(|driver| driver.bell.clone()))
+        let driver = self.driver.as_ref().filter(|_| is_next);
+        let aftermath = Aftermath {
+            bell: driver.map(|driver| driver.bell.clone()),
+            ..Aftermath::default()
+        };
+        (key, aftermath)
     }
 
-    /// Takes a wait out. What is returned is to be dropped once the lock is released; the bell, to
-    /// be rung.
-    pub(crate) fn leave(
-        &mut self,
-        id: &TaskId,
-        key: WaitKey,
-        now: Instant,
-    ) -> (Option<Record>, Option<Arc<Notify>>) {
+    /// Takes a wait out.
+    pub(crate) fn leave(&mut self, id: &TaskId, key: WaitKey, now: Instant) -> Aftermath {
         let driver = self.driver_number();
         let Some(entry) = self.entries.get_mut(id) else {
-            return (None, None);
+            return Aftermath::default();
         };
         let Some(wait) = entry.waits.try_remove(key.0) else {
-            return (None, None);
+            return Aftermath::default();
         };
-        self.active -= usize::from(wait.end.is_none());
+        if wait.end.is_none() {
+            self.active.remove(wait.site);
+        }
         let was_first = wait.due.is_some() && wait.due == entry.due;
         let is_flying = entry.flight.is_some() && entry.flight == driver;
         if !entry.waits.is_empty() {
@@ -213,7 +235,10 @@ impl State {
             }
             self.keep(id.clone(), now);
         }
-        (Some(wait), self.dismiss_idle())
+        Aftermath {
+            dropped: Some(wait),
+            ..self.relieve(now)
+        }
     }
 
     /// Keeps a task that has no waits.
@@ -284,7 +309,6 @@ impl State {
 
     /// What goes out now; `None` where the driver has nothing to do any more.
     pub(crate) fn plan(&mut self, driver: u64, now: Instant) -> Option<Plan> {
-        self.dismiss_idle();
         if self.driver_number() != Some(driver) {
             return None;
         }
@@ -323,12 +347,11 @@ impl State {
         ids.into()
     }
 
-    /// Takes in a report that came by another way than a lookup. Returns whom to wake, and the bell
-    /// to ring.
-    pub(crate) fn notify(&mut self, task: Task, now: Now) -> (Vec<Waker>, Option<Arc<Notify>>) {
+    /// Takes in a report that came by another way than a lookup.
+    pub(crate) fn notify(&mut self, task: Task, now: Now) -> Aftermath {
         let mut woken = Vec::new();
         let Some(Ok(id)) = task.id.as_deref().map(str::parse::<TaskId>) else {
-            return (woken, None);
+            return Aftermath::default();
         };
         self.forget_old(now.instant);
         let is_end = task.state().is_terminal();
@@ -342,7 +365,9 @@ impl State {
             self.entries.insert(id.clone(), entry);
             self.keep(id, now.instant);
         }
-        (woken, self.dismiss_idle())
+        let mut aftermath = self.relieve(now.instant);
+        aftermath.woken.extend(woken);
+        aftermath
     }
 
     /// What a wait has not been told yet. The waker that was there before is to be dropped once the
@@ -351,6 +376,7 @@ impl State {
         &mut self,
         id: &TaskId,
         key: WaitKey,
+        site: Site,
         waker: &Waker,
     ) -> (Poll<Report>, Option<Waker>) {
         let Some(entry) = self.entries.get_mut(id) else {
@@ -365,6 +391,11 @@ impl State {
         if let Some(end) = &wait.end {
             wait.told = true;
             return (Poll::Ready(Report::End(end.clone())), None);
+        }
+        if wait.site != site {
+            self.active.remove(wait.site);
+            self.active.add(site);
+            wait.site = site;
         }
         let old = match &wait.waker {
             Some(known) if known.will_wake(waker) => None,
@@ -383,14 +414,15 @@ impl State {
         )
     }
 
-    /// A new driver, where one is needed and there is none.
-    pub(crate) fn hire(&mut self) -> Option<Driver> {
-        if self.driver.is_some() || self.active == 0 {
+    /// A new driver for this runtime, where one is needed and there is none.
+    pub(crate) fn hire(&mut self, site: Site) -> Option<Driver> {
+        if self.driver.is_some() || self.active.is_empty() {
             return None;
         }
         self.count += 1;
         self.driver = Some(Driver {
             number: self.count,
+            site,
             bell: Arc::default(),
         });
         self.driver.clone()
@@ -400,21 +432,18 @@ impl State {
         self.driver.as_ref().map(|driver| driver.number)
     }
 
-    /// Lets the driver go where no waits are left: a next one may run on another runtime. Returns
-    /// the bell that tells it.
-    fn dismiss_idle(&mut self) -> Option<Arc<Notify>> {
-        if self.active > 0 {
-            return None;
+    /// Lets the driver go where no waits are left on its runtime: after the last one nobody may
+    /// run that any more. The waits on others, if there are any, are woken to hire a new one.
+    pub(crate) fn relieve(&mut self, now: Instant) -> Aftermath {
+        let mut aftermath = Aftermath::default();
+        if let Some(driver) = &self.driver
+            && !self.active.has(driver.site)
+        {
+            aftermath.bell = Some(driver.bell.clone());
+            let number = driver.number;
+            aftermath.woken = self.abandon(number, now);
         }
-        self.dismiss()
-    }
-
-    fn dismiss(&mut self) -> Option<Arc<Notify>> {
-        let driver = self.driver.take()?;
-        self.in_flight = 0;
-        self.planned = None;
-        self.entries.shrink_to(2 * MAX_KEPT);
-        Some(driver.bell)
+        aftermath
     }
 
     /// The driver is gone, with what was under way, while waits are left. Returns whom to wake, so
@@ -423,7 +452,13 @@ impl State {
         if self.driver_number() != Some(driver) {
             return Vec::new();
         }
-        self.dismiss();
+        self.driver = None;
+        self.in_flight = 0;
+        self.planned = None;
+        self.entries.shrink_to(2 * MAX_KEPT);
+        if self.active.is_empty() {
+            return Vec::new();
+        }
         let mut woken = Vec::new();
         let mut lost = Vec::new();
         for (id, entry) in &mut self.entries {
@@ -443,6 +478,6 @@ impl State {
 
     #[cfg(test)]
     pub(super) fn sizes(&self) -> (usize, usize, usize) {
-        (self.entries.len(), self.kept.len(), self.active)
+        (self.entries.len(), self.kept.len(), self.active.count())
     }
 }
