@@ -268,6 +268,12 @@ impl ApiError {
         }
     }
 
+    /// Whether it refuses lookups altogether. There is nothing to moderate in a lookup, so the
+    /// status counts whatever the code, unless it may pass, like the page of a gateway.
+    pub(crate) fn refuses_lookups(&self) -> bool {
+        self.is_account() || (!self.is_transient() && matches!(self.status.as_u16(), 401 | 403))
+    }
+
     /// Whether the account or its token is the reason, so that no other call can succeed either.
     pub(crate) fn is_account(&self) -> bool {
         match &self.code {

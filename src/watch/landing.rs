@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::state::{Aftermath, End, Now, State};
 use crate::{
-    error::{Error, Result},
+    error::{ApiError, Error, Result},
     pace::after,
     task::{Task, TaskId, Verdict},
 };
@@ -107,7 +107,7 @@ impl State {
     }
 
     fn take_error(&mut self, ids: &[TaskId], error: Error, now: Instant, woken: &mut Vec<Waker>) {
-        if error.api().is_some_and(|error| error.is_account()) {
+        if error.api().is_some_and(ApiError::refuses_lookups) {
             let end = End::Lookup(Arc::new(error));
             for entry in self.entries.values_mut() {
                 entry.due = None;

@@ -28,7 +28,9 @@ async fn an_account_error_ends_every_wait_at_once() {
     for error in [
         (401, None),
         (401, Some("invalid_token")),
+        (401, Some("bad_request")),
         (403, Some("used_up")),
+        (403, Some("forbidden")),
         (403, None),
     ] {
         let service = Service::new(move |_| Err(http(error.0, error.1)));
