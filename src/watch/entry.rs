@@ -30,6 +30,8 @@ pub(super) struct Entry {
     pub(super) waits: Slab<Record>,
     /// Its time in the queue.
     pub(super) due: Option<Instant>,
+    /// How long it may wait for company there.
+    pub(super) latest: Option<Instant>,
     /// The driver whose lookup of it is under way. One that was dismissed does not count.
     pub(super) flight: Option<u64>,
     /// Was missing from a batch, or its batch was refused: it is looked up by itself.
@@ -110,6 +112,7 @@ impl Record {
             (Some(time), Some(edge)) if time >= edge => {
                 ((edge > now).then_some(edge), Duration::ZERO)
             }
+            (Some(time), Some(edge)) => (Some(time), slack.min(edge - time)),
             (Some(time), _) => (Some(time), slack),
             (None, _) => (None, slack),
         };
@@ -117,8 +120,10 @@ impl Record {
         self.slack = slack.as_micros() as u32;
     }
 
-    pub(super) fn slack(&self) -> Duration {
-        Duration::from_micros(self.slack.into())
+    /// Until when it may wait for company.
+    pub(super) fn latest(&self) -> Option<Instant> {
+        self.due?
+            .checked_add(Duration::from_micros(self.slack.into()))
     }
 
     pub(super) fn conclude(&mut self, end: End, active: &mut Census) -> Option<Waker> {
@@ -137,6 +142,7 @@ impl Entry {
             number,
             waits: Slab::with_capacity(1),
             due: None,
+            latest: None,
             flight: None,
             alone: false,
             asked: false,
@@ -188,12 +194,11 @@ impl Entry {
         self.last.clone().filter(|_| has_ended).map(End::Task)
     }
 
-    /// The wait that is due first.
-    pub(super) fn first(&self) -> Option<&Record> {
+    /// When the first of the waits is due, and how long all of them can wait for company.
+    pub(super) fn first(&self) -> Option<(Instant, Instant)> {
         let waits = self.waits.iter().map(|(_, wait)| wait);
-        waits
-            .filter(|wait| wait.due.is_some())
-            .min_by_key(|wait| wait.due)
+        let latest = waits.clone().filter_map(Record::latest).min()?;
+        Some((waits.filter_map(|wait| wait.due).min()?, latest))
     }
 
     /// What the task itself says decides for every wait on it; the first end counts.

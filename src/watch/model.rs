@@ -75,7 +75,7 @@ fn join() -> impl Strategy<Value = Join> {
         prop_oneof![Just(1_000), Just(3_000), 10..20_000_u64],
         any::<bool>(),
         any::<bool>(),
-        prop::option::of(0..30_000_u64),
+        prop::option::of(prop_oneof![0..30_000_u64, 900..1_300_u64, 2_900..3_600_u64]),
         0..4_u32,
         prop_oneof![3 => Just(0), 1 => Just(1_u8)],
     )
@@ -425,7 +425,8 @@ impl Model {
             let due = last + wait.interval;
             let latest = match wait.edge {
                 Some(edge) if due >= edge => (edge > last).then_some(edge),
-                _ => Some(due + slack(wait.interval)),
+                Some(edge) => Some(edge.min(due + slack(wait.interval))),
+                None => Some(due + slack(wait.interval)),
             };
             if let Some(latest) = latest {
                 assert!(

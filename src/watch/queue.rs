@@ -1,6 +1,6 @@
 //! What is to be looked up, by time, and which of it leaves together.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
@@ -33,17 +33,11 @@ impl Queue {
         time: Instant,
         number: u64,
         id: TaskId,
-        slack: Duration,
+        latest: Instant,
         alone: bool,
     ) {
-        let item = Item {
-            id,
-            latest: match alone {
-                true => time,
-                false => time.checked_add(slack).unwrap_or(time),
-            },
-            alone,
-        };
+        let latest = if alone { time } else { latest };
+        let item = Item { id, latest, alone };
         self.0.insert((time, number), item);
     }
 
@@ -102,6 +96,8 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     /// A queue of ids that are due so many milliseconds from now, with so much slack.
@@ -110,7 +106,8 @@ mod tests {
         for (number, (due, slack, alone)) in (0..).zip(items) {
             let time = now + Duration::from_millis(*due);
             let id = format!("t{number}").parse().expect("an id");
-            queue.insert(time, number, id, Duration::from_millis(*slack), *alone);
+            let latest = time + Duration::from_millis(*slack);
+            queue.insert(time, number, id, latest, *alone);
         }
         queue
     }
@@ -191,14 +188,5 @@ mod tests {
         );
         let sizes: Vec<_> = (0..4).map(|_| queue.take(now).len()).collect();
         assert_eq!(sizes, [1, 1, 2, 0]);
-    }
-
-    #[test]
-    fn slack_beyond_the_clock_is_none() {
-        let now = Instant::now();
-        let mut queue = Queue::default();
-        let id: TaskId = "a".parse().expect("an id");
-        queue.insert(now, 0, id, Duration::MAX, false);
-        assert_eq!(queue.departure(now), Departure::Now);
     }
 }

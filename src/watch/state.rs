@@ -194,9 +194,10 @@ impl State {
         // An old report is no news where a new one is about to come.
         let is_fresh = wait.end.is_some() || wait.due.is_some_and(|due| due > now);
         wait.news = wait.wants_updates && entry.last.is_some() && is_fresh;
-        let due = wait.due;
+        let (due, latest) = (wait.due, wait.latest());
         let key = WaitKey(entry.waits.insert(wait));
-        if due.is_some() && entry.due.is_none_or(|first| due < Some(first)) {
+        let is_sooner = entry.due.is_none() || due < entry.due || latest < entry.latest;
+        if due.is_some() && is_sooner {
             self.settle(&joining.id);
         }
         let is_next = due.is_some_and(|due| self.planned.is_none_or(|planned| due < planned));
@@ -220,7 +221,8 @@ impl State {
         if wait.end.is_none() {
             self.active.remove(wait.site);
         }
-        let was_first = wait.due.is_some() && wait.due == entry.due;
+        let was_first =
+            wait.due.is_some() && (wait.due == entry.due || wait.latest() == entry.latest);
         let is_flying = entry.flight.is_some() && entry.flight == driver;
         if !entry.waits.is_empty() {
             if was_first {
@@ -296,14 +298,11 @@ impl State {
         if entry.flight.is_some() && entry.flight == driver {
             return;
         }
-        let first = entry
-            .first()
-            .and_then(|wait| Some((wait.due?, wait.slack())));
-        if let Some((time, slack)) = first {
-            entry.due = Some(time);
+        if let Some((time, latest)) = entry.first() {
+            (entry.due, entry.latest) = (Some(time), Some(latest));
             let alone = entry.alone;
             self.queue
-                .insert(time, entry.number, id.clone(), slack, alone);
+                .insert(time, entry.number, id.clone(), latest, alone);
         }
     }
 
