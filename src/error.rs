@@ -75,6 +75,15 @@ impl Error {
         }
     }
 
+    /// Whether the service as a whole, or the way to it, is the reason, whatever was asked.
+    pub(crate) fn is_outage(&self) -> bool {
+        match self {
+            Self::Api(error) => error.is_outage(),
+            Self::Transport(error) => error.is_connect(),
+            _ => false,
+        }
+    }
+
     /// Whether a submit that ended with this error may have been accepted, and then is billed.
     pub fn may_have_been_accepted(&self) -> bool {
         matches!(self, Self::Unconfirmed { .. })
@@ -208,6 +217,12 @@ impl ApiError {
             }
             Some(_) => false,
         }
+    }
+
+    /// See [`Error::is_outage`].
+    fn is_outage(&self) -> bool {
+        let is_gateway = self.is_page || matches!(self.status.as_u16(), 502..=504);
+        self.is_rate_limit() || (is_gateway && self.is_transient())
     }
 
     /// Whether it says that there is no such task.

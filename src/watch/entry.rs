@@ -10,7 +10,8 @@ use super::{
     state::{End, Now},
 };
 use crate::{
-    pace::{Pace, after},
+    client::MAX_BATCH,
+    pace::{Pace, after, after_failures},
     task::{Task, TaskState},
 };
 
@@ -34,8 +35,10 @@ pub(super) struct Entry {
     pub(super) latest: Option<Instant>,
     /// The driver whose lookup of it is under way. One that was dismissed does not count.
     pub(super) flight: Option<u64>,
-    /// Was missing from a batch, or its batch was refused: it is looked up by itself.
-    pub(super) alone: bool,
+    /// With how many it is looked up at most: fewer after its batch failed, more after each success.
+    pub(super) share: usize,
+    /// Its batch told nothing of it: it is looked up again at once.
+    pub(super) again: bool,
     /// Whether a lookup was ever sent.
     pub(super) asked: bool,
     /// Whether an unknown state was logged.
@@ -103,6 +106,11 @@ impl Record {
         self.schedule(time, slack, now);
     }
 
+    /// The time to the next lookup of a task of this age.
+    pub(super) fn interval(&self, age: Duration, jitter: f64) -> Duration {
+        after_failures(self.pace.next(age, jitter), self.failures)
+    }
+
     /// The edge comes instead where it is earlier; after it there is nothing.
     fn schedule(&mut self, time: Option<Instant>, slack: Duration, now: Instant) {
         let (due, slack) = match (time, self.edge) {
@@ -144,7 +152,8 @@ impl Entry {
             due: None,
             latest: None,
             flight: None,
-            alone: false,
+            share: MAX_BATCH,
+            again: false,
             asked: false,
             logged: false,
             born: None,

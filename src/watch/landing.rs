@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::state::{Aftermath, End, Now, State};
 use crate::{
+    client::MAX_BATCH,
     error::{ApiError, Error, Result},
     pace::after,
     task::{Task, TaskId, Verdict},
@@ -13,6 +14,8 @@ use crate::{
 
 /// One odd header must not end every wait of a client: the default deadline is 15 minutes.
 const MAX_HOLD: Duration = Duration::from_secs(5 * 60);
+/// After more failures than this in a row it is not about the ids of one batch.
+const FEW: u32 = 2;
 
 impl State {
     /// Takes in what a lookup brought.
@@ -67,6 +70,7 @@ impl State {
     }
 
     fn take_tasks(&mut self, ids: &[TaskId], tasks: Vec<Task>, now: Now, woken: &mut Vec<Waker>) {
+        self.failed = 0;
         let is_batch = ids.len() > 1;
         let none = ids.iter().map(|id| (id.as_str(), None));
         let mut reports: HashMap<&str, Option<Task>> = none.collect();
@@ -80,16 +84,18 @@ impl State {
                 continue;
             };
             match reports.remove(id.as_str()).flatten() {
-                Some(task) if is_batch && task.verdict() == Verdict::Refused => entry.alone = true,
+                Some(task) if is_batch && task.verdict() == Verdict::Refused => {
+                    (entry.share, entry.again) = (1, true);
+                }
                 Some(task) => {
-                    entry.alone = false;
+                    entry.share = (2 * entry.share).min(MAX_BATCH);
                     entry.learn_age_from(&task, now);
                     for (_, wait) in &mut entry.waits {
                         wait.failures = 0;
                     }
                     entry.take_in(task, &mut self.active, woken);
                 }
-                None if is_batch => entry.alone = true,
+                None if is_batch => (entry.share, entry.again) = (1, true),
                 None => {
                     for (_, wait) in &mut entry.waits {
                         woken.extend(wait.conclude(End::NotFound, &mut self.active));
@@ -118,8 +124,12 @@ impl State {
             self.queue.clear();
             return;
         }
-        let is_batch = ids.len() > 1;
+        self.failed += 1;
         let is_retryable = error.is_retryable();
+        // What a batch fails for may be the fault of one id in it. Its halves tell, and nobody's
+        // wait ends before; at once, unless it looks as if everything failed.
+        let is_split = ids.len() > 1 && !error.is_outage();
+        let again = is_split && (!is_retryable || self.failed <= FEW);
         let end = match &error {
             Error::NotFound { .. } => End::NotFound,
             _ => End::Lookup(Arc::new(error)),
@@ -128,20 +138,19 @@ impl State {
             let Some(entry) = self.entries.get_mut(id) else {
                 continue;
             };
+            if is_split {
+                (entry.share, entry.again) = (ids.len() / 2, again);
+            }
             // What was submitted just now may take a moment to show.
             let is_early = matches!(end, End::NotFound) && entry.is_young(now);
-            let is_transient = is_retryable || is_early;
-            // One bad id must not end the waits on the others: what the batch is refused for, and
-            // the last failure that a wait tolerates, may be the fault of one of them.
-            entry.alone |= is_batch && !is_transient;
+            if again || is_early {
+                continue;
+            }
             for (_, wait) in &mut entry.waits {
-                wait.failures += u32::from(is_transient);
-                let is_over = match is_transient {
-                    true => wait.failures > wait.budget,
-                    false => !is_batch,
-                };
-                entry.alone |= is_batch && wait.failures == wait.budget;
-                if is_over {
+                wait.failures += 1;
+                if is_split {
+                    wait.failures = wait.failures.min(wait.budget);
+                } else if !is_retryable || wait.failures > wait.budget {
                     woken.extend(wait.conclude(end.clone(), &mut self.active));
                 }
             }
@@ -152,11 +161,11 @@ impl State {
     pub(super) fn reschedule(&mut self, id: &TaskId, now: Instant, jitter: f64) {
         if let Some(entry) = self.entries.get_mut(id) {
             let age = entry.age(now);
-            let alone = entry.alone;
+            let again = std::mem::take(&mut entry.again);
             for (_, wait) in &mut entry.waits {
-                match alone && wait.failures == 0 {
+                match again {
                     true => wait.schedule_now(now),
-                    false => wait.schedule_after(now, wait.pace.next(age, jitter), now),
+                    false => wait.schedule_after(now, wait.interval(age, jitter), now),
                 }
             }
         }

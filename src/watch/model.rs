@@ -64,6 +64,7 @@ enum Answer {
         missing: u64,
     },
     Transient,
+    Outage,
     Refused,
     Account,
     Busy(u8),
@@ -98,7 +99,8 @@ fn answer() -> impl Strategy<Value = Answer> {
             Answer::Reports { ended, missing: a & b }
         }),
         2 => Just(Answer::Reports { ended: 0, missing: 0 }),
-        3 => Just(Answer::Transient),
+        2 => Just(Answer::Transient),
+        2 => Just(Answer::Outage),
         1 => Just(Answer::Refused),
         1 => Just(Answer::Account),
         1 => (1..30_u8).prop_map(Answer::Busy),
@@ -139,15 +141,36 @@ struct Wait {
 }
 
 /// What the model knows of an id.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
     /// The last lookup was sent or landed then.
     last: Option<u64>,
     /// By the number of the driver.
     flight: Option<u64>,
-    /// It was missing, or its batch was refused.
-    alone: bool,
+    /// With how many it may be looked up, and whether at once.
+    share: usize,
+    again: bool,
     ended: bool,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            last: None,
+            flight: None,
+            share: MAX_BATCH,
+            again: false,
+            ended: false,
+        }
+    }
+}
+
+impl Wait {
+    /// The time to its next lookup.
+    fn pause(&self) -> u64 {
+        let doublings = self.failures.saturating_sub(1);
+        (self.interval << doublings).min(self.interval.max(60_000))
+    }
 }
 
 struct Flight {
@@ -168,6 +191,8 @@ struct Model {
     /// When the driver looks again by itself.
     next: Option<u64>,
     hold: u64,
+    /// Lookups that failed since one succeeded.
+    failed: u32,
 }
 
 fn task(id: &TaskId, is_end: bool) -> Task {
@@ -204,6 +229,7 @@ impl Model {
             driver: None,
             next: None,
             hold: 0,
+            failed: 0,
         }
     }
 
@@ -381,19 +407,17 @@ impl Model {
                 .filter(|wait| wait.id == *id && wait.expected.is_none())
                 .peekable();
             assert!(live.peek().is_some(), "nobody waits for {id}");
-            let is_due = known.alone
+            let is_due = known.again
                 || live.any(|wait| {
                     let paced = known
                         .last
-                        .is_none_or(|last| self.now >= last + wait.interval);
+                        .is_none_or(|last| self.now >= last + wait.pause());
                     let edge = wait.edge.is_some_and(|edge| self.now >= edge);
                     paced || edge || wait.at_once
                 });
             assert!(is_due, "{id} is looked up too soon");
-            assert!(
-                !known.alone || ids.len() == 1,
-                "{id} is not looked up singly"
-            );
+            assert!(ids.len() <= known.share, "{id} is looked up with too many");
+            known.again = false;
             (known.flight, known.last) = (Some(driver), Some(self.now));
         }
         for wait in &mut self.waits {
@@ -422,11 +446,13 @@ impl Model {
                 continue;
             }
             let last = known.last.map_or(wait.joined, |last| last.max(wait.joined));
-            let due = last + wait.interval;
+            // Who joined later does not know that it is wanted again.
+            let again = known.again && wait.joined < last;
+            let due = last + if again { 0 } else { wait.pause() };
             let latest = match wait.edge {
                 Some(edge) if due >= edge => (edge > last).then_some(edge),
-                Some(edge) => Some(edge.min(due + slack(wait.interval))),
-                None => Some(due + slack(wait.interval)),
+                Some(edge) => Some(edge.min(due + slack(wait.pause()))),
+                None => Some(due + slack(wait.pause())),
             };
             if let Some(latest) = latest {
                 assert!(
@@ -454,6 +480,7 @@ impl Model {
         }
         let outcome = match answer {
             Answer::Reports { ended, missing } => {
+                self.failed = 0;
                 let mut tasks = Vec::new();
                 for (bit, id) in ids.iter().enumerate() {
                     // A driver that was dismissed tells news all the same.
@@ -466,13 +493,13 @@ impl Model {
                     match (has(missing), is_batch) {
                         (true, true) => {
                             if let Some(known) = self.known.get_mut(id) {
-                                known.alone = true;
+                                (known.share, known.again) = (1, true);
                             }
                         }
                         (true, false) => self.end(id, Ending::NotFound),
                         (false, _) => {
                             if let Some(known) = self.known.get_mut(id) {
-                                known.alone = false;
+                                known.share = (2 * known.share).min(MAX_BATCH);
                             }
                             self.of(id).for_each(|wait| wait.failures = 0);
                             tasks.push(task(id, has(ended)));
@@ -485,20 +512,26 @@ impl Model {
                 Ok(tasks)
             }
             Answer::Transient => {
-                self.fail(&ids, is_current);
+                self.fail(&ids, is_current, is_batch);
+                Err(error(500, "", None))
+            }
+            Answer::Outage => {
+                self.fail(&ids, is_current, false);
                 Err(error(502, "", None))
             }
             Answer::Busy(seconds) => {
-                self.fail(&ids, is_current);
+                self.fail(&ids, is_current, false);
                 let hold = self.now + u64::from(seconds) * 1_000;
                 self.hold = self.hold.max(hold);
                 Err(error(429, "too_many_requests", Some(seconds)))
             }
             Answer::Refused => {
                 if is_current {
+                    self.failed += 1;
                     for id in &*ids {
+                        let known = self.known.get_mut(id).expect("known");
                         match is_batch {
-                            true => self.known.get_mut(id).expect("known").alone = true,
+                            true => (known.share, known.again) = (ids.len() / 2, true),
                             false => self.end(id, Ending::Lookup),
                         }
                     }
@@ -523,21 +556,25 @@ impl Model {
         self.waits.iter_mut().filter(move |wait| wait.id == *id)
     }
 
-    fn fail(&mut self, ids: &[TaskId], is_current: bool) {
+    fn fail(&mut self, ids: &[TaskId], is_current: bool, is_split: bool) {
         if !is_current {
             return;
         }
+        self.failed += 1;
+        let again = is_split && self.failed <= 2;
         for id in ids {
-            let mut is_last_try = false;
-            for wait in self.of(id) {
+            if is_split {
+                let known = self.known.get_mut(id).expect("known");
+                (known.share, known.again) = (ids.len() / 2, again);
+            }
+            for wait in self.of(id).filter(|_| !again) {
                 wait.failures += 1;
-                is_last_try |= wait.failures == wait.budget;
-                if wait.failures > wait.budget {
+                if is_split {
+                    wait.failures = wait.failures.min(wait.budget);
+                } else if wait.failures > wait.budget {
                     wait.expected = wait.expected.or(Some(Ending::Lookup));
                 }
             }
-            let known = self.known.get_mut(id).expect("known");
-            known.alone |= is_last_try && ids.len() > 1;
         }
     }
 

@@ -106,6 +106,8 @@ pub(crate) struct State {
     kept: VecDeque<(Instant, TaskId)>,
     /// Lookups of the driver.
     pub(super) in_flight: usize,
+    /// Lookups that failed since one succeeded.
+    pub(super) failed: u32,
     pub(super) active: Census,
     /// When the driver looks again by itself.
     planned: Option<Instant>,
@@ -142,6 +144,7 @@ impl Default for State {
             queue: Queue::default(),
             kept: VecDeque::new(),
             in_flight: 0,
+            failed: 0,
             active: Census::default(),
             planned: None,
             hold: None,
@@ -300,9 +303,9 @@ impl State {
         }
         if let Some((time, latest)) = entry.first() {
             (entry.due, entry.latest) = (Some(time), Some(latest));
-            let alone = entry.alone;
+            let share = entry.share;
             self.queue
-                .insert(time, entry.number, id.clone(), latest, alone);
+                .insert(time, entry.number, id.clone(), latest, share);
         }
     }
 
