@@ -75,6 +75,15 @@ impl Error {
         }
     }
 
+    /// Whether the service as a whole, or the way to it, is the reason, whatever was asked.
+    pub(crate) fn is_outage(&self) -> bool {
+        match self {
+            Self::Api(error) => error.is_outage(),
+            Self::Transport(error) => error.is_connect(),
+            _ => false,
+        }
+    }
+
     /// Whether a submit that ended with this error may have been accepted, and then is billed.
     pub fn may_have_been_accepted(&self) -> bool {
         matches!(self, Self::Unconfirmed { .. })
@@ -210,6 +219,12 @@ impl ApiError {
         }
     }
 
+    /// See [`Error::is_outage`].
+    fn is_outage(&self) -> bool {
+        let is_gateway = self.is_page || matches!(self.status.as_u16(), 502..=504);
+        self.is_rate_limit() || (is_gateway && self.is_transient())
+    }
+
     /// Whether it says that there is no such task.
     pub(crate) fn says_not_found(&self) -> bool {
         match &self.code {
@@ -266,6 +281,12 @@ impl ApiError {
             }
             Some(_) => true,
         }
+    }
+
+    /// Whether it refuses lookups altogether. There is nothing to moderate in a lookup, so the
+    /// status counts whatever the code, unless it may pass, like the page of a gateway.
+    pub(crate) fn refuses_lookups(&self) -> bool {
+        self.is_account() || (!self.is_transient() && matches!(self.status.as_u16(), 401 | 403))
     }
 
     /// Whether the account or its token is the reason, so that no other call can succeed either.

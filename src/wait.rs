@@ -390,12 +390,11 @@ impl Begun {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         let _entered = self.span.clone().entered();
-        if let Poll::Ready(report) = self.membership.poll(cx) {
-            return Poll::Ready(match report {
-                Report::Update(task) => Event::Update(task),
-                Report::End(end) => Event::End(Box::new(self.conclude(end))),
-            });
+        let report = self.membership.poll(cx);
+        if let Poll::Ready(Report::End(end)) = report {
+            return Poll::Ready(Event::End(Box::new(self.conclude(end))));
         }
+        // News may come as fast as they are read: they must not keep the wait from ending.
         if let Some(cancelled) = &mut self.cancelled
             && cancelled.as_mut().poll(cx).is_ready()
         {
@@ -417,7 +416,10 @@ impl Begun {
             };
             return Poll::Ready(Event::End(Box::new(Err(error))));
         }
-        Poll::Pending
+        match report {
+            Poll::Ready(Report::Update(task)) => Poll::Ready(Event::Update(task)),
+            _ => Poll::Pending,
+        }
     }
 
     fn conclude(&self, end: End) -> Result<Video, WaitError> {

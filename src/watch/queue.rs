@@ -1,6 +1,6 @@
 //! What is to be looked up, by time, and which of it leaves together.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
@@ -14,7 +14,8 @@ struct Item {
     id: TaskId,
     /// How long it may wait for company once it is due.
     latest: Instant,
-    alone: bool,
+    /// With how many it may leave at most.
+    share: usize,
 }
 
 /// When the next batch leaves.
@@ -33,17 +34,10 @@ impl Queue {
         time: Instant,
         number: u64,
         id: TaskId,
-        slack: Duration,
-        alone: bool,
+        latest: Instant,
+        share: usize,
     ) {
-        let item = Item {
-            id,
-            latest: match alone {
-                true => time,
-                false => time.checked_add(slack).unwrap_or(time),
-            },
-            alone,
-        };
+        let item = Item { id, latest, share };
         self.0.insert((time, number), item);
     }
 
@@ -70,7 +64,7 @@ impl Queue {
             return Departure::At(first);
         }
         let (mut last, mut latest) = (first, None::<Instant>);
-        for ((time, _), item) in self.0.iter().take(MAX_BATCH) {
+        for ((time, _), item) in self.together() {
             if latest.is_some_and(|latest| *time > latest) {
                 break;
             }
@@ -87,32 +81,39 @@ impl Queue {
 
     /// The next batch of what is due.
     pub(super) fn take(&mut self, now: Instant) -> Vec<TaskId> {
-        let mut ids = Vec::new();
-        while let Some(first) = self.0.first_entry() {
-            let alone = first.get().alone;
-            if first.key().0 > now || ids.len() == MAX_BATCH || (alone && !ids.is_empty()) {
-                break;
-            }
-            ids.push(first.remove().id);
-            if alone {
-                break;
-            }
-        }
-        ids
+        let due = self.together().take_while(|((time, _), _)| *time <= now);
+        let count = due.count();
+        let batch = std::iter::from_fn(|| self.0.pop_first()).take(count);
+        batch.map(|(_, item)| item.id).collect()
+    }
+
+    /// What may leave together, were all of it due.
+    fn together(&self) -> impl Iterator<Item = (&(Instant, u64), &Item)> {
+        let mut most = MAX_BATCH;
+        self.0.iter().enumerate().map_while(move |(before, entry)| {
+            most = most.min(entry.1.share);
+            (before < most).then_some(entry)
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    /// A queue of ids that are due so many milliseconds from now, with so much slack.
-    fn queue(now: Instant, items: &[(u64, u64, bool)]) -> Queue {
+    const ANY: usize = MAX_BATCH;
+
+    /// A queue of ids that are due so many milliseconds from now, with so much slack, each in
+    /// batches of so many.
+    fn queue(now: Instant, items: &[(u64, u64, usize)]) -> Queue {
         let mut queue = Queue::default();
-        for (number, (due, slack, alone)) in (0..).zip(items) {
+        for (number, (due, slack, share)) in (0..).zip(items) {
             let time = now + Duration::from_millis(*due);
             let id = format!("t{number}").parse().expect("an id");
-            queue.insert(time, number, id, Duration::from_millis(*slack), *alone);
+            let latest = time + Duration::from_millis(*slack);
+            queue.insert(time, number, id, latest, *share);
         }
         queue
     }
@@ -120,49 +121,36 @@ mod tests {
     #[test]
     fn departures() {
         let now = Instant::now();
-        let full = vec![(0, 500, false); MAX_BATCH];
-        let nearly = [&full[1..], &[(400, 500, false), (450, 500, false)]].concat();
+        let full = vec![(0, 500, ANY); MAX_BATCH];
+        let nearly = [&full[1..], &[(400, 500, ANY), (450, 500, ANY)]].concat();
         let at = |ms| Departure::At(now + Duration::from_millis(ms));
         for (what, items, expected) in [
             ("nothing", vec![], Departure::Never),
-            ("nothing due", vec![(70, 9, false), (90, 9, false)], at(70)),
+            ("nothing due", vec![(70, 9, ANY), (90, 9, ANY)], at(70)),
             (
                 "no company",
-                vec![(0, 500, false), (501, 9, false)],
+                vec![(0, 500, ANY), (501, 9, ANY)],
                 Departure::Now,
             ),
-            (
-                "no slack",
-                vec![(0, 0, false), (1, 9, false)],
-                Departure::Now,
-            ),
+            ("no slack", vec![(0, 0, ANY), (1, 9, ANY)], Departure::Now),
             (
                 "company",
-                vec![(0, 500, false), (500, 9, false), (501, 9, false)],
+                vec![(0, 500, ANY), (500, 9, ANY), (501, 9, ANY)],
                 at(500),
             ),
             (
                 "the least slack",
-                vec![
-                    (0, 500, false),
-                    (0, 100, false),
-                    (90, 0, false),
-                    (200, 0, false),
-                ],
+                vec![(0, 500, ANY), (0, 100, ANY), (90, 0, ANY), (200, 0, ANY)],
                 at(90),
             ),
             (
                 "company in a hurry",
-                vec![(0, 500, false), (90, 0, false), (400, 500, false)],
+                vec![(0, 500, ANY), (90, 0, ANY), (400, 500, ANY)],
                 at(90),
             ),
             ("full", full, Departure::Now),
             ("full soon", nearly, at(400)),
-            (
-                "alone",
-                vec![(0, 500, true), (100, 500, false)],
-                Departure::Now,
-            ),
+            ("alone", vec![(0, 500, 1), (100, 500, ANY)], Departure::Now),
         ] {
             assert_eq!(queue(now, &items).departure(now, false), expected, "{what}");
         }
@@ -174,20 +162,16 @@ mod tests {
         let at = |ms| Departure::At(now + Duration::from_millis(ms));
         for (what, items, expected) in [
             ("nothing", vec![], Departure::Never),
-            ("nothing due", vec![(70, 9, false)], at(70)),
-            ("no company", vec![(0, 500, false)], at(500)),
-            ("full", vec![(0, 500, false); MAX_BATCH], at(500)),
-            (
-                "no slack",
-                vec![(0, 0, false), (1, 9, false)],
-                Departure::Now,
-            ),
+            ("nothing due", vec![(70, 9, ANY)], at(70)),
+            ("no company", vec![(0, 500, ANY)], at(500)),
+            ("full", vec![(0, 500, ANY); MAX_BATCH], at(500)),
+            ("no slack", vec![(0, 0, ANY), (1, 9, ANY)], Departure::Now),
             (
                 "the least slack",
-                vec![(0, 500, false), (90, 10, false)],
+                vec![(0, 500, ANY), (90, 10, ANY)],
                 at(100),
             ),
-            ("alone", vec![(0, 500, true)], Departure::Now),
+            ("alone", vec![(0, 500, 1)], Departure::Now),
         ] {
             assert_eq!(queue(now, &items).departure(now, true), expected, "{what}");
         }
@@ -196,8 +180,8 @@ mod tests {
     #[test]
     fn batches_are_full_in_order_and_of_what_is_due() {
         let now = Instant::now();
-        let mut items = vec![(0, 0, false); MAX_BATCH + 2];
-        items.push((1, 0, false));
+        let mut items = vec![(0, 0, ANY); MAX_BATCH + 2];
+        items.push((1, 0, ANY));
         let mut queue = queue(now, &items);
         assert_eq!(queue.take(now).len(), MAX_BATCH);
         let rest: Vec<_> = queue.take(now).iter().map(TaskId::to_string).collect();
@@ -210,22 +194,12 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_alone_splits_a_batch() {
+    fn a_batch_is_as_small_as_any_in_it_asks_for() {
         let now = Instant::now();
-        let mut queue = queue(
-            now,
-            &[(0, 0, false), (0, 0, true), (0, 0, false), (0, 0, false)],
-        );
-        let sizes: Vec<_> = (0..4).map(|_| queue.take(now).len()).collect();
-        assert_eq!(sizes, [1, 1, 2, 0]);
-    }
-
-    #[test]
-    fn slack_beyond_the_clock_is_none() {
-        let now = Instant::now();
-        let mut queue = Queue::default();
-        let id: TaskId = "a".parse().expect("an id");
-        queue.insert(now, 0, id, Duration::MAX, false);
-        assert_eq!(queue.departure(now, false), Departure::Now);
+        let mut items = vec![(0, 0, ANY), (0, 0, 1), (0, 0, 2), (0, 0, ANY), (0, 0, ANY)];
+        items.extend([(0, 0, 3); 4]);
+        let mut queue = queue(now, &items);
+        let sizes: Vec<_> = (0..7).map(|_| queue.take(now).len()).collect();
+        assert_eq!(sizes, [1, 1, 2, 3, 2, 0, 0]);
     }
 }

@@ -10,6 +10,7 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
+    census::{Census, Site},
     entry::{Entry, Record},
     queue::{Departure, Queue},
 };
@@ -95,6 +96,7 @@ pub(crate) struct Plan {
 #[derive(Clone)]
 pub(crate) struct Driver {
     pub(crate) number: u64,
+    site: Site,
     /// Rung when a plan has to be made sooner than the driver thinks.
     pub(crate) bell: Arc<Notify>,
 }
@@ -106,8 +108,9 @@ pub(crate) struct State {
     kept: VecDeque<(Instant, TaskId)>,
     /// Lookups of the driver.
     pub(super) in_flight: usize,
-    /// Waits that have not ended.
-    pub(super) active: usize,
+    /// Lookups that failed since one succeeded.
+    pub(super) failed: u32,
+    pub(super) active: Census,
     /// When the driver looks again by itself.
     planned: Option<Instant>,
     /// Nothing goes out before, by the service's wish.
@@ -117,6 +120,25 @@ pub(crate) struct State {
     pub(crate) jitter: f64,
 }
 
+/// What is to be done once the lock is released: wakers and destructors are other people's code.
+#[derive(Default)]
+#[must_use]
+pub(crate) struct Aftermath {
+    pub(super) woken: Vec<Waker>,
+    pub(super) bell: Option<Arc<Notify>>,
+    pub(super) dropped: Option<Record>,
+}
+
+impl Aftermath {
+    pub(crate) fn finish(self) {
+        if let Some(bell) = self.bell {
+            bell.notify_one();
+        }
+        drop(self.dropped);
+        self.woken.into_iter().for_each(Waker::wake);
+    }
+}
+
 impl Default for State {
     fn default() -> Self {
         Self {
@@ -124,7 +146,8 @@ impl Default for State {
             queue: Queue::default(),
             kept: VecDeque::new(),
             in_flight: 0,
-            active: 0,
+            failed: 0,
+            active: Census::default(),
             planned: None,
             hold: None,
             driver: None,
@@ -135,8 +158,8 @@ impl Default for State {
 }
 
 impl State {
-    /// Adds a wait. Returns the bell to ring, where the driver has to look sooner than it planned.
-    pub(crate) fn join(&mut self, joining: Joining, now: Now) -> (WaitKey, Option<Arc<Notify>>) {
+    /// Adds a wait. The bell is for a driver that has to look sooner than it planned.
+    pub(crate) fn join(&mut self, joining: Joining, now: Now) -> (WaitKey, Aftermath) {
         let now = now.instant;
         self.forget_old(now);
         self.count += 1;
@@ -150,7 +173,9 @@ impl State {
         let Joining { pace, edge, .. } = joining;
         let mut wait = Record::new(pace, edge, joining.budget, joining.wants_updates);
         wait.end = entry.end();
-        self.active += usize::from(wait.end.is_none());
+        if wait.end.is_none() {
+            self.active.add(wait.site);
+        }
         let is_flying = entry.flight.is_some() && entry.flight == driver;
         let at_once = match entry.asked {
             false => joining.eager || !entry.knows_age(),
@@ -174,33 +199,35 @@ impl State {
         // An old report is no news where a new one is about to come.
         let is_fresh = wait.end.is_some() || wait.due.is_some_and(|due| due > now);
         wait.news = wait.wants_updates && entry.last.is_some() && is_fresh;
-        let due = wait.due;
+        let (due, latest) = (wait.due, wait.latest());
         let key = WaitKey(entry.waits.insert(wait));
-        if due.is_some() && entry.due.is_none_or(|first| due < Some(first)) {
+        let is_sooner = entry.due.is_none() || due < entry.due || latest < entry.latest;
+        if due.is_some() && is_sooner {
             self.settle(&joining.id);
         }
         let is_next = due.is_some_and(|due| self.planned.is_none_or(|planned| due < planned));
-        let bell = self.driver.as_ref().filter(|_| is_next);
-        (key, bell.map(|driver| driver.bell.clone()))
+        let driver = self.driver.as_ref().filter(|_| is_next);
+        let aftermath = Aftermath {
+            bell: driver.map(|driver| driver.bell.clone()),
+            ..Aftermath::default()
+        };
+        (key, aftermath)
     }
 
-    /// Takes a wait out. What is returned is to be dropped once the lock is released; the bell, to
-    /// be rung.
-    pub(crate) fn leave(
-        &mut self,
-        id: &TaskId,
-        key: WaitKey,
-        now: Instant,
-    ) -> (Option<Record>, Option<Arc<Notify>>) {
+    /// Takes a wait out.
+    pub(crate) fn leave(&mut self, id: &TaskId, key: WaitKey, now: Instant) -> Aftermath {
         let driver = self.driver_number();
         let Some(entry) = self.entries.get_mut(id) else {
-            return (None, None);
+            return Aftermath::default();
         };
         let Some(wait) = entry.waits.try_remove(key.0) else {
-            return (None, None);
+            return Aftermath::default();
         };
-        self.active -= usize::from(wait.end.is_none());
-        let was_first = wait.due.is_some() && wait.due == entry.due;
+        if wait.end.is_none() {
+            self.active.remove(wait.site);
+        }
+        let was_first =
+            wait.due.is_some() && (wait.due == entry.due || wait.latest() == entry.latest);
         let is_flying = entry.flight.is_some() && entry.flight == driver;
         if !entry.waits.is_empty() {
             if was_first {
@@ -215,7 +242,10 @@ impl State {
             }
             self.keep(id.clone(), now);
         }
-        (Some(wait), self.dismiss_idle())
+        Aftermath {
+            dropped: Some(wait),
+            ..self.relieve(now)
+        }
     }
 
     /// Keeps a task that has no waits.
@@ -273,20 +303,16 @@ impl State {
         if entry.flight.is_some() && entry.flight == driver {
             return;
         }
-        let first = entry
-            .first()
-            .and_then(|wait| Some((wait.due?, wait.slack())));
-        if let Some((time, slack)) = first {
-            entry.due = Some(time);
-            let alone = entry.alone;
+        if let Some((time, latest)) = entry.first() {
+            (entry.due, entry.latest) = (Some(time), Some(latest));
+            let share = entry.share;
             self.queue
-                .insert(time, entry.number, id.clone(), slack, alone);
+                .insert(time, entry.number, id.clone(), latest, share);
         }
     }
 
     /// What goes out now; `None` where the driver has nothing to do any more.
     pub(crate) fn plan(&mut self, driver: u64, now: Instant) -> Option<Plan> {
-        self.dismiss_idle();
         if self.driver_number() != Some(driver) {
             return None;
         }
@@ -326,12 +352,11 @@ impl State {
         ids.into()
     }
 
-    /// Takes in a report that came by another way than a lookup. Returns whom to wake, and the bell
-    /// to ring.
-    pub(crate) fn notify(&mut self, task: Task, now: Now) -> (Vec<Waker>, Option<Arc<Notify>>) {
+    /// Takes in a report that came by another way than a lookup.
+    pub(crate) fn notify(&mut self, task: Task, now: Now) -> Aftermath {
         let mut woken = Vec::new();
         let Some(Ok(id)) = task.id.as_deref().map(str::parse::<TaskId>) else {
-            return (woken, None);
+            return Aftermath::default();
         };
         self.forget_old(now.instant);
         let is_end = task.state().is_terminal();
@@ -345,7 +370,9 @@ impl State {
             self.entries.insert(id.clone(), entry);
             self.keep(id, now.instant);
         }
-        (woken, self.dismiss_idle())
+        let mut aftermath = self.relieve(now.instant);
+        aftermath.woken.extend(woken);
+        aftermath
     }
 
     /// What a wait has not been told yet. The waker that was there before is to be dropped once the
@@ -354,6 +381,7 @@ impl State {
         &mut self,
         id: &TaskId,
         key: WaitKey,
+        site: Site,
         waker: &Waker,
     ) -> (Poll<Report>, Option<Waker>) {
         let Some(entry) = self.entries.get_mut(id) else {
@@ -368,6 +396,11 @@ impl State {
         if let Some(end) = &wait.end {
             wait.told = true;
             return (Poll::Ready(Report::End(end.clone())), None);
+        }
+        if wait.site != site {
+            self.active.remove(wait.site);
+            self.active.add(site);
+            wait.site = site;
         }
         let old = match &wait.waker {
             Some(known) if known.will_wake(waker) => None,
@@ -386,14 +419,15 @@ impl State {
         )
     }
 
-    /// A new driver, where one is needed and there is none.
-    pub(crate) fn hire(&mut self) -> Option<Driver> {
-        if self.driver.is_some() || self.active == 0 {
+    /// A new driver for this runtime, where one is needed and there is none.
+    pub(crate) fn hire(&mut self, site: Site) -> Option<Driver> {
+        if self.driver.is_some() || self.active.is_empty() {
             return None;
         }
         self.count += 1;
         self.driver = Some(Driver {
             number: self.count,
+            site,
             bell: Arc::default(),
         });
         self.driver.clone()
@@ -403,21 +437,18 @@ impl State {
         self.driver.as_ref().map(|driver| driver.number)
     }
 
-    /// Lets the driver go where no waits are left: a next one may run on another runtime. Returns
-    /// the bell that tells it.
-    fn dismiss_idle(&mut self) -> Option<Arc<Notify>> {
-        if self.active > 0 {
-            return None;
+    /// Lets the driver go where no waits are left on its runtime: after the last one nobody may
+    /// run that any more. The waits on others, if there are any, are woken to hire a new one.
+    pub(crate) fn relieve(&mut self, now: Instant) -> Aftermath {
+        let mut aftermath = Aftermath::default();
+        if let Some(driver) = &self.driver
+            && !self.active.has(driver.site)
+        {
+            aftermath.bell = Some(driver.bell.clone());
+            let number = driver.number;
+            aftermath.woken = self.abandon(number, now);
         }
-        self.dismiss()
-    }
-
-    fn dismiss(&mut self) -> Option<Arc<Notify>> {
-        let driver = self.driver.take()?;
-        self.in_flight = 0;
-        self.planned = None;
-        self.entries.shrink_to(2 * MAX_KEPT);
-        Some(driver.bell)
+        aftermath
     }
 
     /// The driver is gone, with what was under way, while waits are left. Returns whom to wake, so
@@ -426,7 +457,13 @@ impl State {
         if self.driver_number() != Some(driver) {
             return Vec::new();
         }
-        self.dismiss();
+        self.driver = None;
+        self.in_flight = 0;
+        self.planned = None;
+        self.entries.shrink_to(2 * MAX_KEPT);
+        if self.active.is_empty() {
+            return Vec::new();
+        }
         let mut woken = Vec::new();
         let mut lost = Vec::new();
         for (id, entry) in &mut self.entries {
@@ -446,6 +483,6 @@ impl State {
 
     #[cfg(test)]
     pub(super) fn sizes(&self) -> (usize, usize, usize) {
-        (self.entries.len(), self.kept.len(), self.active)
+        (self.entries.len(), self.kept.len(), self.active.count())
     }
 }

@@ -169,7 +169,53 @@ async fn one_bad_id_does_not_spend_the_budget_of_the_others() {
     );
     assert!(a.is_ok() && c.is_ok());
     assert!(matches!(bad, Err(WaitError::Poll { .. })));
-    assert_eq!(service.sizes(), [3, 3, 1, 1, 1]);
+    // Looked for at once, by halves; what one of its own failures stretches is its own pace.
+    assert_eq!(service.sizes(), [3, 1, 1, 1, 1, 1]);
+    assert_eq!(service.times(), [3_000, 3_000, 3_000, 3_000, 6_000, 12_000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_bad_id_among_fifty_is_found_by_halves() {
+    for status in [500, 400] {
+        let service = Service::new(move |ask| match ask.ids.contains(&id("t0007")) {
+            true => Err(http(status, None)),
+            false => ask.all(done),
+        });
+        let luma = service.client();
+        let begin = Instant::now();
+        let waits = ids(50)
+            .into_iter()
+            .map(|id| spawn(&submitted(&luma, id), every(5)));
+        let ends = join_all(waits.skip(8).collect::<Vec<_>>()).await;
+        assert!(ends.iter().all(|end| matches!(end, Ok(Ok(_)))));
+        assert_eq!(begin.elapsed().as_secs(), 5);
+        assert!(service.sizes().len() <= 13, "{:?}", service.sizes());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_does_not_multiply_requests() {
+    const MINUTES: u128 = 5;
+    for (status, at_most) in [(429, 1), (502, 1), (500, 4)] {
+        let service = Service::new(move |_| Err(http(status, None))).latency(SECOND / 10);
+        let luma = service.client();
+        let watch = luma.watch(ids(1_000)).pace(every(5));
+        let ends = tokio::spawn(
+            watch
+                .deadline(60 * SECOND * MINUTES as u32)
+                .collect::<Vec<_>>(),
+        );
+        let ends = ends.await.unwrap();
+        // Nobody's wait ends before its time, with ten failures to spend.
+        assert!(
+            ends.iter()
+                .all(|(_, end)| matches!(end, Err(WaitError::Deadline { .. })))
+        );
+        // Of what a sound service would have been asked.
+        let sound = 20 * MINUTES * 60 / 5;
+        let sent = service.sizes().len() as u128;
+        assert!(sent <= at_most * sound, "{status}: {sent} of {sound}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -115,6 +115,37 @@ async fn updates_beside_a_wait_do_not_change_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn news_keep_nobody_from_the_deadline_or_from_being_cancelled() {
+    let service = Service::new(|ask| ask.all(running));
+    let luma = service.client();
+    let token = CancellationToken::new();
+    let wait = || submitted(&luma, id("a")).wait().pace(every(1));
+    for (wait, is_cancelled) in [
+        (wait().no_deadline().cancelled_by(token.clone()), true),
+        (wait().deadline(10 * SECOND), false),
+    ] {
+        // Slower than the reports: there is always one that was not read.
+        let begin = Instant::now();
+        let mut updates = wait.updates();
+        let end = loop {
+            match updates.next().await.expect("an end") {
+                Ok(_) => sleep(2 * SECOND).await,
+                Err(end) => break end,
+            }
+            if begin.elapsed() >= 10 * SECOND {
+                token.cancel();
+            }
+        };
+        assert_eq!(
+            matches!(end, WaitError::Cancelled { .. }),
+            is_cancelled,
+            "{end:?}"
+        );
+        assert!(begin.elapsed() <= 13 * SECOND, "{:?}", begin.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn on_update_sees_every_report() {
     let service = Service::new(|ask| match ask.number {
         0..2 => ask.all(running),
