@@ -2,7 +2,7 @@
 
 use std::{process::Stdio, time::Duration};
 
-use luma_client::simulator::Simulator;
+use luma_client::simulator::{Fault, Simulator, Target};
 use rmcp::{
     ClientHandler, RoleClient,
     model::{
@@ -250,6 +250,135 @@ async fn signals_end_it_while_it_reads_standard_input() {
     assert!(answer.expect("text").is_some());
     signal(&server, "TERM").await;
     assert_eq!(code(&mut server).await, Some(0));
+}
+
+fn line(message: &Value) -> Vec<u8> {
+    format!("{message}\n").into_bytes()
+}
+
+fn hello() -> Vec<u8> {
+    line(
+        &json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": { "name": "a-test", "version": "1" },
+    } }),
+    )
+}
+
+fn submit(id: u32) -> Vec<u8> {
+    line(
+        &json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params":
+        { "name": "luma_generate_video", "arguments": { "prompt": "A fox" } } }),
+    )
+}
+
+#[tokio::test]
+async fn a_host_that_does_not_read_does_not_keep_it_alive() {
+    let simulator = simulator().await;
+    for ends_by_signal in [false, true] {
+        let mut server = with_account(&simulator, &[]).spawn().expect("a process");
+        let mut stdin = server.stdin.take().expect("a pipe");
+        stdin.write_all(&hello()).await.expect("written");
+        // Far more than a pipe holds.
+        for id in 1..=20 {
+            let list = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/list" });
+            stdin.write_all(&line(&list)).await.expect("written");
+        }
+        // A signal before it listens would end it as well.
+        let stdout = server.stdout.as_mut().expect("a pipe");
+        stdout.read_exact(&mut [0]).await.expect("an answer");
+        if ends_by_signal {
+            signal(&server, "TERM").await;
+        } else {
+            drop(stdin);
+        }
+        assert_eq!(code(&mut server).await, Some(0), "{ends_by_signal}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let simulator = simulator().await;
+    simulator.inject(Fault::silence().on(Target::Submit));
+    let mut server = with_account(&simulator, &[]).spawn().expect("a process");
+    let mut stdin = server.stdin.take().expect("a pipe");
+    stdin.write_all(&hello()).await.expect("written");
+    stdin.write_all(&submit(1)).await.expect("written");
+    while simulator.stats().submits_received == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let begin = std::time::Instant::now();
+    while server.try_wait().expect("a status").is_none() {
+        signal(&server, "TERM").await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(code(&mut server).await, Some(130));
+    // The submit under way would have held it for longer.
+    assert!(begin.elapsed() < Duration::from_secs(20));
+}
+
+#[tokio::test]
+async fn what_comes_before_the_first_request_does_no_harm() {
+    let secret = "s3cret-in-a-message";
+    let mut server = luma(&[]).spawn().expect("a process");
+    let mut stdin = server.stdin.take().expect("a pipe");
+    for message in [
+        json!({ "jsonrpc": "2.0", "method": "notifications/x", "params": { "token": secret } }),
+        json!({ "jsonrpc": "2.0", "id": 1, "result": { "token": secret } }),
+        json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
+    ] {
+        stdin.write_all(&line(&message)).await.expect("written");
+    }
+    stdin.write_all(&hello()).await.expect("written");
+    drop(stdin);
+    let output = timeout(PATIENCE, server.wait_with_output()).await;
+    let output = output.expect("it ends").expect("output");
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("one answer");
+    assert_eq!(answer["result"]["serverInfo"]["name"], "luma");
+    assert!(stderr.contains("before the first request"), "{stderr}");
+    assert!(!stderr.contains(secret), "{stderr}");
+}
+
+/// The lines that are answered, by their ids.
+async fn answers(server: Command, lines: &[Vec<u8>]) -> Vec<Value> {
+    let mut server = { server }.spawn().expect("a process");
+    let mut stdin = server.stdin.take().expect("a pipe");
+    stdin.write_all(&lines.concat()).await.expect("written");
+    drop(stdin);
+    let output = timeout(PATIENCE, server.wait_with_output()).await;
+    let output = output.expect("it ends").expect("output");
+    let stdout = String::from_utf8(output.stdout).expect("text");
+    let answers = stdout.lines().map(|line| serde_json::from_str(line));
+    let mut answers: Vec<Value> = answers.collect::<Result<_, _>>().expect("JSON");
+    answers.sort_by_key(|answer| answer["id"].as_u64());
+    answers
+}
+
+#[tokio::test]
+async fn max_videos_and_read_only_hold() {
+    let simulator = simulator().await;
+    let mut lines = vec![hello()];
+    lines.extend((1..=50).map(submit));
+    let server = with_account(&simulator, &["--max-videos", "3"]);
+    let answers_to_submits = answers(server, &lines).await.split_off(1);
+    let accepted = |answer: &&Value| answer["result"]["isError"] == false;
+    assert_eq!(answers_to_submits.iter().filter(accepted).count(), 3);
+    assert_eq!(answers_to_submits.len(), 50);
+    assert_eq!(simulator.stats().submits_billed, 3);
+
+    let list = line(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }));
+    let server = with_account(&simulator, &["--read-only"]);
+    let found = answers(server, &[hello(), list, submit(2)]).await;
+    assert_eq!(
+        found[1]["result"]["tools"].as_array().map(Vec::len),
+        Some(4)
+    );
+    let refused = &found[2]["result"]["structuredContent"]["result"]["error"]["code"];
+    assert_eq!(refused, "read_only");
+    assert_eq!(simulator.stats().submits_billed, 3);
 }
 
 #[tokio::test]

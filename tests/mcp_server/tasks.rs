@@ -122,6 +122,20 @@ async fn a_submit_that_was_refused_makes_no_task() {
 }
 
 #[tokio::test]
+async fn arguments_are_checked_before_a_task_is_paid_for() {
+    let simulator = simulator().await;
+    let session = connect(server(&simulator), Era::Modern, with_tasks()).await;
+    for timeout in [json!("abc"), json!(-5), json!([1])] {
+        let arguments = json!({ "prompt": "A fox", "timeout": timeout });
+        let refused = call(&session, "luma_generate_video", arguments).await;
+        let content = refused.structured_content.expect("content");
+        let code = &content["result"]["error"]["code"];
+        assert_eq!(code, "invalid_arguments", "{timeout}");
+    }
+    assert_eq!(simulator.stats().requests(), 0);
+}
+
+#[tokio::test]
 async fn unknown_tasks_are_invalid_parameters_and_known_ones_go_on() {
     let simulator = simulator().await;
     let session = connect(server(&simulator), Era::Modern, with_tasks()).await;

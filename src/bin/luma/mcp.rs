@@ -65,7 +65,7 @@ pub struct Args {
 }
 
 pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit, Failure> {
-    let (interrupts, terminated) = (Interrupts::listen(), terminated());
+    let (interrupts, term) = (Interrupts::listen(), terminated());
     // It runs as long as it is held.
     let simulated = match globals.simulate {
         true => Some(Simulated::start().await?),
@@ -81,13 +81,17 @@ pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit,
     }
     let stop = CancellationToken::new();
     let stopping = async {
-        tokio::select! {
-            () = interrupts.first.cancelled() => {}
-            () = terminated => {}
-        }
-        stop.cancel();
         // Who does not want to wait for the calls under way says it again.
-        interrupts.second.cancelled().await;
+        let ctrl_c = tokio::select! {
+            () = interrupts.first.cancelled() => &interrupts.second,
+            () = term => &interrupts.first,
+        };
+        let term = terminated();
+        stop.cancel();
+        tokio::select! {
+            () = ctrl_c.cancelled() => {}
+            () = term => {}
+        }
         Ok(Exit::Interrupted)
     };
     let serving = serve(output, server, &args, stop.clone());

@@ -26,13 +26,13 @@ use tokio::{select, sync::mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    calls::Calls,
     limits::{Limits, Refusal, surely_not_submitted},
-    lines::Held,
     message, prompts, tasks,
 };
 use crate::{
     Luma, Task, TaskId,
-    mcp::{self, Context, Outcome, Progress, UnknownTool, guide, tools::Kind},
+    mcp::{self, Context, MAX_HOLD, Outcome, Progress, UnknownTool, guide, tools::Kind},
 };
 
 const WEBSITE: &str = "https://platform.acedata.cloud";
@@ -77,7 +77,8 @@ pub(super) struct Handler {
     pub(super) limits: Arc<Limits>,
     /// The calls under way: a submit is billed, so that its end is worth waiting for.
     pub(super) running: TaskTracker,
-    pub(super) held: Held,
+    /// Those of a session over stdio.
+    pub(super) calls: Calls,
     /// Ends what holds a call.
     pub(super) stop: CancellationToken,
 }
@@ -115,19 +116,18 @@ impl Handler {
         luma: &Luma,
         tool: &mcp::Tool,
         arguments: JsonObject,
+        hold: Duration,
         context: &RequestContext<RoleServer>,
     ) -> Result<Outcome, ErrorData> {
         let cancel = CancellationToken::new();
         let (reports, inbox) = mpsc::unbounded_channel();
-        let (held, id) = (self.held.clone(), context.id.clone());
-        let surroundings =
-            Context::new()
-                .cancelled_by(cancel.clone())
-                .on_progress(move |progress| {
-                    held.add(&id);
-                    // Nobody listens any more once the call has ended.
-                    let _ = reports.send(progress);
-                });
+        let surroundings = Context::new()
+            .hold(hold)
+            .cancelled_by(cancel.clone())
+            .on_progress(move |progress| {
+                // Nobody listens any more once the call has ended.
+                let _ = reports.send(progress);
+            });
         let mut call = pin!(call(luma, tool, arguments.clone(), &surroundings));
         let outcome = select! {
             biased;
@@ -146,7 +146,6 @@ impl Handler {
                 }
             },
         };
-        self.held.remove(&context.id);
         let outcome = outcome?;
         if outcome.is_error || !self.limits.is_read_only() {
             return Ok(outcome);
@@ -283,19 +282,21 @@ impl ServerHandler for Handler {
         }
         let submits = !tool.annotations.read_only_hint;
         let as_task = submits && tasks::declared(&context.meta);
-        let mut arguments = request.arguments.unwrap_or_default();
-        if as_task && tool.input_schema["properties"].get("timeout").is_some() {
-            // The task is the wait.
-            arguments.remove("timeout");
+        let arguments = request.arguments.unwrap_or_default();
+        // A task is the wait.
+        let hold = if as_task { Duration::ZERO } else { MAX_HOLD };
+        let outcome = self.run(&luma, tool, arguments, hold, &context).await?;
+        if context.ct.is_cancelled() {
+            // No answer is sent that would end it.
+            self.calls.end(&context.id);
         }
-        let outcome = self.run(&luma, tool, arguments, &context).await?;
         if submits {
             if surely_not_submitted(&outcome) {
                 self.limits.give_back();
             } else if context.ct.is_cancelled() {
-                // Nobody will read the answer, and it is paid for.
+                // It is paid for, and perhaps nobody reads the answer.
                 let task = tasks::submitted(&outcome);
-                tracing::warn!(task, "a video was submitted, but the client is gone");
+                tracing::warn!(task, "a video was submitted by a call that was cancelled");
             }
         }
         match tasks::submitted(&outcome) {

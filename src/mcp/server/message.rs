@@ -4,8 +4,8 @@ use rmcp::{
     ErrorData,
     model::{
         CallToolRequestParams, CancelTaskParams, ClientJsonRpcMessage, CompleteRequestParams,
-        ErrorCode, GetPromptRequestParams, GetTaskParams, JsonRpcError, PaginatedRequestParams,
-        RequestId, UpdateTaskParams,
+        ErrorCode, GetPromptRequestParams, GetTaskParams, InitializeRequestParams, JsonRpcError,
+        PaginatedRequestParams, RequestId, UpdateTaskParams,
     },
 };
 use serde::{
@@ -85,6 +85,15 @@ pub(super) fn misread(method: &str, params: Option<&Value>) -> ErrorData {
         "ping" | "server/discover" => reason::<IgnoredAny>(params),
         _ => return ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method.to_owned(), None),
     };
+    invalid(method, &reason)
+}
+
+/// The answer to an `initialize` that cannot be read.
+pub(super) fn misread_initialize(params: Option<&Value>) -> ErrorData {
+    invalid("initialize", &reason::<InitializeRequestParams>(params))
+}
+
+fn invalid(method: &str, reason: &str) -> ErrorData {
     ErrorData::invalid_params(format!("invalid params of {method}: {reason}"), None)
 }
 
