@@ -351,7 +351,7 @@ async fn answers(server: Command, lines: &[Vec<u8>]) -> Vec<Value> {
     let output = timeout(PATIENCE, server.wait_with_output()).await;
     let output = output.expect("it ends").expect("output");
     let stdout = String::from_utf8(output.stdout).expect("text");
-    let answers = stdout.lines().map(|line| serde_json::from_str(line));
+    let answers = stdout.lines().map(serde_json::from_str);
     let mut answers: Vec<Value> = answers.collect::<Result<_, _>>().expect("JSON");
     answers.sort_by_key(|answer| answer["id"].as_u64());
     answers
@@ -379,6 +379,27 @@ async fn max_videos_and_read_only_hold() {
     let refused = &found[2]["result"]["structuredContent"]["result"]["error"]["code"];
     assert_eq!(refused, "read_only");
     assert_eq!(simulator.stats().submits_billed, 3);
+}
+
+/// Models cache what does not change by a byte. Each process has hashes of its own.
+#[tokio::test]
+async fn the_bytes_of_exports_are_the_same_in_every_process() {
+    for format in [
+        "mcp",
+        "openai-chat",
+        "openai-responses",
+        "anthropic",
+        "gemini",
+    ] {
+        let print = async || {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_luma"));
+            let output = command.args(["tools", "--format", format]).output().await;
+            let output = output.expect("output").stdout;
+            assert!(output.len() > 1_000, "{format}");
+            output
+        };
+        assert_eq!(print().await, print().await, "{format}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The tasks extension: for who declares it in that very request, and through restarts.
 
-use luma_client::simulator::TaskScript;
+use luma_client::simulator::{Fault, Target, TaskScript};
 use rmcp::model::{
     CancelTaskParams, GetTaskParams, InputResponses, TaskPayload, TaskStatus, UpdateTaskParams,
 };
@@ -136,6 +136,18 @@ async fn arguments_are_checked_before_a_task_is_paid_for() {
 }
 
 #[tokio::test]
+async fn a_task_may_be_unknown_for_a_moment() {
+    let simulator = simulator().await;
+    let session = connect(server(&simulator), Era::Modern, with_tasks()).await;
+    let id = create(&session).await.task_id;
+    simulator.inject(Fault::status(404).on(Target::Lookup));
+    assert_eq!(
+        get(&session, &id).await,
+        (TaskStatus::Working, TaskPayload::Working)
+    );
+}
+
+#[tokio::test]
 async fn unknown_tasks_are_invalid_parameters_and_known_ones_go_on() {
     let simulator = simulator().await;
     let session = connect(server(&simulator), Era::Modern, with_tasks()).await;
@@ -169,7 +181,6 @@ async fn unknown_tasks_are_invalid_parameters_and_known_ones_go_on() {
 
 #[tokio::test]
 async fn a_lookup_that_fails_shows_no_token() {
-    use luma_client::simulator::{Fault, Target};
     let simulator = simulator().await;
     let session = connect(server(&simulator), Era::Modern, with_tasks()).await;
     let id = create(&session).await.task_id;

@@ -27,12 +27,15 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     calls::Calls,
-    limits::{Limits, Refusal, surely_not_submitted},
+    limits::{Limits, Place, Refusal, surely_not_submitted},
     message, prompts, tasks,
 };
 use crate::{
     Luma, Task, TaskId,
-    mcp::{self, Context, MAX_HOLD, Outcome, Progress, UnknownTool, guide, tools::Kind},
+    mcp::{
+        self, Context, MAX_HOLD, Outcome, Progress, UnknownTool, context::Offers, dispatch,
+        tools::description,
+    },
 };
 
 const WEBSITE: &str = "https://platform.acedata.cloud";
@@ -96,7 +99,7 @@ impl Handler {
     }
 
     /// Whether the tool may be called at all; a submit then has its place.
-    fn admit(&self, tool: &mcp::Tool) -> Result<(), Refusal> {
+    fn admit(&self, tool: &mcp::Tool) -> Result<Option<Place<'_>>, Refusal> {
         if !tool.annotations.read_only_hint && self.limits.is_read_only() {
             return Err(Refusal::ReadOnly);
         }
@@ -104,8 +107,8 @@ impl Handler {
             return Err(Refusal::NoToken);
         }
         match tool.annotations.read_only_hint {
-            true => Ok(()),
-            false => self.limits.take(),
+            true => Ok(None),
+            false => self.limits.take().map(Some),
         }
     }
 
@@ -123,13 +126,14 @@ impl Handler {
         let (reports, inbox) = mpsc::unbounded_channel();
         let surroundings = Context::new()
             .hold(hold)
+            .offers(self.limits.offers())
             .cancelled_by(cancel.clone())
             .on_progress(move |progress| {
                 // Nobody listens any more once the call has ended.
                 let _ = reports.send(progress);
             });
         let mut call = pin!(call(luma, tool, arguments.clone(), &surroundings));
-        let outcome = select! {
+        select! {
             biased;
             outcome = &mut call => outcome,
             never = pass_on(inbox, context) => match never {},
@@ -139,23 +143,16 @@ impl Handler {
             }
             // A lookup is free: it says how things stand, rather than that it was cancelled.
             () = self.stop.cancelled() => match tool.annotations.read_only_hint {
-                true => self::call(luma, tool, arguments, &Context::new().hold(Duration::ZERO)).await,
+                true => {
+                    let at_once = Context::new().hold(Duration::ZERO).offers(self.limits.offers());
+                    self::call(luma, tool, arguments, &at_once).await
+                }
                 false => {
                     cancel.cancel();
                     call.await
                 }
             },
-        };
-        let outcome = outcome?;
-        if outcome.is_error || !self.limits.is_read_only() {
-            return Ok(outcome);
         }
-        // What is not offered is not named.
-        Ok(match tool.kind {
-            Kind::ListActions => Outcome::new(&guide::lookups(), Vec::new()),
-            Kind::ListAspectRatios => Outcome::new(&guide::ratios_of_lookups(), Vec::new()),
-            _ => outcome,
-        })
     }
 
     /// Looks a task up, for a request that has to declare the extension.
@@ -172,7 +169,7 @@ impl Handler {
         }
         let id = tasks::id(id)?;
         let luma = self.luma(context)?;
-        let task = luma.task(id.clone()).get().await;
+        let task = dispatch::look_up(&luma.task(id.clone()), dispatch::GRACE).await;
         let task = task.map_err(|error| tasks::lookup_failed(&luma, &id, &error))?;
         Ok((luma, id, task))
     }
@@ -251,10 +248,15 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let offered =
-            |tool: &mcp::Tool| tool.annotations.read_only_hint || !self.limits.is_read_only();
+        let offers = self.limits.offers();
+        let offered = |tool: &mcp::Tool| offers == Offers::All || tool.annotations.read_only_hint;
         let tools = TOOLS.iter().filter(|(_, tool)| offered(tool));
-        let tools = tools.map(|(tool, _)| tool.clone()).collect();
+        let tools = tools.map(|(listed, tool)| {
+            let mut listed = listed.clone();
+            listed.description = Some(description(tool, offers).into());
+            listed
+        });
+        let tools = tools.collect();
         Ok(ListToolsResult::with_all_items(tools)
             .with_ttl_ms(LIST_TTL_MS)
             .with_cache_scope(CacheScope::Public))
@@ -277,9 +279,10 @@ impl ServerHandler for Handler {
             return Err(ErrorData::invalid_params(unknown.to_string(), None));
         };
         let luma = self.luma(&context)?;
-        if let Err(refusal) = self.admit(tool) {
-            return Ok(result_of(refusal.into()).into());
-        }
+        let place = match self.admit(tool) {
+            Ok(place) => place,
+            Err(refusal) => return Ok(result_of(refusal.into()).into()),
+        };
         let submits = !tool.annotations.read_only_hint;
         let as_task = submits && tasks::declared(&context.meta);
         let arguments = request.arguments.unwrap_or_default();
@@ -290,9 +293,9 @@ impl ServerHandler for Handler {
             // No answer is sent that would end it.
             self.calls.end(&context.id);
         }
-        if submits {
+        if let Some(place) = place {
             if surely_not_submitted(&outcome) {
-                self.limits.give_back();
+                place.give_back();
             } else if context.ct.is_cancelled() {
                 // It is paid for, and perhaps nobody reads the answer.
                 let task = tasks::submitted(&outcome);
@@ -349,7 +352,14 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
         let (luma, id, task) = self.task(&request.task_id, &context).await?;
-        Ok(tasks::report(&luma, &id, &task, OffsetDateTime::now_utc()))
+        let offers = self.limits.offers();
+        Ok(tasks::report(
+            &luma,
+            &id,
+            &task,
+            offers,
+            OffsetDateTime::now_utc(),
+        ))
     }
 
     /// No task ever asks for anything: there is nothing to take in.
