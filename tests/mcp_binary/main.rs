@@ -20,7 +20,7 @@ use tokio::{
 
 /// For what must come, but may take its time on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-const TOKEN: &str = "s3cret-token";
+const TOKEN: &str = "s3cret-token-of-the-account";
 const KEY: &str = "an-access-key-of-the-server";
 
 fn luma(arguments: &[&str]) -> Command {
@@ -29,6 +29,8 @@ fn luma(arguments: &[&str]) -> Command {
         "ACEDATACLOUD_API_TOKEN",
         "ACEDATACLOUD_API_BASE_URL",
         "LUMA_MCP_ACCESS_KEY",
+        "LUMA_DEFAULT_ASPECT_RATIO",
+        "LUMA_REQUEST_TIMEOUT",
     ] {
         command.env_remove(variable);
     }
@@ -196,11 +198,34 @@ async fn without_a_token_it_lists_its_tools() {
 }
 
 #[tokio::test]
+async fn what_the_vendor_s_server_reads_is_not_passed_over_in_silence() {
+    let simulator = simulator().await;
+    let mut command = with_account(&simulator, &[]);
+    command
+        .env("LUMA_DEFAULT_ASPECT_RATIO", "9:16")
+        .env("LUMA_REQUEST_TIMEOUT", "5");
+    let mut server = command.spawn().expect("a process");
+    let mut stdin = server.stdin.take().expect("a pipe");
+    stdin.write_all(&hello()).await.expect("written");
+    stdin.write_all(&submit(1)).await.expect("written");
+    drop(stdin);
+    let output = timeout(PATIENCE, server.wait_with_output()).await;
+    let output = output.expect("it ends").expect("output");
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    for variable in ["LUMA_DEFAULT_ASPECT_RATIO", "LUMA_REQUEST_TIMEOUT"] {
+        assert!(stderr.contains(variable), "{stderr}");
+    }
+    // What was not asked for is not sent.
+    let submit = simulator.requests()[0].json().expect("JSON");
+    assert_eq!(submit.get("aspect_ratio"), None);
+}
+
+#[tokio::test]
 async fn http_from_start_to_signal() {
     let simulator = simulator().await;
     for (variable, arguments) in [
         (Some(KEY), &["--http", "127.0.0.1:0"][..]),
-        (None, &["--http", "127.0.0.1:0", "--access-key", KEY]),
+        (None, &["--http", "localhost:0", "--access-key", KEY]),
     ] {
         let mut command = with_account(&simulator, arguments);
         if let Some(key) = variable {
@@ -413,7 +438,7 @@ async fn mistakes_are_2_and_nothing_listens() {
         ),
         (
             &["--http", "0.0.0.0:0", "--access-key", KEY],
-            "by which host name",
+            "--allow-host",
         ),
         (
             &[
@@ -447,7 +472,11 @@ async fn mistakes_are_2_and_nothing_listens() {
             ],
             "cannot be used with",
         ),
-        (&["--http", "nowhere"], "--http"),
+        (&["--http", "nowhere"], "127.0.0.1:8000"),
+        (
+            &["--http", "127.0.0.1:0", "--access-key", TOKEN],
+            "has the API token in it",
+        ),
         (&["--access-key", KEY], "--http"),
         (&["--token-from-request"], "--http"),
         (&["--max-videos", "many"], "--max-videos"),

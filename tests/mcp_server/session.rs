@@ -349,7 +349,9 @@ async fn methods_and_their_parameters() {
         let error = &found[0]["error"];
         assert_eq!(error["code"], code, "{request}: {error}");
         let is_reasoned = error["message"].as_str().is_some_and(|text| text != method);
-        assert!(is_reasoned || code == -32601, "{request}: {error}");
+        // rmcp itself answers for the methods that it knows and this server has not.
+        let is_by_rmcp = method == "resources/read";
+        assert!(is_reasoned || is_by_rmcp, "{request}: {error}");
     }
 }
 

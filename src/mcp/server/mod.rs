@@ -25,6 +25,7 @@ mod lines;
 mod message;
 mod options;
 mod prompts;
+mod strangers;
 mod tasks;
 
 use std::{io, sync::Arc, time::Duration};
