@@ -406,6 +406,59 @@ async fn max_videos_and_read_only_hold() {
     assert_eq!(simulator.stats().submits_billed, 3);
 }
 
+/// What the documents tell a host to start: the configurations as they stand there, and the command
+/// line of Claude Code.
+fn documented() -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    for path in ["docs/mcp.md", "README.md"] {
+        let text = std::fs::read_to_string(path).expect(path);
+        for block in text.split("```json\n").skip(1) {
+            let block = block.split("```").next().expect("a block");
+            let block: Value = serde_json::from_str(block).expect("JSON");
+            for servers in ["mcpServers", "servers", "context_servers"] {
+                for server in block[servers].as_object().into_iter().flatten() {
+                    let (_, server) = server;
+                    let variables = server["env"].as_object().expect("variables");
+                    assert!(variables.keys().eq(["ACEDATACLOUD_API_TOKEN"]), "{path}");
+                    assert_eq!(server["command"], "luma", "{path}");
+                    let arguments = server["args"].as_array().expect("arguments");
+                    let arguments = arguments.iter().filter_map(Value::as_str);
+                    found.push(arguments.map(str::to_owned).collect());
+                }
+            }
+        }
+        let lines = text
+            .lines()
+            .filter(|line| line.starts_with("claude mcp add"));
+        found.extend(lines.map(|line| {
+            let (_, command) = line.split_once("-- luma ").expect(line);
+            command.split(' ').map(str::to_owned).collect()
+        }));
+    }
+    found
+}
+
+#[tokio::test]
+async fn every_documented_configuration_starts_a_server() {
+    let documented = documented();
+    assert!(documented.len() >= 4, "{documented:?}");
+    for arguments in documented {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_luma"));
+        command
+            .env_remove("ACEDATACLOUD_API_BASE_URL")
+            .arg("--simulate")
+            .args(&arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let list = line(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }));
+        let found = answers(command, &[hello(), list, submit(2)]).await;
+        let tools = found[1]["result"]["tools"].as_array().map(Vec::len);
+        assert_eq!(tools, Some(8), "{arguments:?}");
+        assert_eq!(found[2]["result"]["isError"], false, "{arguments:?}");
+    }
+}
+
 /// Models cache what does not change by a byte. Each process has hashes of its own.
 #[tokio::test]
 async fn the_bytes_of_exports_are_the_same_in_every_process() {
