@@ -26,6 +26,8 @@ struct Call {
     running: Option<TaskTrackerToken>,
     /// Until its answer is written, or nobody waits for one.
     place: Option<Place>,
+    /// Whether it is free, and waits for a video.
+    is_held: bool,
 }
 
 /// Room for one more request.
@@ -62,6 +64,7 @@ impl Calls {
                 entry.insert(Call {
                     running: Some(self.running.token()),
                     place,
+                    is_held: false,
                 });
                 Ok(())
             }
@@ -76,10 +79,28 @@ impl Calls {
         }
     }
 
+    /// It waits for a video that is paid for already.
+    pub(super) fn hold(&self, id: &RequestId) {
+        if let Some(call) = self.by_id().get_mut(id) {
+            call.is_held = true;
+        }
+    }
+
+    /// Cancels one that is held.
+    pub(super) fn cancel_held(&self) -> Option<RequestId> {
+        let mut calls = self.by_id();
+        let (id, call) = calls.iter_mut().find(|(_, call)| call.is_held)?;
+        call.is_held = false;
+        call.running = None;
+        call.place = None;
+        Some(id.clone())
+    }
+
     /// Its answer is being written.
     pub(super) fn answer(&self, id: &RequestId) {
         if let Some(call) = self.by_id().get_mut(id) {
             call.running = None;
+            call.is_held = false;
         }
     }
 
@@ -115,6 +136,24 @@ mod tests {
         calls.end(&id);
         assert_eq!(calls.begin(id.clone(), None), Ok(()));
         assert_eq!(calls.begin(RequestId::String("9".into()), None), Ok(()));
+    }
+
+    #[test]
+    fn who_leaves_waits_for_no_video() {
+        let calls = Calls::new(TaskTracker::new());
+        let ids = [1, 2, 3].map(RequestId::Number);
+        for id in &ids {
+            assert_eq!(calls.begin(id.clone(), None), Ok(()));
+        }
+        calls.hold(&ids[0]);
+        calls.hold(&ids[1]);
+        calls.answer(&ids[1]);
+        assert_eq!(calls.cancel_held().as_ref(), Some(&ids[0]));
+        assert_eq!(calls.cancel_held(), None);
+        // The third is still to be answered.
+        assert!(calls.answered().now_or_never().is_none());
+        calls.answer(&ids[2]);
+        assert!(calls.answered().now_or_never().is_some());
     }
 
     #[test]

@@ -124,11 +124,19 @@ impl Handler {
     ) -> Result<Outcome, ErrorData> {
         let cancel = CancellationToken::new();
         let (reports, inbox) = mpsc::unbounded_channel();
+        // A submit is not cancelled by an end of the input: its answer has the task id.
+        let held = tool
+            .annotations
+            .read_only_hint
+            .then(|| (self.calls.clone(), context.id.clone()));
         let surroundings = Context::new()
             .hold(hold)
             .offers(self.limits.offers())
             .cancelled_by(cancel.clone())
             .on_progress(move |progress| {
+                if let Some((calls, id)) = &held {
+                    calls.hold(id);
+                }
                 // Nobody listens any more once the call has ended.
                 let _ = reports.send(progress);
             });

@@ -5,8 +5,9 @@ use std::{future::Future, io, pin::Pin};
 use rmcp::{
     ErrorData, RoleServer,
     model::{
-        ClientJsonRpcMessage, ClientNotification, ClientRequest, GetMeta, JsonRpcError,
-        ProtocolVersion, RequestId, ServerJsonRpcMessage,
+        CancelledNotification, CancelledNotificationParam, ClientJsonRpcMessage,
+        ClientNotification, ClientRequest, GetMeta, JsonRpcError, ProtocolVersion, RequestId,
+        ServerJsonRpcMessage,
     },
     transport::{Transport, async_rw::AsyncRwTransport},
 };
@@ -25,8 +26,8 @@ const KEPT: usize = 16 * MAX_MESSAGE;
 /// rmcp's transport, but for what it leaves open. What is no message is answered, since a host would
 /// wait for it in vain. A session begins with a request, and what comes before is passed over; rmcp
 /// would end it. An id that is in use is refused: rmcp would answer one of its requests alone. And
-/// a client that closes its side still gets the answers that are under way: rmcp would wait five
-/// seconds for them.
+/// a client that closes its side waits for no video any more, but for the other answers: rmcp would
+/// wait five seconds for all of them alike. (Some clients break over an answer after their end.)
 pub(super) struct Lines<R, W: AsyncWrite> {
     reader: BufReader<R>,
     /// What has been read of a line. It outlives a `receive` that is dropped half-way.
@@ -214,6 +215,12 @@ where
             Ok(Some(message)) => return Some(message),
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "the streams of the client broke"),
+        }
+        // As if the client had cancelled them one by one.
+        if let Some(id) = self.calls.cancel_held() {
+            let cancelled = CancelledNotificationParam::new(Some(id), None);
+            let cancelled = CancelledNotification::new(cancelled);
+            return Some(ClientJsonRpcMessage::notification(cancelled.into()));
         }
         self.stop.cancel();
         self.calls.answered().await;
