@@ -36,7 +36,6 @@ pub(crate) enum Offers {
     #[default]
     All,
     /// Those that make no video.
-    #[cfg_attr(not(feature = "mcp-server"), expect(dead_code))]
     Lookups,
 }
 
