@@ -383,7 +383,8 @@ async fn an_id_that_is_in_use_is_refused_before_anything_is_paid_for() {
     }
     let mut answers = Vec::new();
     for _ in 0..5 {
-        let line = lines.next_line().await.expect("read").expect("a line");
+        let next = tokio::time::timeout(Duration::from_secs(30), lines.next_line()).await;
+        let line = next.expect("in time").expect("read").expect("a line");
         answers.push(serde_json::from_str::<Value>(&line).expect("JSON"));
     }
     let refused = |answer: &&Value| answer["error"]["code"] == -32600 && answer["id"].is_null();
