@@ -75,7 +75,12 @@ impl State {
         let none = ids.iter().map(|id| (id.as_str(), None));
         let mut reports: HashMap<&str, Option<Task>> = none.collect();
         for task in tasks {
-            if let Some(report) = task.id.as_deref().and_then(|id| reports.get_mut(id)) {
+            // Where a task comes twice, an end is the newer of the two.
+            if let Some(report) = task.id.as_deref().and_then(|id| reports.get_mut(id))
+                && !report
+                    .as_ref()
+                    .is_some_and(|known| known.state().is_terminal())
+            {
                 *report = Some(task);
             }
         }
