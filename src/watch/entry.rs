@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     census::{Census, Site},
+    kept::Place,
     state::{End, Now},
 };
 use crate::{
@@ -50,8 +51,8 @@ pub(super) struct Entry {
     pub(super) state: Option<TaskState>,
     /// The last report, where somebody may ask for it: a report is larger than all the rest.
     pub(super) last: Option<Arc<Task>>,
-    /// Since when there are no waits.
-    pub(super) kept: Option<Instant>,
+    /// Where it is kept, while there are no waits.
+    pub(super) kept: Option<Place>,
 }
 
 /// A wait.

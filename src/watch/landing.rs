@@ -99,6 +99,9 @@ impl State {
                         wait.failures = 0;
                     }
                     entry.take_in(task, &mut self.active, woken);
+                    if entry.kept.is_some() {
+                        self.keep(id, None, now.instant);
+                    }
                 }
                 None if is_batch => (entry.share, entry.again) = (1, true),
                 None => {

@@ -23,10 +23,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{
-    Hub, Lookup,
-    state::{MAX_IN_FLIGHT, MAX_KEPT},
-};
+use super::{Hub, Lookup, kept::MAX_KEPT, state::MAX_IN_FLIGHT};
 use crate::{
     CancellationToken, Luma, Pace, Schedule, Task, TaskHandle, TaskId, TaskState, Ticket, Video,
     WaitError,
