@@ -93,7 +93,7 @@ impl State {
                     (entry.share, entry.again) = (1, true);
                 }
                 Some(task) => {
-                    entry.share = (2 * entry.share).min(MAX_BATCH);
+                    entry.share = (2 * entry.share).min(MAX_BATCH as u8);
                     entry.learn_age_from(&task, now);
                     for (_, wait) in &mut entry.waits {
                         wait.failures = 0;
@@ -147,7 +147,7 @@ impl State {
                 continue;
             };
             if is_split {
-                (entry.share, entry.again) = (ids.len() / 2, again);
+                (entry.share, entry.again) = (ids.len() as u8 / 2, again);
             }
             // What was submitted just now may take a moment to show.
             let is_early = matches!(end, End::NotFound) && entry.is_young(now);

@@ -45,6 +45,11 @@ impl Queue {
         self.0.remove(&(time, number));
     }
 
+    /// How long what is queued may wait for company.
+    pub(super) fn latest(&self, time: Instant, number: u64) -> Option<Instant> {
+        self.0.get(&(time, number)).map(|item| item.latest)
+    }
+
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }

@@ -162,7 +162,9 @@ impl State {
             .entry(joining.id.clone())
             .or_insert_with(|| Box::new(Entry::new(number, now)));
         let kept = entry.kept.take();
-        kept.into_iter().for_each(|place| self.kept.remove(place));
+        if let Some(until) = kept {
+            self.kept.remove((until, entry.number));
+        }
         entry.learn_age(joining.age, now);
         let Joining { pace, edge, .. } = joining;
         let mut wait = Record::new(pace, edge, joining.budget, joining.wants_updates);
@@ -195,7 +197,10 @@ impl State {
         wait.news = wait.wants_updates && entry.last.is_some() && is_fresh;
         let (due, latest) = (wait.due, wait.latest());
         let key = WaitKey(entry.waits.insert(wait));
-        let is_sooner = entry.due.is_none() || due < entry.due || latest < entry.latest;
+        let queued = entry
+            .due
+            .map(|time| (time, self.queue.latest(time, entry.number)));
+        let is_sooner = queued.is_none_or(|(time, last)| due < Some(time) || latest < last);
         if due.is_some() && is_sooner {
             self.settle(&joining.id);
         }
@@ -221,8 +226,11 @@ impl State {
         if wait.end.is_none() {
             self.active.remove(wait.site);
         }
+        let queued = entry
+            .due
+            .map(|time| (time, self.queue.latest(time, entry.number)));
         let was_first =
-            wait.due.is_some() && (wait.due == entry.due || wait.latest() == entry.latest);
+            queued.is_some_and(|(time, last)| wait.due == Some(time) || wait.latest() == last);
         let is_flying = entry.flight.is_some() && entry.flight == driver;
         if !entry.waits.is_empty() {
             if was_first {
@@ -259,8 +267,8 @@ impl State {
             _ => now.checked_add(KEPT_FOR).unwrap_or(now),
         };
         let place = (until, entry.number);
-        if let Some(old) = entry.kept.replace(place) {
-            self.kept.remove(old);
+        if let Some(old) = entry.kept.replace(until) {
+            self.kept.remove((old, entry.number));
         }
         if let Some(id) = self.kept.insert(place, id.clone(), is_report) {
             self.forget(&id, now, true);
@@ -300,8 +308,8 @@ impl State {
             return;
         }
         if let Some((time, latest)) = entry.first() {
-            (entry.due, entry.latest) = (Some(time), Some(latest));
-            let share = entry.share;
+            entry.due = Some(time);
+            let share = entry.share.into();
             self.queue
                 .insert(time, entry.number, id.clone(), latest, share);
         }
