@@ -204,6 +204,11 @@ impl<'a> Wait<'a> {
 
     /// How many lookups in a row may fail before the wait ends with [`WaitError::Poll`]; 10 by
     /// default. A good one resets the count; what fails for good, like after 401, ends it at once.
+    ///
+    /// From the second failure in a row on, each doubles the interval, up to a minute. What a batch
+    /// fails for may be another task's fault: the wait ends only after a lookup of its task alone,
+    /// or where the service itself is the reason, as after 429 or 502. A task that is missing in
+    /// its first ten seconds is asked again without counting.
     pub fn tolerance(mut self, failures: u32) -> Self {
         self.options.tolerance = failures;
         self

@@ -18,7 +18,7 @@
 use crate::{api::types::VideoResult, task::Task, task::TaskId, wire};
 
 /// The largest body that is read, in bytes: a callback has about one KiB.
-pub const MAX_BYTES: usize = 1 << 20;
+pub const MAX_BYTES: usize = 1 << 16;
 
 /// Why a body is no callback.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -31,12 +31,10 @@ pub(super) struct Entry {
     pub(super) waits: Slab<Record>,
     /// Its time in the queue.
     pub(super) due: Option<Instant>,
-    /// How long it may wait for company there.
-    pub(super) latest: Option<Instant>,
     /// The driver whose lookup of it is under way. One that was dismissed does not count.
     pub(super) flight: Option<u64>,
     /// With how many it is looked up at most: fewer after its batch failed, more after each success.
-    pub(super) share: usize,
+    pub(super) share: u8,
     /// Its batch told nothing of it: it is looked up again at once.
     pub(super) again: bool,
     /// Whether a lookup was ever sent.
@@ -50,7 +48,7 @@ pub(super) struct Entry {
     pub(super) state: Option<TaskState>,
     /// The last report, where somebody may ask for it: a report is larger than all the rest.
     pub(super) last: Option<Arc<Task>>,
-    /// Since when there are no waits.
+    /// Until when it is kept, while there are no waits.
     pub(super) kept: Option<Instant>,
 }
 
@@ -150,9 +148,8 @@ impl Entry {
             number,
             waits: Slab::with_capacity(1),
             due: None,
-            latest: None,
             flight: None,
-            share: MAX_BATCH,
+            share: MAX_BATCH as u8,
             again: false,
             asked: false,
             logged: false,

@@ -75,7 +75,12 @@ impl State {
         let none = ids.iter().map(|id| (id.as_str(), None));
         let mut reports: HashMap<&str, Option<Task>> = none.collect();
         for task in tasks {
-            if let Some(report) = task.id.as_deref().and_then(|id| reports.get_mut(id)) {
+            // Where a task comes twice, an end is the newer of the two.
+            if let Some(report) = task.id.as_deref().and_then(|id| reports.get_mut(id))
+                && !report
+                    .as_ref()
+                    .is_some_and(|known| known.state().is_terminal())
+            {
                 *report = Some(task);
             }
         }
@@ -88,12 +93,15 @@ impl State {
                     (entry.share, entry.again) = (1, true);
                 }
                 Some(task) => {
-                    entry.share = (2 * entry.share).min(MAX_BATCH);
+                    entry.share = (2 * entry.share).min(MAX_BATCH as u8);
                     entry.learn_age_from(&task, now);
                     for (_, wait) in &mut entry.waits {
                         wait.failures = 0;
                     }
                     entry.take_in(task, &mut self.active, woken);
+                    if entry.kept.is_some() {
+                        self.keep(id, None, now.instant);
+                    }
                 }
                 None if is_batch => (entry.share, entry.again) = (1, true),
                 None => {
@@ -139,7 +147,7 @@ impl State {
                 continue;
             };
             if is_split {
-                (entry.share, entry.again) = (ids.len() / 2, again);
+                (entry.share, entry.again) = (ids.len() as u8 / 2, again);
             }
             // What was submitted just now may take a moment to show.
             let is_early = matches!(end, End::NotFound) && entry.is_young(now);

@@ -6,6 +6,7 @@
 
 mod census;
 mod entry;
+mod kept;
 mod landing;
 mod queue;
 pub(crate) mod state;

@@ -318,6 +318,7 @@ impl Model {
         let now = self.instant(self.now);
         let aftermath = self.state.leave(&wait.id, wait.key, now);
         assert!(aftermath.dropped.is_some(), "a wait leaves once");
+        self.forget_batches(&wait.id);
         self.follow(aftermath);
         let is_last = !self.waits.iter().any(|other| other.id == wait.id);
         if is_last && wait.expected.is_some() {
@@ -385,7 +386,7 @@ impl Model {
         (self.driver, self.next) = (None, None);
         for known in self.known.values_mut() {
             if known.flight == Some(driver) {
-                known.flight = None;
+                (known.flight, known.again) = (None, false);
                 if !is_idle {
                     known.last = Some(self.now);
                 }
@@ -476,6 +477,7 @@ impl Model {
                 && known.flight == Some(driver)
             {
                 (known.flight, known.last) = (None, Some(self.now));
+                known.again = false;
             }
         }
         let outcome = match answer {
@@ -500,10 +502,11 @@ impl Model {
                         (false, _) => {
                             if let Some(known) = self.known.get_mut(id) {
                                 known.share = (2 * known.share).min(MAX_BATCH);
+                                known.again = false;
                             }
                             self.of(id).for_each(|wait| wait.failures = 0);
                             tasks.push(task(id, has(ended)));
-                            if has(ended) && self.known.contains_key(id) {
+                            if has(ended) && self.state.entries.contains_key(id) {
                                 self.end_task(id);
                             }
                         }
@@ -549,7 +552,16 @@ impl Model {
         };
         let now = self.read();
         let aftermath = self.state.land(driver, &ids, outcome, now);
+        ids.iter().for_each(|id| self.forget_batches(id));
         self.follow(aftermath);
+    }
+
+    /// What its batches came to may be forgotten with the last wait.
+    fn forget_batches(&mut self, id: &TaskId) {
+        let is_idle = !self.waits.iter().any(|wait| wait.id == *id);
+        if let Some(known) = self.known.get_mut(id).filter(|_| is_idle) {
+            (known.share, known.again) = (MAX_BATCH, false);
+        }
     }
 
     fn of(&mut self, id: &TaskId) -> impl Iterator<Item = &mut Wait> {
@@ -597,6 +609,7 @@ impl Model {
         for known in self.known.values_mut() {
             if known.flight == Some(driver.number) {
                 (known.flight, known.last) = (None, Some(self.now));
+                known.again = false;
             }
         }
         self.next = None;

@@ -45,6 +45,11 @@ impl Queue {
         self.0.remove(&(time, number));
     }
 
+    /// How long what is queued may wait for company.
+    pub(super) fn latest(&self, time: Instant, number: u64) -> Option<Instant> {
+        self.0.get(&(time, number)).map(|item| item.latest)
+    }
+
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }
@@ -69,7 +74,12 @@ impl Queue {
                 break;
             }
             // Company that comes on the way may have less time than who waits for it.
-            latest = Some(latest.map_or(item.latest, |latest| item.latest.min(latest)));
+            let end = match item.share {
+                // It goes by itself.
+                1 => *time,
+                _ => item.latest,
+            };
+            latest = Some(latest.map_or(end, |latest| end.min(latest)));
             last = *time;
         }
         let leaves = latest.filter(|_| crowded).unwrap_or(last);

@@ -1,7 +1,7 @@
 //! What the poller knows and decides. No I/O, no clock of its own, no randomness but the jitter.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     sync::Arc,
     task::{Poll, Waker},
     time::{Duration, SystemTime},
@@ -12,6 +12,7 @@ use tokio::{sync::Notify, time::Instant};
 use super::{
     census::{Census, Site},
     entry::{Entry, Record},
+    kept::{KEPT_FOR, Kept, MAX_KEPT, lean},
     queue::{Departure, Queue},
 };
 use crate::{
@@ -26,11 +27,6 @@ pub(crate) const MAX_IN_FLIGHT: usize = 8;
 pub(crate) const FEW_IN_FLIGHT: usize = 2;
 /// By how much intervals are stretched at most, at random.
 const JITTER: f64 = 0.1;
-/// How many tasks without waits are kept, and for how long: for a wait that is dropped and begun
-/// again, and for a callback that comes before the wait.
-pub(crate) const MAX_KEPT: usize = 1024;
-const KEPT_FOR: Duration = Duration::from_secs(15 * 60);
-
 /// The time, twice: by the runtime's clock, which a test can pause, and by the wall's.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Now {
@@ -104,8 +100,7 @@ pub(crate) struct Driver {
 pub(crate) struct State {
     pub(super) entries: HashMap<TaskId, Box<Entry>>,
     pub(super) queue: Queue,
-    /// The tasks without waits, with the time they lost the last one; some have waits again.
-    kept: VecDeque<(Instant, TaskId)>,
+    kept: Kept,
     /// Lookups of the driver.
     pub(super) in_flight: usize,
     /// Lookups that failed since one succeeded.
@@ -144,7 +139,7 @@ impl Default for State {
         Self {
             entries: HashMap::new(),
             queue: Queue::default(),
-            kept: VecDeque::new(),
+            kept: Kept::default(),
             in_flight: 0,
             failed: 0,
             active: Census::default(),
@@ -168,7 +163,10 @@ impl State {
             .entries
             .entry(joining.id.clone())
             .or_insert_with(|| Box::new(Entry::new(number, now)));
-        let was_kept = entry.kept.take().is_some();
+        let kept = entry.kept.take();
+        if let Some(until) = kept {
+            self.kept.remove((until, entry.number));
+        }
         entry.learn_age(joining.age, now);
         let Joining { pace, edge, .. } = joining;
         let mut wait = Record::new(pace, edge, joining.budget, joining.wants_updates);
@@ -180,7 +178,7 @@ impl State {
         let at_once = match entry.asked {
             false => joining.eager || !entry.knows_age(),
             // Nobody kept the last report. Not so where waits come and go: that is no new reason.
-            true => joining.eager && entry.last.is_none() && !was_kept,
+            true => joining.eager && entry.last.is_none() && kept.is_none(),
         };
         match (is_flying, at_once) {
             (true, _) => {}
@@ -201,7 +199,10 @@ impl State {
         wait.news = wait.wants_updates && entry.last.is_some() && is_fresh;
         let (due, latest) = (wait.due, wait.latest());
         let key = WaitKey(entry.waits.insert(wait));
-        let is_sooner = entry.due.is_none() || due < entry.due || latest < entry.latest;
+        let queued = entry
+            .due
+            .map(|time| (time, self.queue.latest(time, entry.number)));
+        let is_sooner = queued.is_none_or(|(time, last)| due < Some(time) || latest < last);
         if due.is_some() && is_sooner {
             self.settle(&joining.id);
         }
@@ -216,6 +217,7 @@ impl State {
 
     /// Takes a wait out.
     pub(crate) fn leave(&mut self, id: &TaskId, key: WaitKey, now: Instant) -> Aftermath {
+        self.forget_old(now);
         let driver = self.driver_number();
         let Some(entry) = self.entries.get_mut(id) else {
             return Aftermath::default();
@@ -226,8 +228,11 @@ impl State {
         if wait.end.is_none() {
             self.active.remove(wait.site);
         }
+        let queued = entry
+            .due
+            .map(|time| (time, self.queue.latest(time, entry.number)));
         let was_first =
-            wait.due.is_some() && (wait.due == entry.due || wait.latest() == entry.latest);
+            queued.is_some_and(|(time, last)| wait.due == Some(time) || wait.latest() == last);
         let is_flying = entry.flight.is_some() && entry.flight == driver;
         if !entry.waits.is_empty() {
             if was_first {
@@ -240,7 +245,7 @@ impl State {
             if wait.told {
                 (entry.last, entry.state) = (None, None);
             }
-            self.keep(id.clone(), now);
+            self.keep(id, wait.due, now);
         }
         Aftermath {
             dropped: Some(wait),
@@ -248,46 +253,47 @@ impl State {
         }
     }
 
-    /// Keeps a task that has no waits.
-    fn keep(&mut self, id: TaskId, now: Instant) {
-        let Some(entry) = self.entries.get_mut(&id) else {
+    /// Keeps a task that has no waits and is not to be looked up before it is due.
+    pub(super) fn keep(&mut self, id: &TaskId, due: Option<Instant>, now: Instant) {
+        self.settle(id);
+        let driver = self.driver_number();
+        let Some(entry) = self.entries.get_mut(id) else {
             return;
         };
-        entry.kept = Some(now);
         entry.waits = slab::Slab::new();
-        self.settle(&id);
-        self.kept.push_back((now, id));
-        if self.kept.len() > MAX_KEPT {
-            self.forget_first();
+        let is_report = entry.last.is_some();
+        // What is under way has to find it.
+        let is_flying = entry.flight.is_some() && entry.flight == driver;
+        let until = match due {
+            Some(due) if !is_report && !is_flying => due,
+            _ => now.checked_add(KEPT_FOR).unwrap_or(now),
+        };
+        let place = (until, entry.number);
+        if let Some(old) = entry.kept.replace(until) {
+            self.kept.remove((old, entry.number));
+        }
+        if let Some(id) = self.kept.insert(place, id.clone(), is_report) {
+            self.forget(&id, now, true);
         }
     }
 
     fn forget_old(&mut self, now: Instant) {
-        while let Some((since, _)) = self.kept.front()
-            && now.saturating_duration_since(*since) > KEPT_FOR
-        {
-            self.forget_first();
+        while let Some(id) = self.kept.pop_old(now) {
+            self.forget(&id, now, false);
         }
     }
 
-    fn forget_first(&mut self) {
+    /// Forgets a task that was kept; before its time only what it reported, not the lookup.
+    fn forget(&mut self, id: &TaskId, now: Instant, is_early: bool) {
         let driver = self.driver_number();
-        let Some((since, id)) = self.kept.pop_front() else {
+        let Some(entry) = self.entries.get_mut(id) else {
             return;
         };
-        let Some(entry) = self.entries.get_mut(&id) else {
-            return;
-        };
-        if entry.kept != Some(since) {
-            return;
-        }
-        if entry.flight.is_some() && entry.flight == driver {
-            // Its lookup has to find it.
-            let again = since.checked_add(KEPT_FOR).unwrap_or(since);
-            entry.kept = Some(again);
-            self.kept.push_back((again, id));
-        } else {
-            self.entries.remove(&id);
+        (entry.kept, entry.last, entry.state) = (None, None, None);
+        let is_flying = entry.flight.is_some() && entry.flight == driver;
+        match is_flying || (is_early && entry.asked) {
+            true => self.keep(id, None, now),
+            false => drop(self.entries.remove(id)),
         }
     }
 
@@ -304,8 +310,8 @@ impl State {
             return;
         }
         if let Some((time, latest)) = entry.first() {
-            (entry.due, entry.latest) = (Some(time), Some(latest));
-            let share = entry.share;
+            entry.due = Some(time);
+            let share = entry.share.into();
             self.queue
                 .insert(time, entry.number, id.clone(), latest, share);
         }
@@ -359,16 +365,16 @@ impl State {
             return Aftermath::default();
         };
         self.forget_old(now.instant);
-        let is_end = task.state().is_terminal();
-        if let Some(entry) = self.entries.get_mut(&id) {
+        let entry = self.entries.get_mut(&id);
+        if let Some(entry) = entry.filter(|entry| entry.kept.is_none()) {
             entry.take_in(task, &mut self.active, &mut woken);
             self.settle(&id);
-        } else if is_end {
+        } else if let Some(task) = lean(task) {
             self.count += 1;
-            let mut entry = Box::new(Entry::new(self.count, now.instant));
+            let new = || Box::new(Entry::new(self.count, now.instant));
+            let entry = self.entries.entry(id.clone()).or_insert_with(new);
             entry.take_in(task, &mut self.active, &mut woken);
-            self.entries.insert(id.clone(), entry);
-            self.keep(id, now.instant);
+            self.keep(&id, None, now.instant);
         }
         let mut aftermath = self.relieve(now.instant);
         aftermath.woken.extend(woken);

@@ -219,6 +219,17 @@ async fn an_outage_does_not_multiply_requests() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_two_reports_of_a_task_the_end_counts() {
+    let service = Service::new(|ask| {
+        let twice = ask.ids.iter().flat_map(|id| [done(id), running(id)]);
+        Ok(twice.chain([done(&id("other"))]).collect())
+    });
+    let ends = service.client().wait_all(ids(2)).await;
+    assert!(ends.iter().all(|(_, end)| end.is_ok()));
+    assert_eq!(service.sizes(), [2]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn watch_gives_each_task_as_it_ends() {
     let service = Service::new(|ask| {
         let number = ask.number;
