@@ -132,7 +132,7 @@ pub fn cases() -> Vec<Case> {
     let silence = Fault::silence;
     let second = Duration::from_secs(1);
     let drip = Fault::drip(1, Duration::from_millis(800));
-    let deep = format!("{}1{}", "{\"a\":".repeat(50_000), "}".repeat(50_000));
+    let deep = format!("{}1{}", "{\"a\":".repeat(10_000), "}".repeat(10_000));
     let bytes = vec![("content-type", "application/octet-stream".to_owned())];
     let huge = |name, status| {
         let headers = vec![("content-type", "text/html".to_owned())];

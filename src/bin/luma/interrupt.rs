@@ -69,23 +69,3 @@ impl Signals {
         self.0.recv().await;
     }
 }
-
-/// What a service manager sends to end a service; never where there is no such thing.
-#[cfg(all(unix, feature = "mcp-server"))]
-pub fn terminated() -> impl Future<Output = ()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listening = signal(SignalKind::terminate());
-    async move {
-        match listening {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    }
-}
-
-#[cfg(all(windows, feature = "mcp-server"))]
-pub fn terminated() -> impl Future<Output = ()> {
-    std::future::pending()
-}

@@ -14,7 +14,7 @@ use crate::{
     cli::{Globals, Token},
     context::client,
     failure::{Exit, Failure, Kind},
-    interrupt::{Interrupts, terminated},
+    interrupt::Interrupts,
     output::Output,
     simulated::Simulated,
 };
@@ -96,7 +96,7 @@ fn tell_what_is_not_read(output: &Output) {
 }
 
 pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit, Failure> {
-    let (interrupts, term) = (Interrupts::listen(), terminated());
+    let interrupts = Interrupts::listen();
     tell_what_is_not_read(output);
     // It runs as long as it is held.
     let simulated = match globals.simulate {
@@ -113,17 +113,10 @@ pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit,
     }
     let stop = CancellationToken::new();
     let stopping = async {
-        // Who does not want to wait for the calls under way says it again.
-        let ctrl_c = tokio::select! {
-            () = interrupts.first.cancelled() => &interrupts.second,
-            () = term => &interrupts.first,
-        };
-        let term = terminated();
+        interrupts.first.cancelled().await;
         stop.cancel();
-        tokio::select! {
-            () = ctrl_c.cancelled() => {}
-            () = term => {}
-        }
+        // Who does not want to wait for the calls under way says it again.
+        interrupts.second.cancelled().await;
         Ok(Exit::Interrupted)
     };
     let serving = serve(output, server, &args, stop.clone());
