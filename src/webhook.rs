@@ -35,7 +35,8 @@ pub enum WebhookError {
     NoTaskId,
 }
 
-/// Reads a callback. Unknown fields are kept; fields of unexpected types are left out.
+/// Reads a callback. Unknown fields are kept; those of unexpected types too, in `extra`
+/// under `unreadable`.
 ///
 /// # Errors
 ///

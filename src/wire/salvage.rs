@@ -46,8 +46,11 @@ fn task(mut map: Map<String, Value>) -> Task {
     task
 }
 
-/// Reads a struct of optional fields from those fields that can be read, and keeps the others among
-/// those that it does not know.
+/// Where the fields are kept that could not be read. Not under their own names: what is read must be
+/// readable again once it was stored.
+const UNREADABLE: &str = "unreadable";
+
+/// Reads a struct of optional fields from those fields that can be read, and keeps the others.
 fn readable_fields<T: DeserializeOwned + Default>(
     map: Map<String, Value>,
     extra: impl Fn(&mut T) -> &mut Map<String, Value>,
@@ -61,7 +64,9 @@ fn readable_fields<T: DeserializeOwned + Default>(
         is_readable
     });
     let mut read: T = serde_json::from_value(Value::Object(readable)).unwrap_or_default();
-    extra(&mut read).extend(odd);
+    if !odd.is_empty() {
+        extra(&mut read).insert(UNREADABLE.to_owned(), odd.into());
+    }
     read
 }
 
@@ -74,6 +79,8 @@ fn object(value: Value) -> Option<Map<String, Value>> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -89,8 +96,11 @@ mod tests {
         let ids: Vec<_> = batch.items.iter().map(|task| task.id.as_deref()).collect();
         assert_eq!(ids, [Some("a"), Some("b")]);
         assert_eq!(batch.items[0].state(), crate::TaskState::Completed);
-        // What could not be read is kept.
-        assert_eq!(batch.items[0].extra["trace_id"], 7);
+        // What could not be read is kept, and can be stored.
+        assert_eq!(batch.items[0].extra[UNREADABLE], json!({ "trace_id": 7 }));
+        let stored = serde_json::to_string(&batch.items[0]).expect("JSON");
+        let again: Task = serde_json::from_str(&stored).expect("a task");
+        assert_eq!(again.extra, batch.items[0].extra);
     }
 
     #[test]
