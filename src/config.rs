@@ -5,6 +5,8 @@ use std::{env, net::IpAddr};
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
+use crate::task::has_blanks;
+
 /// Environment variable with the API token.
 pub const TOKEN_VARIABLE: &str = "ACEDATACLOUD_API_TOKEN";
 /// Environment variable with the base URL, for who does not use the default.
@@ -93,7 +95,7 @@ fn check_base_url(text: &str, allow_http: bool) -> Result<Url, ConfigError> {
         })
     };
     // The parser mends what other programs will not.
-    let is_clean = !text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\');
+    let is_clean = !has_blanks(text) && !text.contains('\\');
     let parsed = Url::parse(text)
         .ok()
         .filter(|_| is_clean && text.contains("://"));

@@ -45,7 +45,7 @@ impl FromStr for TaskId {
     /// Reads an id; white space around it is dropped.
     fn from_str(id: &str) -> Result<Self, InvalidTaskId> {
         let id = id.trim();
-        if id.is_empty() || id.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        if id.is_empty() || has_blanks(id) {
             return Err(InvalidTaskId);
         }
         Ok(Self(id.into()))
@@ -342,6 +342,11 @@ impl Meaning {
             _ => Self::Unknown,
         }
     }
+}
+
+/// Whether there is white space or a control character in it, as in no id and no URL.
+pub(crate) fn has_blanks(text: &str) -> bool {
+    text.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
 pub(crate) fn has_text(text: &Option<String>) -> bool {

@@ -16,7 +16,7 @@ use crate::{
     handle::TaskHandle,
     intent::{Intent, Prepared},
     orphan::PendingSubmission,
-    task::{Task, TaskId, has_text},
+    task::{Task, TaskId, has_blanks, has_text},
     wire::{AspectRatio, ErrorInfo, Number},
 };
 
@@ -241,7 +241,7 @@ fn check(request: &VideoRequest) -> Result<(), InvalidInput> {
         if id.trim().is_empty() {
             return Err(InvalidInput::BlankVideoId);
         }
-        if id.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        if has_blanks(id) {
             return Err(InvalidInput::MalformedVideoId);
         }
     }
@@ -279,7 +279,7 @@ fn check_url(field: &'static str, text: &str) -> Result<(), InvalidInput> {
     // The parser mends what other programs will not: white space, and missing slashes.
     let lower = text.get(..8).unwrap_or(text).to_ascii_lowercase();
     let has_slashes = lower.starts_with("https://") || lower.starts_with("http://");
-    let is_clean = !text.contains(|c: char| c.is_whitespace() || c.is_control());
+    let is_clean = !has_blanks(text);
     match Url::parse(text) {
         Ok(url) if has_slashes && is_clean && url.has_host() && !text.contains(":///") => Ok(()),
         _ => Err(InvalidInput::Url {

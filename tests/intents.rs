@@ -6,19 +6,12 @@ use std::time::Duration;
 
 use luma_client::{
     AspectRatio, Doubt, Intent, InvalidInput, Luma, Prepared, Search, TaskId,
-    simulator::{Fault, JobDuration, Simulator, Target},
+    simulator::{Fault, Target},
 };
 use serde_json::{Value, json};
-use support::{TOKEN, client};
+use support::{TOKEN, client, start};
 
 const PROMPT: &str = "A lighthouse at dusk";
-
-async fn start() -> (Simulator, Luma) {
-    let builder = Simulator::builder().duration(JobDuration::Fixed(Duration::ZERO));
-    let simulator = builder.start().await.expect("a simulator");
-    let luma = client(simulator.url());
-    (simulator, luma)
-}
 
 /// A submit with a callback of its own, and what is stored of it.
 fn prepare(luma: &Luma, job: u32) -> (Prepared, Value) {

@@ -11,16 +11,9 @@ use luma_client::{
     simulator::{Fault, JobDuration, NotFound, Simulator, Target, TaskScript},
 };
 use serde_json::{Value, json};
-use support::{TOKEN, client};
+use support::{TOKEN, client, start};
 
 const PROMPT: &str = "A lighthouse at dusk";
-
-async fn start() -> (Simulator, Luma) {
-    let builder = Simulator::builder().duration(JobDuration::Fixed(Duration::ZERO));
-    let simulator = builder.start().await.expect("a simulator");
-    let luma = client(simulator.url());
-    (simulator, luma)
-}
 
 /// Submits into a fault that leaves it unconfirmed. Ready to say that it is not there at once.
 async fn lose(simulator: &Simulator, luma: &Luma, fault: Fault) -> PendingSubmission {

@@ -4,6 +4,8 @@
 //! something was done about it. From that follow the bounds that every lookup must keep: neither
 //! too early (pace) nor too late (liveness), nor about an id that nobody waits for.
 
+mod steps;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -15,6 +17,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use tokio::{runtime::Builder, time::Instant};
 
+use self::steps::{Answer, Join, Step, step};
 use super::{
     census::Site,
     state::{Aftermath, Driver, End, Joining, MAX_IN_FLIGHT, Now, Report, State, WaitKey},
@@ -28,95 +31,6 @@ use crate::{
 /// How late a lookup may be: the slack of its interval, or of a first lookup.
 fn slack(interval: u64) -> u64 {
     (interval / 10).clamp(5, 1_000)
-}
-
-#[derive(Clone, Debug)]
-enum Step {
-    Join(Join),
-    /// Several ids at once, so that batches fill.
-    JoinMany(u16, Join),
-    Leave(prop::sample::Index),
-    Pass(u64),
-    Land(prop::sample::Index, Answer),
-    Notify(u8, bool),
-    /// The driver's runtime goes.
-    Abandon,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Join {
-    id: u8,
-    /// Milliseconds, as all times here.
-    interval: u64,
-    knows_age: bool,
-    eager: bool,
-    deadline: Option<u64>,
-    budget: u32,
-    /// Which runtime polls it.
-    site: u8,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Answer {
-    /// Each task by its bit: ended, and missing.
-    Reports {
-        ended: u64,
-        missing: u64,
-    },
-    Transient,
-    Outage,
-    Refused,
-    Account,
-    Busy(u8),
-}
-
-fn join() -> impl Strategy<Value = Join> {
-    (
-        0..6_u8,
-        prop_oneof![Just(1_000), Just(3_000), 10..20_000_u64],
-        any::<bool>(),
-        any::<bool>(),
-        prop::option::of(prop_oneof![0..30_000_u64, 900..1_300_u64, 2_900..3_600_u64]),
-        0..4_u32,
-        prop_oneof![3 => Just(0), 1 => Just(1_u8)],
-    )
-        .prop_map(
-            |(id, interval, knows_age, eager, deadline, budget, site)| Join {
-                id,
-                interval,
-                knows_age,
-                eager,
-                deadline,
-                budget,
-                site,
-            },
-        )
-}
-
-fn answer() -> impl Strategy<Value = Answer> {
-    prop_oneof![
-        6 => (any::<u64>(), any::<u64>(), any::<u64>()).prop_map(|(ended, a, b)| {
-            Answer::Reports { ended, missing: a & b }
-        }),
-        2 => Just(Answer::Reports { ended: 0, missing: 0 }),
-        2 => Just(Answer::Transient),
-        2 => Just(Answer::Outage),
-        1 => Just(Answer::Refused),
-        1 => Just(Answer::Account),
-        1 => (1..30_u8).prop_map(Answer::Busy),
-    ]
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        5 => join().prop_map(Step::Join),
-        1 => (1..180_u16, join()).prop_map(|(count, join)| Step::JoinMany(count, join)),
-        3 => any::<prop::sample::Index>().prop_map(Step::Leave),
-        6 => prop_oneof![0..50_u64, 0..8_000_u64].prop_map(Step::Pass),
-        6 => (any::<prop::sample::Index>(), answer()).prop_map(|(i, a)| Step::Land(i, a)),
-        1 => (0..6_u8, any::<bool>()).prop_map(|(id, is_end)| Step::Notify(id, is_end)),
-        1 => Just(Step::Abandon),
-    ]
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -18,7 +18,7 @@ use futures::{TryStreamExt, future::join_all};
 use luma_client::{
     DownloadError, Error, Luma, LumaBuilder, Pace, PendingSubmission, RetryPolicy, TaskState,
     TransportError,
-    simulator::{Fault, Stats, Target},
+    simulator::{Fault, JobDuration, Simulator, Stats, Target},
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
@@ -173,6 +173,14 @@ fn retry() -> RetryPolicy {
         .max_attempts(ATTEMPTS)
         .min_delay(Duration::from_millis(2))
         .max_delay(Duration::from_millis(4))
+}
+
+/// A service whose tasks have ended at once, and a client of it.
+pub async fn start() -> (Simulator, Luma) {
+    let builder = Simulator::builder().duration(JobDuration::Fixed(Duration::ZERO));
+    let simulator = builder.start().await.expect("a simulator");
+    let luma = client(simulator.url());
+    (simulator, luma)
 }
 
 /// A client that does not wait long before it tries again, but long for an answer.
