@@ -44,6 +44,8 @@ impl State {
             let is_flying = entry.flight.is_some() && entry.flight == current;
             if was_sent || (outcome.is_ok() && !is_flying) {
                 entry.since = now.instant;
+                // If only for an earlier entry of the task.
+                entry.asked = true;
             }
         }
         if is_current {

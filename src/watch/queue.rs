@@ -6,6 +6,9 @@ use tokio::time::Instant;
 
 use crate::{client::MAX_BATCH, task::TaskId};
 
+/// How far is looked for who has less time than a batch that lets them wait.
+const MAX_CROWD: usize = 20 * MAX_BATCH;
+
 /// The ids that are due now or later and are not under way.
 #[derive(Default)]
 pub(super) struct Queue(BTreeMap<(Instant, u64), Item>);
@@ -16,6 +19,17 @@ struct Item {
     latest: Instant,
     /// With how many it may leave at most.
     share: usize,
+}
+
+impl Item {
+    /// When it leaves at the latest, where it is due at `time`.
+    fn end(&self, time: Instant) -> Instant {
+        match self.share {
+            // It goes by itself.
+            1 => time,
+            _ => self.latest,
+        }
+    }
 }
 
 /// When the next batch leaves.
@@ -59,8 +73,8 @@ impl Queue {
     }
 
     /// What is due waits until its batch is full or a slack in it is used up, but only where
-    /// company is on its way. Where enough is under way (`crowded`) it waits as long as it can, so
-    /// that few connections do. Looks at one batch at most.
+    /// company is on its way. Where enough is under way (`crowded`) it waits for as long as it and
+    /// all behind it can, so that few connections do; not so where too much is behind it.
     pub(super) fn departure(&self, now: Instant, crowded: bool) -> Departure {
         let Some(first) = self.first() else {
             return Departure::Never;
@@ -74,19 +88,31 @@ impl Queue {
                 break;
             }
             // Company that comes on the way may have less time than who waits for it.
-            let end = match item.share {
-                // It goes by itself.
-                1 => *time,
-                _ => item.latest,
-            };
+            let end = item.end(*time);
             latest = Some(latest.map_or(end, |latest| end.min(latest)));
             last = *time;
         }
-        let leaves = latest.filter(|_| crowded).unwrap_or(last);
+        let latest = latest.filter(|_| crowded);
+        let leaves = latest.and_then(|latest| self.all_wait(latest));
+        let leaves = leaves.unwrap_or(last);
         match leaves > now {
             true => Departure::At(leaves),
             false => Departure::Now,
         }
+    }
+
+    /// Until when all can wait, at most until `end`. `None` where they are too many to be asked.
+    fn all_wait(&self, mut end: Instant) -> Option<Instant> {
+        for (place, ((time, _), item)) in self.0.iter().enumerate() {
+            if *time > end {
+                break;
+            }
+            if place == MAX_CROWD {
+                return None;
+            }
+            end = end.min(item.end(*time));
+        }
+        Some(end)
     }
 
     /// The next batch of what is due.
@@ -170,6 +196,7 @@ mod tests {
     fn departures_where_enough_is_under_way() {
         let now = Instant::now();
         let at = |ms| Departure::At(now + Duration::from_millis(ms));
+        let hurry = [vec![(0, 500, ANY); MAX_BATCH], vec![(90, 0, ANY)]].concat();
         for (what, items, expected) in [
             ("nothing", vec![], Departure::Never),
             ("nothing due", vec![(70, 9, ANY)], at(70)),
@@ -182,6 +209,13 @@ mod tests {
                 at(100),
             ),
             ("alone", vec![(0, 500, 1)], Departure::Now),
+            ("a hurry behind", hurry, at(90)),
+            ("a crowd", vec![(0, 500, ANY); MAX_CROWD], at(500)),
+            (
+                "too large a crowd",
+                vec![(0, 500, ANY); MAX_CROWD + 1],
+                Departure::Now,
+            ),
         ] {
             assert_eq!(queue(now, &items).departure(now, true), expected, "{what}");
         }
