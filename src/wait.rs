@@ -14,6 +14,7 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tracing::{Span, field::Empty};
 
 use crate::{
     client::Luma,
@@ -246,7 +247,6 @@ impl<'a> IntoFuture for Wait<'a> {
 
     fn into_future(self) -> WaitFuture<'a> {
         WaitFuture {
-            wants_updates: self.on_update.is_some(),
             on_update: self.on_update,
             waiting: Waiting::New(self.handle, self.options),
         }
@@ -261,7 +261,6 @@ impl<'a> IntoFuture for Wait<'a> {
 #[must_use = "futures do nothing unless polled"]
 pub struct WaitFuture<'a> {
     waiting: Waiting,
-    wants_updates: bool,
     on_update: Option<OnUpdate<'a>>,
 }
 
@@ -279,7 +278,7 @@ impl Future for WaitFuture<'_> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         loop {
-            match std::task::ready!(this.waiting.poll(cx, this.wants_updates, false)) {
+            match std::task::ready!(this.waiting.poll(cx, this.on_update.is_some(), false)) {
                 Event::Update(task) => {
                     if let Some(callback) = &mut this.on_update {
                         callback(&task);
@@ -311,7 +310,8 @@ pub(crate) struct Begun {
     at: Instant,
     deadline: Option<Deadline>,
     cancelled: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
-    span: tracing::Span,
+    /// `None` where nobody listens: a span is as large as all the rest of a wait.
+    span: Option<Box<Span>>,
 }
 
 /// A timer that outlives the runtime it was first polled on.
@@ -394,18 +394,13 @@ impl Begun {
                 .cancel
                 .clone()
                 .map(|token| Box::pin(token.cancelled_owned())),
-            span: tracing::debug_span!(
-                "wait",
-                task = %handle.id(),
-                end = tracing::field::Empty,
-                polls = tracing::field::Empty,
-                elapsed_ms = tracing::field::Empty,
-            ),
+            span: span(handle.id()),
         }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        let _entered = self.span.clone().entered();
+        let span = self.span.as_deref().cloned();
+        let _entered = span.map(Span::entered);
         let report = self.membership.poll(cx);
         if let Poll::Ready(Report::End(end)) = report {
             return self.end(self.conclude(end));
@@ -436,15 +431,9 @@ impl Begun {
     }
 
     fn end(&self, end: Result<Video, WaitError>) -> Poll<Event> {
-        let name = match &end {
-            Ok(_) => "completed",
-            Err(WaitError::Failed { .. }) => "failed",
-            Err(WaitError::Deadline { .. }) => "deadline",
-            Err(WaitError::NotFound { .. }) => "not found",
-            Err(WaitError::Poll { .. }) => "lookups fail",
-            Err(WaitError::Cancelled { .. }) => "cancelled",
-        };
-        self.span.record("end", name);
+        if let Some(span) = &self.span {
+            span.record("end", name(&end));
+        }
         Poll::Ready(Event::End(Box::new(end)))
     }
 
@@ -465,13 +454,28 @@ impl Begun {
 /// However it ends: one without an `end` was dropped before.
 impl Drop for Begun {
     fn drop(&mut self) {
-        if self.span.is_disabled() {
-            return;
+        if let Some(span) = self.span.as_deref() {
+            span.record("polls", self.membership.known().polls);
+            span.record("elapsed_ms", self.at.elapsed().as_millis() as u64);
+            tracing::debug!(parent: span, "over");
         }
-        let elapsed = self.at.elapsed().as_millis() as u64;
-        self.span.record("polls", self.membership.known().polls);
-        self.span.record("elapsed_ms", elapsed);
-        tracing::debug!(parent: &self.span, "over");
+    }
+}
+
+fn span(task: &TaskId) -> Option<Box<Span>> {
+    let span = tracing::debug_span!("wait", %task, end = Empty, polls = Empty, elapsed_ms = Empty);
+    (!span.is_disabled()).then(|| Box::new(span))
+}
+
+/// An end, in the log.
+fn name(end: &Result<Video, WaitError>) -> &'static str {
+    match end {
+        Ok(_) => "completed",
+        Err(WaitError::Failed { .. }) => "failed",
+        Err(WaitError::Deadline { .. }) => "deadline",
+        Err(WaitError::NotFound { .. }) => "not found",
+        Err(WaitError::Poll { .. }) => "lookups fail",
+        Err(WaitError::Cancelled { .. }) => "cancelled",
     }
 }
 

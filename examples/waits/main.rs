@@ -230,7 +230,7 @@ async fn measure(load: Load, how: How) -> Result<Figures> {
         };
     }
     sleep((FULL - ARRIVALS) / factor).await;
-    let heap = HEAP.current_usage().saturating_sub(heap);
+    let heap = memory::settled().await.saturating_sub(heap);
     while let Some(end) = waits.join_next().await {
         end??;
     }

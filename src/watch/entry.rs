@@ -40,12 +40,12 @@ pub(super) struct Entry {
     pub(super) again: bool,
     /// Whether a lookup was ever sent.
     pub(super) asked: bool,
-    /// The age that the task had at an instant.
-    born: Option<(Instant, Duration)>,
+    /// What intervals count from: the last lookup, or else the first wait.
+    since: Instant,
+    /// The age that the task had then.
+    age: Option<Duration>,
     /// Whether that age is no more than a guess.
     guessed: bool,
-    /// What intervals count from: the last lookup, or else the first wait.
-    pub(super) since: Instant,
     pub(super) state: Option<TaskState>,
     /// Why the last lookup failed.
     pub(super) error: Option<Arc<Error>>,
@@ -155,9 +155,9 @@ impl Entry {
             share: MAX_BATCH as u8,
             again: false,
             asked: false,
-            born: None,
-            guessed: false,
             since: now,
+            age: None,
+            guessed: false,
             state: None,
             error: None,
             last: None,
@@ -168,10 +168,16 @@ impl Entry {
     /// Takes an age in where none is known for sure.
     pub(super) fn learn_age(&mut self, age: Option<Duration>, now: Instant) {
         if let Some(age) = age
-            && (self.born.is_none() || self.guessed)
+            && (self.age.is_none() || self.guessed)
         {
-            (self.born, self.guessed) = (Some((now, age)), false);
+            self.set_age(age, now);
+            self.guessed = false;
         }
+    }
+
+    fn set_age(&mut self, age: Duration, now: Instant) {
+        let passed = now.saturating_duration_since(self.since);
+        self.age = Some(age.saturating_sub(passed));
     }
 
     /// The same from a report; one without an age leaves a guess to go by.
@@ -179,26 +185,36 @@ impl Entry {
         let created = task.created_at.as_ref().and_then(|at| at.to_system_time());
         let age = created.and_then(|created| now.wall.duration_since(created).ok());
         self.learn_age(age, now.instant);
-        if self.born.is_none() {
-            (self.born, self.guessed) = (Some((now.instant, ASSUMED_AGE)), true);
+        if self.age.is_none() {
+            self.set_age(ASSUMED_AGE, now.instant);
+            self.guessed = true;
         }
     }
 
     pub(super) fn knows_age(&self) -> bool {
-        self.born.is_some()
+        self.age.is_some()
     }
 
     /// The age of the task.
     pub(super) fn age(&self, now: Instant) -> Duration {
-        self.born.map_or(ASSUMED_AGE, |(then, age)| {
-            age.saturating_add(now.saturating_duration_since(then))
-        })
+        let passed = now.saturating_duration_since(self.since);
+        self.age
+            .map_or(ASSUMED_AGE, |age| age.saturating_add(passed))
+    }
+
+    pub(super) fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// Intervals count from now on.
+    pub(super) fn set_since(&mut self, now: Instant) {
+        self.age = self.age.map(|_| self.age(now));
+        self.since = now;
     }
 
     /// When the task was submitted; `None` where that is unknown, or before the clock began.
     pub(super) fn birth(&self) -> Option<Instant> {
-        let (then, age) = self.born?;
-        then.checked_sub(age)
+        self.since.checked_sub(self.age?)
     }
 
     /// Whether the task is so new that the service may not show it yet.

@@ -43,7 +43,7 @@ impl State {
             // News that come by a driver that was dismissed are as new as any other.
             let is_flying = entry.flight.is_some() && entry.flight == current;
             if was_sent || (outcome.is_ok() && !is_flying) {
-                entry.since = now.instant;
+                entry.set_since(now.instant);
                 // If only for an earlier entry of the task.
                 entry.asked = true;
             }

@@ -215,7 +215,7 @@ impl State {
                 // The first lookup has its time from the submit on, however late the wait begins.
                 let (since, age) = match (entry.asked, entry.birth()) {
                     (false, Some(birth)) => (birth, Duration::ZERO),
-                    _ => (entry.since, entry.age(entry.since)),
+                    _ => (entry.since(), entry.age(entry.since())),
                 };
                 let jitter = fastrand::f64() * self.jitter;
                 let interval = wait.pace.next(age, jitter);
@@ -339,9 +339,8 @@ impl State {
         }
         if let Some((time, latest)) = entry.first() {
             entry.due = Some(time);
-            let share = entry.share.into();
             self.queue
-                .insert(time, entry.number, id.clone(), latest, share);
+                .insert(time, entry.number, id.clone(), latest, entry.share);
         }
     }
 
@@ -381,7 +380,7 @@ impl State {
                 entry.due = None;
                 entry.flight = Some(driver);
                 entry.asked = true;
-                entry.since = now;
+                entry.set_since(now);
                 entry.waits.iter_mut().for_each(|(_, wait)| wait.due = None);
             }
         }
@@ -520,7 +519,7 @@ impl State {
             woken.extend(wakers.flatten());
             if entry.flight == Some(driver) {
                 entry.flight = None;
-                entry.since = now;
+                entry.set_since(now);
                 lost.push(id.clone());
             }
         }
