@@ -111,7 +111,9 @@ impl WaitError {
 /// [`wait.into_future()`](IntoFuture::into_future).
 ///
 /// All waits of one client and its clones share their lookups, at most 50 tasks a request. A wait
-/// can be dropped at any time, and another one begun: nothing is lost by it.
+/// can be dropped at any time, and another one begun: nothing is lost by it. Where they are polled
+/// on several runtimes, one of these carries the lookups of all: a wait that was begun on a runtime
+/// which nobody runs any more has to be dropped or polled elsewhere, or it may hold the others up.
 ///
 /// ```no_run
 /// # async fn example(luma: luma_client::Luma, id: luma_client::TaskId) {
