@@ -125,11 +125,13 @@ impl Luma {
     /// let task = luma.with_retry(RetryPolicy::none()).task(id).get().await?;
     /// # Ok(()) }
     /// ```
+    #[must_use = "the client itself stays as it is"]
     pub fn with_retry(&self, retry: RetryPolicy) -> Self {
         self.with_limits(|limits| limits.retry = retry)
     }
 
     /// The same client with another timeout for each attempt; connections and poller stay shared.
+    #[must_use = "the client itself stays as it is"]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
         self.with_limits(|limits| limits.timeout = timeout)
     }
@@ -199,20 +201,7 @@ impl Luma {
 }
 
 pub(crate) fn query(action: TaskAction) -> TaskQuery {
-    TaskQuery {
-        action,
-        application_id: None,
-        created_at_max: None,
-        created_at_min: None,
-        id: None,
-        ids: Vec::new(),
-        limit: None,
-        offset: None,
-        trace_id: None,
-        trace_ids: Vec::new(),
-        type_: None,
-        user_id: None,
-    }
+    TaskQuery::new(action)
 }
 
 /// Sends a task query; an answer of unexpected field types is read as far as it goes.
@@ -323,6 +312,7 @@ pub(crate) fn api_error(task: &Task) -> ApiError {
 /// # Ok::<(), luma_client::Error>(())
 /// ```
 #[derive(Default)]
+#[must_use = "a builder does nothing until it builds"]
 pub struct LumaBuilder {
     token: Option<SecretString>,
     base_url: Option<String>,
