@@ -112,7 +112,7 @@ impl IntoFuture for TaskHandle {
 /// let video = luma.resume(serde_json::from_str(&stored)?).wait().await?;
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Ticket {
     /// The task.

@@ -9,7 +9,7 @@ use url::Url;
 use super::{check, tools::tools};
 
 /// What came of a call: what a `tools/call` of MCP answers with.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
     /// `{"result": …}`, valid against the tool's output schema, also when
