@@ -8,7 +8,7 @@
 //! use luma_client::{api::types::{TaskAction, TaskQuery}, wire::TaskAnswer};
 //!
 //! let mut query = TaskQuery::new(TaskAction::RetrieveBatch);
-//! query.trace_ids.push("c4f0c6d2-6cb1-4e5b-9a3e-6f5f2f0f7d10".to_owned());
+//! query.ids.push("b8976e18-32dc-4718-9ed8-1ea090fcb6ea".parse()?);
 //! match luma.api().query_tasks(&query).await?.into_inner() {
 //!     TaskAnswer::Batch(batch) => println!("{} tasks", batch.items.len()),
 //!     other => println!("no list: {other:?}"),
@@ -16,9 +16,9 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Its structs get a field whenever the service does. Outside of this crate a request begins with
-//! [`TaskQuery::new`](types::TaskQuery::new) or with the `Default` of
-//! [`VideoRequest`](types::VideoRequest), and its fields are set one by one.
+//! Its structs get a field whenever the service does; until then `extra` keeps what is new. Outside
+//! of this crate a request begins with [`TaskQuery::new`](types::TaskQuery::new) or with the
+//! `Default` of [`VideoRequest`](types::VideoRequest), and its fields are set one by one.
 #![allow(missing_docs, clippy::all)]
 
 include!(concat!(env!("OUT_DIR"), "/api.rs"));

@@ -35,6 +35,9 @@ pub(crate) const MAX_BATCH: usize = 50;
 
 /// A client of the service. Cheap to clone; clones share connections and the poller.
 ///
+/// Its calls need a tokio runtime with I/O and time enabled, and panic where they are polled outside
+/// of one; programs without one have `block_on` (feature `blocking`).
+///
 /// ```no_run
 /// # async fn example() -> Result<(), luma_client::Error> {
 /// use luma_client::Luma;
@@ -107,6 +110,15 @@ impl Luma {
     ///
     /// As [`TaskHandle::get`], but never [`Error::NotFound`]. Where one request fails, the answers
     /// to the others are lost; [`watch`](Self::watch) loses none.
+    ///
+    /// ```no_run
+    /// # async fn example(luma: luma_client::Luma, ids: Vec<luma_client::TaskId>)
+    /// # -> Result<(), luma_client::Error> {
+    /// for task in luma.tasks(&ids).await? {
+    ///     println!("{} {}", task.id.as_deref().unwrap_or("?"), task.state());
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub async fn tasks(&self, ids: &[TaskId]) -> Result<Vec<Task>> {
         let mut tasks = Vec::with_capacity(ids.len());
         for ids in ids.chunks(MAX_BATCH) {

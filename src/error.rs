@@ -21,6 +21,21 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Why a call to the service gave no result.
 ///
 /// No error ever shows the token.
+///
+/// ```no_run
+/// # async fn example(luma: luma_client::Luma) -> Result<(), luma_client::Error> {
+/// use luma_client::{Error, ErrorCode};
+///
+/// match luma.generate("A lighthouse at dusk").submit().await {
+///     Ok(task) => println!("{}", task.id()),
+///     // Accepted and billed, or not: find out before it is submitted again.
+///     Err(Error::Unconfirmed { pending, .. }) => println!("{:?}", pending.find().await?),
+///     Err(error) if error.is_retryable() => println!("later: {error}"),
+///     Err(Error::Api(error)) if error.code == Some(ErrorCode::UsedUp) => println!("top it up"),
+///     Err(error) => return Err(error),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -17,6 +17,25 @@ use crate::{
 /// Why a download gave no file. The video is not lost by it: call again.
 ///
 /// No error shows the query of a URL, which may be its signature.
+///
+/// ```no_run
+/// # async fn example(luma: luma_client::Luma, id: luma_client::TaskId)
+/// # -> Result<(), luma_client::Error> {
+/// use luma_client::DownloadError;
+///
+/// let video = luma.task(id.clone()).await?;
+/// match video.download_to("lighthouse.mp4").await {
+///     Ok(file) => println!("{} bytes", file.bytes),
+///     Err(DownloadError::Exists { path }) => println!("{} is there already", path.display()),
+///     // Some time has passed: another lookup gives a fresh URL.
+///     Err(DownloadError::Expired { .. }) => {
+///         luma.task(id).await?.download_to("lighthouse.mp4").await?;
+///     }
+///     Err(error) if error.is_retryable() => println!("later: {error}"),
+///     Err(error) => return Err(error.into()),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DownloadError {

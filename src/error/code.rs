@@ -7,6 +7,13 @@ use super::text::{WORD, tidy};
 /// The service's word for an error.
 ///
 /// An open enum: a code that this version does not know is [`Other`](Self::Other).
+///
+/// ```
+/// use luma_client::ErrorCode;
+///
+/// assert_eq!(ErrorCode::from("used_up"), ErrorCode::UsedUp);
+/// assert_eq!(ErrorCode::from("brand_new"), ErrorCode::Other("brand_new".to_owned()));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorCode {
