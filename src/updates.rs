@@ -24,7 +24,9 @@ use crate::{
 /// The reports of a task, from [`Wait::updates`].
 ///
 /// The first comes at once. The last is the one with the video; a wait that ends otherwise ends
-/// the stream with its error. Nothing is looked up while nobody polls but what is under way.
+/// the stream with its error. Lookups begin with the first poll, and from then on go on at the
+/// wait's pace, whether the stream is polled or not, until it is dropped: who polls seldom gets the
+/// latest report, not every one.
 #[must_use = "streams do nothing unless polled"]
 pub struct Updates(Option<Waiting>);
 
@@ -106,7 +108,8 @@ impl Luma {
         }
     }
 
-    /// Waits for many tasks and gives all ends, in the order of the ids.
+    /// Waits for many tasks and gives all ends, in the order of the ids. For other options than
+    /// those of [`Wait`], collect [`watch`](Self::watch).
     pub async fn wait_all(
         &self,
         ids: impl IntoIterator<Item = TaskId>,
@@ -137,6 +140,18 @@ impl Watch {
     /// How long to wait for each task at most; 15 minutes by default.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.options.deadline = Some(deadline);
+        self
+    }
+
+    /// Waits without a deadline.
+    pub fn no_deadline(mut self) -> Self {
+        self.options.deadline = None;
+        self
+    }
+
+    /// How many lookups of a task may fail in a row, as in [`Wait::tolerance`]; 10 by default.
+    pub fn tolerance(mut self, failures: u32) -> Self {
+        self.options.tolerance = failures;
         self
     }
 

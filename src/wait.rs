@@ -43,18 +43,21 @@ pub enum WaitError {
     },
     /// The deadline passed. The task goes on: await it again, with more time.
     #[error(
-        "{task} has not ended after {elapsed:.1?} and {polls} lookups; last seen {}",
-        last.as_ref().map_or("never".to_owned(), TaskState::to_string)
+        "{task} has not ended after {elapsed:.1?} and {polls} lookups; last seen {}{}",
+        last.as_ref().map_or("never".to_owned(), TaskState::to_string),
+        if source.is_some() { ", and the last lookup failed" } else { "" }
     )]
     Deadline {
         /// The task.
         task: TaskId,
         /// The last state, where there was a report.
         last: Option<TaskState>,
-        /// How often it was looked up for this wait.
+        /// How many lookups of it ended during this wait, failed ones too.
         polls: u32,
         /// How long this wait took.
         elapsed: Duration,
+        /// Why the last lookup failed, if it did.
+        source: Option<Arc<Error>>,
     },
     /// The service knows no task with this id.
     #[error("no task has the id {task}")]
@@ -184,7 +187,8 @@ impl<'a> Wait<'a> {
     }
 
     /// How long to wait at most, from the moment the wait is first polled; 15 minutes by default.
-    /// It bounds the lookup under way, too; the last one goes out shortly before.
+    /// It bounds the lookup under way, too; the last one goes out shortly before, unless the
+    /// service asked not to be asked yet.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.options.deadline = Some(deadline);
         self
@@ -220,7 +224,8 @@ impl<'a> Wait<'a> {
         self
     }
 
-    /// Calls `callback` with each report. It should be quick: it runs inside the wait.
+    /// Calls `callback` with each report. It should be quick: it runs inside the wait. The stream
+    /// of [`updates`](Self::updates) gives the reports itself and does not call it.
     pub fn on_update<'b>(self, callback: impl FnMut(&Task) + Send + 'b) -> Wait<'b> {
         Wait {
             handle: self.handle,
@@ -389,7 +394,13 @@ impl Begun {
                 .cancel
                 .clone()
                 .map(|token| Box::pin(token.cancelled_owned())),
-            span: tracing::debug_span!("wait", task = %handle.id()),
+            span: tracing::debug_span!(
+                "wait",
+                task = %handle.id(),
+                end = tracing::field::Empty,
+                polls = tracing::field::Empty,
+                elapsed_ms = tracing::field::Empty,
+            ),
         }
     }
 
@@ -397,29 +408,26 @@ impl Begun {
         let _entered = self.span.clone().entered();
         let report = self.membership.poll(cx);
         if let Poll::Ready(Report::End(end)) = report {
-            return Poll::Ready(Event::End(Box::new(self.conclude(end))));
+            return self.end(self.conclude(end));
         }
         // News may come as fast as they are read: they must not keep the wait from ending.
         if let Some(cancelled) = &mut self.cancelled
             && cancelled.as_mut().poll(cx).is_ready()
         {
             let task = self.membership.id().clone();
-            let error = WaitError::Cancelled { task };
-            return Poll::Ready(Event::End(Box::new(Err(error))));
+            return self.end(Err(WaitError::Cancelled { task }));
         }
         if let Some(deadline) = &mut self.deadline
             && deadline.poll(cx).is_ready()
         {
-            let (last, polls) = self.membership.known();
-            let elapsed = self.at.elapsed();
-            tracing::debug!(polls, elapsed_ms = elapsed.as_millis() as u64, "deadline");
-            let error = WaitError::Deadline {
+            let known = self.membership.known();
+            return self.end(Err(WaitError::Deadline {
                 task: self.membership.id().clone(),
-                last,
-                polls,
-                elapsed,
-            };
-            return Poll::Ready(Event::End(Box::new(Err(error))));
+                last: known.state,
+                polls: known.polls,
+                elapsed: self.at.elapsed(),
+                source: known.error,
+            }));
         }
         match report {
             Poll::Ready(Report::Update(task)) => Poll::Ready(Event::Update(task)),
@@ -427,13 +435,20 @@ impl Begun {
         }
     }
 
+    fn end(&self, end: Result<Video, WaitError>) -> Poll<Event> {
+        let name = match &end {
+            Ok(_) => "completed",
+            Err(WaitError::Failed { .. }) => "failed",
+            Err(WaitError::Deadline { .. }) => "deadline",
+            Err(WaitError::NotFound { .. }) => "not found",
+            Err(WaitError::Poll { .. }) => "lookups fail",
+            Err(WaitError::Cancelled { .. }) => "cancelled",
+        };
+        self.span.record("end", name);
+        Poll::Ready(Event::End(Box::new(end)))
+    }
+
     fn conclude(&self, end: End) -> Result<Video, WaitError> {
-        let (_, polls) = self.membership.known();
-        tracing::debug!(
-            polls,
-            elapsed_ms = self.at.elapsed().as_millis() as u64,
-            "ended"
-        );
         let task = self.membership.id().clone();
         match end {
             End::Task(report) => match (report.video(), report.failure()) {
@@ -444,6 +459,19 @@ impl Begun {
             End::NotFound => Err(WaitError::NotFound { task }),
             End::Lookup(source) => Err(WaitError::Poll { task, source }),
         }
+    }
+}
+
+/// However it ends: one without an `end` was dropped before.
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if self.span.is_disabled() {
+            return;
+        }
+        let elapsed = self.at.elapsed().as_millis() as u64;
+        self.span.record("polls", self.membership.known().polls);
+        self.span.record("elapsed_ms", elapsed);
+        tracing::debug!(parent: &self.span, "over");
     }
 }
 
