@@ -44,6 +44,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// A struct that gets a field whenever the service does.
+fn growing() -> TypePatch {
+    let mut patch = TypePatch::default();
+    patch.with_attr("#[non_exhaustive]");
+    patch
+}
+
 fn settings() -> GenerationSettings {
     let mut settings = GenerationSettings::default();
     settings
@@ -71,13 +78,6 @@ fn settings() -> GenerationSettings {
     }
     settings.with_derive("PartialEq");
     settings
-}
-
-/// A struct that gets a field whenever the service does.
-fn growing() -> TypePatch {
-    let mut patch = TypePatch::default();
-    patch.with_attr("#[non_exhaustive]");
-    patch
 }
 
 /// Takes out of the document:
