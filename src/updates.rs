@@ -27,6 +27,26 @@ use crate::{
 /// the stream with its error. Lookups begin with the first poll, and from then on go on at the
 /// wait's pace, whether the stream is polled or not, until it is dropped: who polls seldom gets the
 /// latest report, not every one.
+///
+/// ```no_run
+/// # async fn example(luma: luma_client::Luma, id: luma_client::TaskId)
+/// # -> Result<(), luma_client::WaitError> {
+/// use futures::StreamExt;
+///
+/// let mut updates = luma.task(id).wait().updates();
+/// while let Some(task) = updates.next().await {
+///     let task = task?;
+///     println!("{}", task.state());
+///     if let Some(video) = task.video() {
+///         println!("{}", video.url());
+///     }
+/// }
+/// # Ok(()) }
+/// ```
+///
+/// # Panics
+///
+/// When polled outside a tokio runtime that has its time driver enabled.
 #[must_use = "streams do nothing unless polled"]
 pub struct Updates(Option<Waiting>);
 
@@ -76,6 +96,10 @@ impl Stream for Updates {
 /// }
 /// # }
 /// ```
+///
+/// # Panics
+///
+/// When polled outside a tokio runtime that has its time driver enabled.
 #[must_use = "streams do nothing unless polled"]
 pub struct Watch {
     luma: Luma,
@@ -110,6 +134,14 @@ impl Luma {
 
     /// Waits for many tasks and gives all ends, in the order of the ids. For other options than
     /// those of [`Wait`], collect [`watch`](Self::watch).
+    ///
+    /// ```no_run
+    /// # async fn example(luma: luma_client::Luma, ids: Vec<luma_client::TaskId>) {
+    /// for (id, end) in luma.wait_all(ids).await {
+    ///     println!("{id}: {}", if end.is_ok() { "a video" } else { "none" });
+    /// }
+    /// # }
+    /// ```
     pub async fn wait_all(
         &self,
         ids: impl IntoIterator<Item = TaskId>,

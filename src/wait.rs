@@ -222,6 +222,19 @@ impl<'a> Wait<'a> {
     }
 
     /// Ends the wait with [`WaitError::Cancelled`] when the token is cancelled.
+    ///
+    /// ```no_run
+    /// # async fn example(task: luma_client::TaskHandle) {
+    /// use luma_client::{CancellationToken, WaitError};
+    ///
+    /// let shutdown = CancellationToken::new();
+    /// // shutdown.cancel() ends all waits that were given a clone.
+    /// match task.wait().cancelled_by(shutdown.clone()).await {
+    ///     Err(WaitError::Cancelled { task }) => println!("later: {task}"),
+    ///     end => println!("{end:?}"),
+    /// }
+    /// # }
+    /// ```
     pub fn cancelled_by(mut self, token: CancellationToken) -> Self {
         self.options.cancel = Some(token);
         self
