@@ -1,20 +1,22 @@
-//! The hooks of the generated client: authentication, limits, retries, tracing.
+//! How the generated client sends: authentication, limits, retries, tracing.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{AUTHORIZATION, USER_AGENT},
+    header::{ACCEPT, AUTHORIZATION, USER_AGENT},
 };
 use memchr::memmem;
-use progenitor_client::{ClientHooks, ClientInfo, OperationInfo};
+use progenitor_client::ResponseValue;
 use reqwest::{Request, Response};
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
 use crate::{
     api::{self, Client},
+    config::ConfigError,
     error::ApiError,
     retry::{AttemptEnd, Operation, RetryPolicy},
 };
@@ -24,7 +26,7 @@ pub(crate) const AGENT: &str = concat!("luma-client/", env!("CARGO_PKG_VERSION")
 /// What every request of the generated client needs.
 #[derive(Clone)]
 pub struct Transport {
-    pub(crate) token: Arc<SecretString>,
+    pub(crate) token: Arc<Token>,
     pub(crate) limits: Limits,
 }
 
@@ -46,57 +48,98 @@ impl fmt::Debug for Transport {
     }
 }
 
-impl ClientHooks<Transport> for Client {
-    async fn pre<E>(&self, request: &mut Request, _: &OperationInfo) -> Result<(), api::Error<E>> {
-        let transport = self.inner();
-        let bearer = format!("Bearer {}", transport.token.expose_secret());
-        let mut bearer = HeaderValue::try_from(bearer)?;
+/// The API token, made ready for use once.
+pub(crate) struct Token {
+    secret: SecretString,
+    /// The header, marked as sensitive.
+    bearer: HeaderValue,
+    /// Finds it in what is answered.
+    finder: memmem::Finder<'static>,
+}
+
+impl Token {
+    pub(crate) fn new(secret: SecretString) -> Result<Self, ConfigError> {
+        let bearer = format!("Bearer {}", secret.expose_secret());
+        let mut bearer = HeaderValue::try_from(bearer).map_err(|_| ConfigError::MalformedToken)?;
         bearer.set_sensitive(true);
-        let headers = request.headers_mut();
-        headers.insert(AUTHORIZATION, bearer);
-        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-        // The generator adds it; this service has no such header.
-        headers.remove("api-version");
-        *request.timeout_mut() = Some(transport.limits.timeout);
-        Ok(())
+        let finder = memmem::Finder::new(secret.expose_secret()).into_owned();
+        Ok(Self {
+            secret,
+            bearer,
+            finder,
+        })
     }
 
-    async fn exec(&self, request: Request, info: &OperationInfo) -> reqwest::Result<Response> {
+    /// Whether a text has the token in it. One so short that it could be a part of any word, as
+    /// tests have, counts as not there.
+    pub(crate) fn is_in(&self, text: &[u8]) -> bool {
+        const MIN_TOKEN: usize = 8;
+        self.finder.needle().len() >= MIN_TOKEN && self.finder.find(text).is_some()
+    }
+
+    /// The text without the token.
+    pub(crate) fn cut_from(&self, text: &str) -> String {
+        text.replace(self.secret.expose_secret(), "[token]")
+    }
+}
+
+impl Client {
+    /// Sends a request, and again as long as that is allowed and may help. An answer is read once.
+    pub(crate) async fn call<A: DeserializeOwned>(
+        &self,
+        operation_id: &'static str,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<ResponseValue<A>, api::Error> {
         let Limits {
             max_body, retry, ..
-        } = self.inner().limits;
-        let operation = Operation::of(info.operation_id);
+        } = self.inner.limits;
+        let operation = Operation::of(operation_id);
         let begin = Instant::now();
         let mut delays = retry.delays();
         let mut attempt = 1_u32;
         loop {
-            let next = delays.next();
-            // The last attempt needs no copy; and a body that cannot be copied is sent once.
-            let copy = next.and_then(|backoff| Some((backoff, request.try_clone()?)));
-            let Some((backoff, copy)) = copy else {
-                let answer = send(&self.client, request, max_body).await;
-                trace(info, attempt, begin, &answer);
-                return Ok(answer?.without(&self.inner().token).into_response());
+            let request = self.request(path, body)?;
+            let outcome = send(&self.client, request, max_body).await;
+            trace(operation_id, attempt, begin, &outcome);
+            let (failure, end) = match outcome.map(|answer| answer.without(&self.inner.token)) {
+                Ok(answer) => match answer.read() {
+                    Ok(value) => return Ok(value),
+                    Err(failure) => failure,
+                },
+                Err(error) if error.is_connect() => (error.into(), Some(AttemptEnd::NoConnection)),
+                Err(error) => (error.into(), Some(AttemptEnd::Broken)),
             };
-            let outcome = send(&self.client, copy, max_body).await;
-            let outcome = outcome.map(|answer| answer.without(&self.inner().token));
-            let end = end_of(&outcome);
-            trace(info, attempt, begin, &outcome);
             let delay = end
                 .filter(|end| operation.repeats_after(end))
-                .and_then(|end| retry.delay(backoff, end.retry_after(), begin.elapsed()));
+                .zip(delays.next())
+                .and_then(|(end, backoff)| {
+                    retry.delay(backoff, end.retry_after(), begin.elapsed())
+                });
             match delay {
                 Some(delay) => tokio::time::sleep(delay).await,
-                None => return outcome.map(Answer::into_response),
+                None => return Err(failure),
             }
             attempt += 1;
         }
     }
+
+    fn request(&self, path: &str, body: &impl Serialize) -> reqwest::Result<Request> {
+        let Transport { token, limits } = &self.inner;
+        self.client
+            .post(format!("{}{path}", self.baseurl))
+            .header(ACCEPT, HeaderValue::from_static("application/json"))
+            .header(AUTHORIZATION, token.bearer.clone())
+            .header(USER_AGENT, HeaderValue::from_static(AGENT))
+            .timeout(limits.timeout)
+            .json(body)
+            .build()
+    }
 }
 
-fn trace(info: &OperationInfo, attempt: u32, begin: Instant, outcome: &reqwest::Result<Answer>) {
+fn trace(operation: &'static str, attempt: u32, begin: Instant, outcome: &reqwest::Result<Answer>) {
     tracing::debug!(
-        operation = info.operation_id,
+        operation,
         attempt,
         elapsed_ms = begin.elapsed().as_millis() as u64,
         status = outcome.as_ref().ok().map(|answer| answer.status.as_u16()),
@@ -127,15 +170,35 @@ impl Overflow {
 impl Answer {
     /// Takes the token out of the body: an error may quote the token that it refuses, and errors
     /// are shown and logged.
-    fn without(mut self, token: &SecretString) -> Self {
-        /// A shorter one, as tests have, may stand in any body by chance.
-        const MIN_TOKEN: usize = 8;
-        let token = token.expose_secret();
-        if token.len() >= MIN_TOKEN && memmem::find(&self.body, token.as_bytes()).is_some() {
-            let text = String::from_utf8_lossy(&self.body);
-            self.body = text.replace(token, "[token]").into();
+    fn without(mut self, token: &Token) -> Self {
+        if token.is_in(&self.body) {
+            self.body = token.cut_from(&String::from_utf8_lossy(&self.body)).into();
         }
         self
+    }
+
+    /// The value of a success; or what went wrong, and how the attempt ended where another may end
+    /// better.
+    fn read<A: DeserializeOwned>(
+        self,
+    ) -> Result<ResponseValue<A>, (api::Error, Option<AttemptEnd>)> {
+        if self.overflow.is_some() {
+            // Nothing that is too large gets smaller by asking again.
+            return Err((api::Error::UnexpectedResponse(self.into_response()), None));
+        }
+        if self.status != StatusCode::OK {
+            let error = ApiError::read(self.status, &self.headers, &self.body);
+            let failure = api::Error::UnexpectedResponse(self.into_response());
+            return Err((failure, Some(AttemptEnd::Error(error))));
+        }
+        match serde_json::from_slice(&self.body) {
+            Ok(value) => Ok(ResponseValue::new(value, self.status, self.headers)),
+            Err(reason) => {
+                let end = (!looks_readable(&self.body)).then_some(AttemptEnd::Unreadable);
+                let failure = api::Error::InvalidResponsePayload(self.body, reason);
+                Err((failure, end))
+            }
+        }
     }
 
     fn into_response(self) -> Response {
@@ -153,42 +216,35 @@ impl Answer {
 /// Sends once and reads the whole body, so that a cut in the middle of it counts as this attempt's.
 async fn send(client: &reqwest::Client, request: Request, limit: usize) -> reqwest::Result<Answer> {
     let mut response = client.execute(request).await?;
-    // What the answer promises is a hint, not more than the limit.
-    let length = response.content_length().unwrap_or_default();
-    let mut body = BytesMut::with_capacity(limit.min(length.min(1 << 20) as usize));
+    let mut body = Bytes::new();
     let mut overflow = None;
-    while let Some(chunk) = response.chunk().await? {
+    while let Some(mut piece) = response.chunk().await? {
         let room = limit - body.len();
-        if chunk.len() > room {
-            body.extend_from_slice(&chunk[..room]);
+        if piece.len() > room {
+            piece.truncate(room);
             overflow = Some(Overflow { limit });
+        }
+        body = joined(body, piece);
+        if overflow.is_some() {
             break;
         }
-        body.extend_from_slice(&chunk);
     }
     Ok(Answer {
         status: response.status(),
         headers: std::mem::take(response.headers_mut()),
-        body: body.freeze(),
+        body,
         overflow,
     })
 }
 
-/// How an attempt ended; `None` for a success.
-fn end_of(outcome: &reqwest::Result<Answer>) -> Option<AttemptEnd> {
-    match outcome {
-        Err(error) if error.is_connect() => Some(AttemptEnd::NoConnection),
-        Err(_) => Some(AttemptEnd::Broken),
-        // Nothing that is too large gets smaller by asking again.
-        Ok(answer) if answer.overflow.is_some() => None,
-        Ok(answer) if answer.status != StatusCode::OK => Some(AttemptEnd::Error(ApiError::read(
-            answer.status,
-            &answer.headers,
-            &answer.body,
-        ))),
-        Ok(answer) if !looks_readable(&answer.body) => Some(AttemptEnd::Unreadable),
-        Ok(_) => None,
+/// Most bodies come in one piece, which is not copied.
+fn joined(body: Bytes, piece: Bytes) -> Bytes {
+    if body.is_empty() {
+        return piece;
     }
+    let mut body = BytesMut::from(body);
+    body.extend_from_slice(&piece);
+    body.freeze()
 }
 
 /// Whether a body is a JSON object or null, without building anything from it.

@@ -1,6 +1,6 @@
 //! What can be submitted, checked before it is billed; and what comes of it.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::StatusCode;
 use url::Url;
@@ -11,6 +11,7 @@ use crate::{
         types::{VideoAction, VideoRequest, VideoResult},
     },
     client::Luma,
+    download::MediaClient,
     error::{ApiError, DecodeError, Error, ErrorCode, Result, read_failure},
     handle::TaskHandle,
     orphan::PendingSubmission,
@@ -120,10 +121,7 @@ macro_rules! submission {
             /// [`InvalidInput`], the first thing that is wrong.
             pub fn request(&self) -> Result<VideoRequest, InvalidInput> {
                 check(&self.request)?;
-                Ok(VideoRequest {
-                    async_: Some(true),
-                    ..self.request.clone()
-                })
+                Ok(at_once(self.request.clone()))
             }
 
             /// Submits: one request, **billed once**, that returns as soon as the service has
@@ -142,8 +140,8 @@ macro_rules! submission {
             /// [`Api`](Error::Api) and [`Transport`](Error::Transport) where the submit was not
             /// accepted; [`Unconfirmed`](Error::Unconfirmed) where it may have been.
             pub async fn submit(self) -> Result<TaskHandle> {
-                let request = self.request()?;
-                submit(self.luma, request).await
+                check(&self.request)?;
+                submit(self.luma, at_once(self.request)).await
             }
 
             /// Submits and holds the connection until the video is there, at most for `hold`.
@@ -201,6 +199,14 @@ impl Extend {
             Source::Url(url) => request.video_url = Some(url),
         }
         Self { luma, request }
+    }
+}
+
+/// The request that is answered as soon as it is accepted.
+fn at_once(request: VideoRequest) -> VideoRequest {
+    VideoRequest {
+        async_: Some(true),
+        ..request
     }
 }
 
@@ -383,7 +389,7 @@ pub struct Video {
     url: String,
     result: VideoResult,
     /// For downloads; a video read from a snapshot of a task has none.
-    pub(crate) media: Option<reqwest::Client>,
+    pub(crate) media: Option<Arc<MediaClient>>,
 }
 
 impl Video {
@@ -399,7 +405,7 @@ impl Video {
         })
     }
 
-    pub(crate) fn with_client(mut self, media: reqwest::Client) -> Self {
+    pub(crate) fn with_client(mut self, media: Arc<MediaClient>) -> Self {
         self.media = Some(media);
         self
     }

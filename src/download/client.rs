@@ -1,6 +1,6 @@
 //! The HTTP client for files: no token, careful with redirects.
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use reqwest::redirect::Policy;
 use url::Url;
@@ -14,6 +14,36 @@ use crate::{
 pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many redirects are followed.
 const MAX_REDIRECTS: usize = 5;
+
+/// The client for the files of one service, built for the first of them: it takes as long to build
+/// as the one for calls, and not every program downloads.
+#[derive(Debug)]
+pub(crate) struct MediaClient {
+    near: Url,
+    connect_timeout: Duration,
+    read_timeout: Duration,
+    client: OnceLock<reqwest::Client>,
+}
+
+impl MediaClient {
+    pub(crate) fn new(near: Url, connect_timeout: Duration, read_timeout: Duration) -> Self {
+        Self {
+            near,
+            connect_timeout,
+            read_timeout,
+            client: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn get(&self) -> Result<reqwest::Client, ConfigError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client.clone());
+        }
+        let client = media_client(&self.near, self.connect_timeout, self.read_timeout)?;
+        // Another download may have been faster; one of the two clients is kept.
+        Ok(self.client.get_or_init(|| client).clone())
+    }
+}
 
 /// A client for files. `near` is where they are, or the service that tells where.
 pub(crate) fn media_client(

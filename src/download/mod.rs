@@ -15,11 +15,13 @@ use std::{
     future::IntoFuture,
     path::{Path, PathBuf},
     pin::Pin,
+    sync::Arc,
 };
 
 use url::Url;
 
-pub(crate) use client::{READ_TIMEOUT, media_client};
+use client::media_client;
+pub(crate) use client::{MediaClient, READ_TIMEOUT};
 pub use error::DownloadError;
 use partial::Partial;
 use plan::Kind;
@@ -93,7 +95,7 @@ impl Video {
 #[must_use = "a download does nothing before it is awaited"]
 pub struct Download<'a> {
     url: Option<String>,
-    client: Option<reqwest::Client>,
+    client: Option<Arc<MediaClient>>,
     kind: Kind,
     target: PathBuf,
     overwrite: bool,
@@ -212,7 +214,7 @@ impl<'a> Download<'a> {
         let url = file_url(self.url.as_deref())?;
         target::check(&target, overwrite).await?;
         let client = match self.client {
-            Some(client) => client,
+            Some(client) => client.get()?,
             None => media_client(&url, LumaBuilder::CONNECT_TIMEOUT, READ_TIMEOUT)?,
         };
         let opened = Partial::open(&target, &url).await;
