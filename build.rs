@@ -59,6 +59,7 @@ fn settings() -> GenerationSettings {
             std::iter::empty(),
         );
     }
+    settings.with_replacement("TaskId", "::luma_client::TaskId", std::iter::empty());
     // Structs that keep unknown fields get no `Default` of the generator's own.
     for name in ["Task", "VideoResult"] {
         settings.with_patch(name, TypePatch::default().with_derive("Default"));

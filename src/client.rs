@@ -263,7 +263,7 @@ pub(crate) async fn retrieve(api: &api::Client, id: &TaskId) -> Result<Task> {
 
 pub(crate) async fn retrieve_batch(api: &api::Client, ids: &[TaskId]) -> Result<TaskBatch> {
     let query = TaskQuery {
-        ids: ids.iter().map(|id| id.as_str().to_owned()).collect(),
+        ids: ids.to_vec(),
         ..query(TaskAction::RetrieveBatch)
     };
     batch_of(ask(api, &query).await?)

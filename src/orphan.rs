@@ -1,11 +1,11 @@
 //! A submit whose answer was lost: looking for its task before anybody pays again.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     fmt,
     future::poll_fn,
     pin::pin,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -72,27 +72,39 @@ impl fmt::Debug for PendingSubmission {
 /// The latest tasks that submits of one client and its clones were answered with, or that a search
 /// found: none of them is the task of another submit, however equal.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Accepted(Arc<Mutex<VecDeque<TaskId>>>);
+pub(crate) struct Accepted(Arc<Mutex<Latest>>);
+
+#[derive(Debug, Default)]
+struct Latest {
+    ids: HashSet<TaskId>,
+    /// The same, oldest first.
+    order: VecDeque<TaskId>,
+}
 
 impl Accepted {
     const KEPT: usize = 4_096;
 
     /// Takes a task in; false where it was there already.
     pub(crate) fn claim(&self, id: &TaskId) -> bool {
-        let mut ids = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if ids.contains(id) {
+        let mut latest = self.latest();
+        if !latest.ids.insert(id.clone()) {
             return false;
         }
-        if ids.len() == Self::KEPT {
-            ids.pop_front();
+        if latest.order.len() == Self::KEPT
+            && let Some(oldest) = latest.order.pop_front()
+        {
+            latest.ids.remove(&oldest);
         }
-        ids.push_back(id.clone());
+        latest.order.push_back(id.clone());
         true
     }
 
     fn contains(&self, id: &TaskId) -> bool {
-        let ids = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        ids.contains(id)
+        self.latest().ids.contains(id)
+    }
+
+    fn latest(&self) -> MutexGuard<'_, Latest> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

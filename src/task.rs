@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 pub use crate::api::types::Task;
 use crate::{
@@ -22,8 +22,8 @@ use crate::{
 /// assert_eq!(serde_json::from_str::<TaskId>(&stored)?, id);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct TaskId(Arc<str>);
 
 impl TaskId {
@@ -74,6 +74,12 @@ impl TryFrom<String> for TaskId {
 impl From<TaskId> for String {
     fn from(id: TaskId) -> Self {
         id.as_str().to_owned()
+    }
+}
+
+impl Serialize for TaskId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
