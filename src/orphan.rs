@@ -1,7 +1,7 @@
 //! A submit whose answer was lost: looking for its task before anybody pays again.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{BTreeSet, VecDeque},
     fmt,
     future::poll_fn,
     pin::pin,
@@ -59,6 +59,22 @@ pub struct PendingSubmission {
     found: Arc<OnceLock<TaskId>>,
 }
 
+/// When a submit is sent, by both clocks.
+#[derive(Clone, Copy)]
+pub(crate) struct Sent {
+    wall: SystemTime,
+    instant: Instant,
+}
+
+impl Sent {
+    pub(crate) fn now() -> Self {
+        Self {
+            wall: SystemTime::now(),
+            instant: Instant::now(),
+        }
+    }
+}
+
 impl fmt::Debug for PendingSubmission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PendingSubmission")
@@ -76,7 +92,7 @@ pub(crate) struct Accepted(Arc<Mutex<Latest>>);
 
 #[derive(Debug, Default)]
 struct Latest {
-    ids: HashSet<TaskId>,
+    ids: BTreeSet<TaskId>,
     /// The same, oldest first.
     order: VecDeque<TaskId>,
 }
@@ -152,26 +168,20 @@ impl PendingSubmission {
     /// How many tasks in a row must be far too old before the rest is taken to be older still.
     const OLD_ENOUGH: usize = 50;
 
-    /// To be made before the submit is sent.
-    pub(crate) fn new(luma: Luma, request: VideoRequest) -> Self {
-        Self {
+    /// A submit that got no clear answer, but this error.
+    pub(crate) fn lost(luma: Luma, request: VideoRequest, sent: Sent, source: Error) -> Error {
+        let pending = Self {
             luma,
             request,
-            sent_at: SystemTime::now(),
-            sent: Instant::now(),
+            sent_at: sent.wall,
+            sent: sent.instant,
             lost: Instant::now(),
-            trace_id: None,
+            trace_id: source.api().and_then(|error| error.trace_id.clone()),
             settle: Self::SETTLE,
             found: Arc::default(),
-        }
-    }
-
-    /// The submit got no clear answer, but this error.
-    pub(crate) fn lost(mut self, source: Error) -> Error {
-        self.lost = Instant::now();
-        self.trace_id = source.api().and_then(|error| error.trace_id.clone());
+        };
         Error::Unconfirmed {
-            pending: Box::new(self),
+            pending: Box::new(pending),
             source: Box::new(source),
         }
     }

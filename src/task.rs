@@ -31,6 +31,23 @@ impl TaskId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether the text can be an id.
+    pub(crate) fn is_one(id: &str) -> bool {
+        Self::check(id).is_ok()
+    }
+
+    /// The id without white space around it.
+    fn check(id: &str) -> Result<&str, InvalidTaskId> {
+        let id = id.trim();
+        // The quick way for the ids that there are.
+        let is_plain = id.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_clean = is_plain || !id.contains(|c: char| c.is_whitespace() || c.is_control());
+        match is_clean && !id.is_empty() {
+            true => Ok(id),
+            false => Err(InvalidTaskId),
+        }
+    }
 }
 
 /// A string that cannot be a task id: blank, or with white space or control characters in it.
@@ -44,14 +61,7 @@ impl FromStr for TaskId {
 
     /// Reads an id; white space around it is dropped.
     fn from_str(id: &str) -> Result<Self, InvalidTaskId> {
-        let id = id.trim();
-        // The quick way for the ids that there are.
-        let is_plain = id.bytes().all(|byte| byte.is_ascii_graphic());
-        let is_clean = is_plain || !id.contains(|c: char| c.is_whitespace() || c.is_control());
-        match is_clean && !id.is_empty() {
-            true => Ok(Self(id.into())),
-            false => Err(InvalidTaskId),
-        }
+        Ok(Self(Self::check(id)?.into()))
     }
 }
 

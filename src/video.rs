@@ -14,7 +14,7 @@ use crate::{
     download::MediaClient,
     error::{ApiError, DecodeError, Error, ErrorCode, Result, read_failure},
     handle::TaskHandle,
-    orphan::PendingSubmission,
+    orphan::{PendingSubmission, Sent},
     task::{Task, TaskId, has_text},
     wire::{AspectRatio, ErrorInfo, Number},
 };
@@ -121,7 +121,10 @@ macro_rules! submission {
             /// [`InvalidInput`], the first thing that is wrong.
             pub fn request(&self) -> Result<VideoRequest, InvalidInput> {
                 check(&self.request)?;
-                Ok(at_once(self.request.clone()))
+                Ok(VideoRequest {
+                    async_: Some(true),
+                    ..self.request.clone()
+                })
             }
 
             /// Submits: one request, **billed once**, that returns as soon as the service has
@@ -139,9 +142,10 @@ macro_rules! submission {
             /// [`InvalidInput`](Error::InvalidInput) before anything is sent;
             /// [`Api`](Error::Api) and [`Transport`](Error::Transport) where the submit was not
             /// accepted; [`Unconfirmed`](Error::Unconfirmed) where it may have been.
-            pub async fn submit(self) -> Result<TaskHandle> {
+            pub async fn submit(mut self) -> Result<TaskHandle> {
                 check(&self.request)?;
-                submit(self.luma, at_once(self.request)).await
+                self.request.async_ = Some(true);
+                submit(self.luma, self.request).await
             }
 
             /// Submits and holds the connection until the video is there, at most for `hold`.
@@ -199,14 +203,6 @@ impl Extend {
             Source::Url(url) => request.video_url = Some(url),
         }
         Self { luma, request }
-    }
-}
-
-/// The request that is answered as soon as it is accepted.
-fn at_once(request: VideoRequest) -> VideoRequest {
-    VideoRequest {
-        async_: Some(true),
-        ..request
     }
 }
 
@@ -276,8 +272,8 @@ pub(crate) fn shown(text: &str) -> String {
 }
 
 async fn submit(luma: Luma, request: VideoRequest) -> Result<TaskHandle> {
-    let pending = PendingSubmission::new(luma.clone(), request);
-    let id = match send(&luma, pending.request()).await {
+    let sent = Sent::now();
+    let id = match send(&luma, &request).await {
         Ok(result) => named(&result).ok_or_else(no_task_id),
         Err(Error::Api(error)) if !error.is_refusal() => {
             error.task_id.clone().ok_or(Error::Api(error))
@@ -289,15 +285,15 @@ async fn submit(luma: Luma, request: VideoRequest) -> Result<TaskHandle> {
             luma.core.accepted.claim(&id);
             Ok(TaskHandle::submitted_now(luma, id))
         }
-        Err(error) => Err(refused_or_lost(error, pending)),
+        Err(error) => Err(refused_or_lost(error, luma, request, sent)),
     }
 }
 
 async fn submit_held(luma: Luma, request: VideoRequest, hold: Duration) -> Result<Task> {
-    let pending = PendingSubmission::new(luma.clone(), request);
+    let sent = Sent::now();
     // The service's own timeout, which says more, comes first.
     let patient = luma.with_limits(|limits| limits.timeout = limits.timeout.saturating_add(hold));
-    let result = match send(&patient, pending.request()).await {
+    let result = match send(&patient, &request).await {
         Err(Error::Api(error)) => result_of(&error).ok_or(Error::Api(error)),
         answer => answer,
     };
@@ -312,7 +308,7 @@ async fn submit_held(luma: Luma, request: VideoRequest, hold: Duration) -> Resul
                 ..Task::from(result)
             })
         }
-        Err(error) => Err(refused_or_lost(error, pending)),
+        Err(error) => Err(refused_or_lost(error, luma, request, sent)),
     }
 }
 
@@ -335,7 +331,8 @@ fn accepted(mut result: VideoResult) -> Result<VideoResult> {
     let error = result.error.as_ref().filter(|info| info.is_some());
     let error =
         error.map(|info| ApiError::new(StatusCode::OK, Some(info), result.trace_id.as_deref()));
-    if named(&result).is_none() && !has_text(&result.video_url) {
+    let is_named = result.task_id.as_deref().is_some_and(TaskId::is_one);
+    if !is_named && !has_text(&result.video_url) {
         return Err(error.map_or_else(no_task_id, Error::from));
     }
     if error.and_then(|error| error.code) == Some(ErrorCode::Timeout) {
@@ -369,7 +366,7 @@ fn no_task_id() -> Error {
 }
 
 /// What is no clear no is unconfirmed.
-fn refused_or_lost(error: Error, pending: PendingSubmission) -> Error {
+fn refused_or_lost(error: Error, luma: Luma, request: VideoRequest, sent: Sent) -> Error {
     let is_refused = match &error {
         Error::Api(error) => error.is_refusal(),
         Error::Transport(error) => error.is_connect(),
@@ -378,7 +375,7 @@ fn refused_or_lost(error: Error, pending: PendingSubmission) -> Error {
     };
     match is_refused {
         true => error,
-        false => pending.lost(error),
+        false => PendingSubmission::lost(luma, request, sent, error),
     }
 }
 
