@@ -102,23 +102,19 @@ impl Client {
             let request = self.request(path, body)?;
             let outcome = send(&self.client, request, max_body).await;
             trace(operation_id, attempt, begin, &outcome);
-            let (failure, end) = match outcome.map(|answer| answer.without(&self.inner.token)) {
-                Ok(answer) => match answer.read() {
-                    Ok(value) => return Ok(value),
-                    Err(failure) => failure,
-                },
-                Err(error) if error.is_connect() => (error.into(), Some(AttemptEnd::NoConnection)),
-                Err(error) => (error.into(), Some(AttemptEnd::Broken)),
+            let (result, end) = match outcome {
+                Ok(answer) => answer.without(&self.inner.token).read(),
+                Err(error) if error.is_connect() => {
+                    (Err(error.into()), Some(AttemptEnd::NoConnection))
+                }
+                Err(error) => (Err(error.into()), Some(AttemptEnd::Broken)),
             };
             let delay = end
                 .filter(|end| operation.repeats_after(end))
-                .zip(delays.next())
-                .and_then(|(end, backoff)| {
-                    retry.delay(backoff, end.retry_after(), begin.elapsed())
-                });
+                .and_then(|end| retry.delay(delays.next()?, end.retry_after(), begin.elapsed()));
             match delay {
                 Some(delay) => tokio::time::sleep(delay).await,
-                None => return Err(failure),
+                None => return result,
             }
             attempt += 1;
         }
@@ -163,7 +159,7 @@ pub(crate) struct Overflow {
 }
 
 impl Overflow {
-    /// A status that the generated client does not expect, so that it hands the answer over whole.
+    /// What is shown in place of the answer's own status: a part of a success is none.
     const STATUS: StatusCode = StatusCode::PARTIAL_CONTENT;
 }
 
@@ -177,26 +173,30 @@ impl Answer {
         self
     }
 
-    /// The value of a success; or what went wrong, and how the attempt ended where another may end
+    /// The value of a success, or what went wrong; and how the attempt ended, where another may end
     /// better.
     fn read<A: DeserializeOwned>(
         self,
-    ) -> Result<ResponseValue<A>, (api::Error, Option<AttemptEnd>)> {
+    ) -> (Result<ResponseValue<A>, api::Error>, Option<AttemptEnd>) {
         if self.overflow.is_some() {
             // Nothing that is too large gets smaller by asking again.
-            return Err((api::Error::UnexpectedResponse(self.into_response()), None));
+            let failure = api::Error::UnexpectedResponse(self.into_response());
+            return (Err(failure), None);
         }
         if self.status != StatusCode::OK {
             let error = ApiError::read(self.status, &self.headers, &self.body);
             let failure = api::Error::UnexpectedResponse(self.into_response());
-            return Err((failure, Some(AttemptEnd::Error(error))));
+            return (Err(failure), Some(AttemptEnd::Error(error)));
         }
         match serde_json::from_slice(&self.body) {
-            Ok(value) => Ok(ResponseValue::new(value, self.status, self.headers)),
+            Ok(value) => {
+                let answer = ResponseValue::new(value, self.status, self.headers);
+                (Ok(answer), None)
+            }
             Err(reason) => {
                 let end = (!looks_readable(&self.body)).then_some(AttemptEnd::Unreadable);
                 let failure = api::Error::InvalidResponsePayload(self.body, reason);
-                Err((failure, end))
+                (Err(failure), end)
             }
         }
     }
