@@ -5,15 +5,18 @@ use std::{fmt, sync::Arc, time::Duration};
 use http::HeaderMap;
 use progenitor_client::ResponseValue;
 use secrecy::SecretString;
+use serde::Serialize;
 use url::Url;
 
+#[cfg(feature = "mcp")]
+use crate::coalesce::Coalescer;
 use crate::{
     api::{
         self,
         types::{TaskAction, TaskBatch, TaskQuery},
     },
     config::{self, ConfigError},
-    download::{self, MediaClient},
+    download::{Media, Timeouts},
     error::{ApiError, DecodeError, Error, Result, read_failure},
     handle::TaskHandle,
     orphan::Accepted,
@@ -45,10 +48,12 @@ pub struct Luma {
 
 pub(crate) struct Core {
     pub(crate) api: api::Client,
-    /// For downloads: another client, so that nothing of the API's ever goes to another host.
-    pub(crate) media: Arc<MediaClient>,
+    /// For downloads: other clients, so that nothing of the API's ever goes to another host.
+    pub(crate) media: Media,
     pub(crate) hub: Hub,
     pub(crate) accepted: Accepted,
+    #[cfg(feature = "mcp")]
+    pub(crate) coalescer: Coalescer,
 }
 
 impl fmt::Debug for Luma {
@@ -98,7 +103,8 @@ impl Luma {
     ///
     /// # Errors
     ///
-    /// As [`TaskHandle::get`], but never [`Error::NotFound`].
+    /// As [`TaskHandle::get`], but never [`Error::NotFound`]. Where one request fails, the answers
+    /// to the others are lost; [`watch`](Self::watch) loses none.
     pub async fn tasks(&self, ids: &[TaskId]) -> Result<Vec<Task>> {
         let mut batches = ids.chunks(MAX_BATCH);
         let mut tasks = match batches.next() {
@@ -140,6 +146,8 @@ impl Luma {
                 media: core.media.clone(),
                 hub: core.hub.clone(),
                 accepted: core.accepted.clone(),
+                #[cfg(feature = "mcp")]
+                coalescer: core.coalescer.clone(),
             }),
         }
     }
@@ -163,6 +171,7 @@ impl Luma {
                 media: core.media.clone(),
                 // Ids are unique across accounts.
                 accepted: core.accepted.clone(),
+                coalescer: Coalescer::default(),
                 api,
             }),
         })
@@ -177,6 +186,13 @@ impl Luma {
 
     pub(crate) async fn retrieve(&self, id: &TaskId) -> Result<Task> {
         retrieve(&self.core.api, id).await
+    }
+
+    /// Retrieves one task. Calls at the same time share their requests.
+    #[cfg(feature = "mcp")]
+    pub(crate) async fn retrieve_in_company(&self, id: &TaskId) -> Result<Task> {
+        let Core { api, coalescer, .. } = &*self.core;
+        coalescer.get(api, id, retrieve(api, id)).await
     }
 
     pub(crate) async fn retrieve_batch(&self, ids: &[TaskId]) -> Result<TaskBatch> {
@@ -248,7 +264,7 @@ pub(crate) async fn retrieve(api: &api::Client, id: &TaskId) -> Result<Task> {
         TaskAnswer::Deleted(_) => Task::default(),
     };
     if task.id.as_deref().is_some_and(|got| got != id.as_str()) {
-        return Err(DecodeError::new("it is about another task", b"").into());
+        return Err(DecodeError::other("it is about another task", &task).into());
     }
     match task.verdict() {
         Verdict::Missing => Err(Error::NotFound { task: id.clone() }),
@@ -273,10 +289,13 @@ pub(crate) fn batch_of(answer: TaskAnswer) -> Result<TaskBatch> {
     match answer {
         TaskAnswer::Batch(batch) => Ok(batch),
         TaskAnswer::Task(task) if task.error_info().is_some() => Err(api_error(&task).into()),
-        TaskAnswer::Task(_) | TaskAnswer::Deleted(_) => {
-            Err(DecodeError::new("it has no items", b"").into())
-        }
+        TaskAnswer::Task(task) => Err(no_items(&task)),
+        TaskAnswer::Deleted(deleted) => Err(no_items(&deleted)),
     }
+}
+
+fn no_items(answer: &impl Serialize) -> Error {
+    DecodeError::other("it has no items", answer).into()
 }
 
 /// An error that came with HTTP 200 in place of a task.
@@ -288,7 +307,7 @@ fn refusal(task: &Task, id: &TaskId) -> Error {
     error.into()
 }
 
-fn api_error(task: &Task) -> ApiError {
+pub(crate) fn api_error(task: &Task) -> ApiError {
     let trace_id = task.trace_id.as_deref();
     ApiError::new(http::StatusCode::OK, task.error_info(), trace_id)
 }
@@ -311,6 +330,7 @@ pub struct LumaBuilder {
     base_url: Option<String>,
     allow_plain_http: bool,
     http: Option<reqwest::ClientBuilder>,
+    download: Option<reqwest::ClientBuilder>,
     timeout: Option<Duration>,
     connect_timeout: Option<Duration>,
     read_timeout: Option<Duration>,
@@ -329,7 +349,6 @@ impl fmt::Debug for LumaBuilder {
 
 impl LumaBuilder {
     const TIMEOUT: Duration = Duration::from_secs(30);
-    pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
     const MAX_RESPONSE_BYTES: usize = 8 << 20;
 
     /// The API token, in place of the environment's. White space around it is dropped.
@@ -352,12 +371,13 @@ impl LumaBuilder {
         self
     }
 
-    /// The HTTP client for calls of the API, in place of one of our own. Downloads use another.
+    /// The HTTP client for calls of the API, in place of one of our own. Downloads use another:
+    /// [`download_client`](Self::download_client).
     ///
     /// It comes as a builder, because three of its settings are not up to it: it follows no
     /// redirects and retries nothing, as either could send a submit twice; and it does not log
-    /// what goes over the wire, as that shows the token. All else (proxy, connect timeout, TLS)
-    /// stays as it is.
+    /// what goes over the wire, as that shows the token. All else (proxy, TLS) stays as it is, the
+    /// connect timeout too unless [`connect_timeout`](Self::connect_timeout) is set.
     ///
     /// ```
     /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -374,6 +394,33 @@ impl LumaBuilder {
         self
     }
 
+    /// The HTTP client for downloads, in place of ones of our own. It never gets the token.
+    ///
+    /// A few of its settings are not up to it: it follows the redirects that
+    /// [`Download`](crate::Download) names and no others, sends no `Referer`, does not log what goes
+    /// over the wire, and its read timeout is [`read_timeout`](Self::read_timeout). All else (proxy,
+    /// TLS) stays as it is, the connect timeout too unless
+    /// [`connect_timeout`](Self::connect_timeout) is set. Give it no default headers with a secret
+    /// in them: they go to whatever host the file is on.
+    ///
+    /// ```
+    /// # fn example(ca: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+    /// use luma_client::Luma;
+    ///
+    /// let ca = reqwest::Certificate::from_pem(ca)?;
+    /// let http = || reqwest::Client::builder().tls_certs_merge([ca.clone()]);
+    /// let luma = Luma::builder()
+    ///     .token("my token")
+    ///     .http_client(http())
+    ///     .download_client(http())
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn download_client(mut self, client: reqwest::ClientBuilder) -> Self {
+        self.download = Some(client);
+        self
+    }
+
     /// The time for one attempt of a call, from connecting to the last byte; 30 seconds by
     /// default. A held submit has its hold on top; a download is not bounded by it.
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -381,7 +428,7 @@ impl LumaBuilder {
         self
     }
 
-    /// The time for making a connection; 10 seconds by default.
+    /// The time for making a connection, of calls and downloads; 10 seconds by default.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = Some(timeout);
         self
@@ -414,10 +461,21 @@ impl LumaBuilder {
     pub fn build(self) -> Result<Luma> {
         let token = config::token(self.token, config::environment)?;
         let base_url = config::base_url(self.base_url, self.allow_plain_http, config::environment)?;
-        let connect = self.connect_timeout.unwrap_or(Self::CONNECT_TIMEOUT);
-        let http = self
-            .http
-            .unwrap_or_else(|| http_client(&base_url, connect))
+        let defaults = Timeouts::default();
+        let timeouts = Timeouts {
+            connect: self.connect_timeout.unwrap_or(defaults.connect),
+            read: self.read_timeout.unwrap_or(defaults.read),
+        };
+        // A client that was given keeps its own, unless another was asked for.
+        let given = |client: reqwest::ClientBuilder| match self.connect_timeout {
+            Some(timeout) => client.connect_timeout(timeout),
+            None => client,
+        };
+        let http = match self.http {
+            Some(client) => given(client),
+            None => http_client(&base_url, timeouts.connect),
+        };
+        let http = http
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .connection_verbose(false)
@@ -432,26 +490,31 @@ impl LumaBuilder {
             },
         };
         let api = api::Client::new_with_client(config::stem(&base_url), http, transport);
-        let read = self.read_timeout.unwrap_or(download::READ_TIMEOUT);
-        let media = MediaClient::new(base_url, connect, read);
+        let media = match self.download {
+            Some(client) => Media::given(given(client), timeouts.read)?,
+            None => Media::new(timeouts),
+        };
         let hub = Hub::new(api.clone());
         Ok(Luma {
             core: Arc::new(Core {
                 api,
-                media: Arc::new(media),
+                media,
                 hub,
                 accepted: Accepted::default(),
+                #[cfg(feature = "mcp")]
+                coalescer: Coalescer::default(),
             }),
         })
     }
 }
 
-pub(crate) fn http_client(base_url: &Url, connect_timeout: Duration) -> reqwest::ClientBuilder {
+/// A client for what is at this URL.
+pub(crate) fn http_client(url: &Url, connect_timeout: Duration) -> reqwest::ClientBuilder {
     let builder = reqwest::Client::builder()
         .user_agent(AGENT)
         .connect_timeout(connect_timeout);
     // No proxy reaches this machine's loopback.
-    match config::is_loopback(base_url) {
+    match config::is_loopback(url) {
         true => builder.no_proxy(),
         false => builder,
     }

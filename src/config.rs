@@ -5,6 +5,8 @@ use std::{env, net::IpAddr};
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
+use crate::task::has_blanks;
+
 /// Environment variable with the API token.
 pub const TOKEN_VARIABLE: &str = "ACEDATACLOUD_API_TOKEN";
 /// Environment variable with the base URL, for who does not use the default.
@@ -39,11 +41,18 @@ pub enum ConfigError {
     /// The HTTP client could not be set up.
     #[error("the HTTP client could not be set up: {0}")]
     Http(String),
+    /// A call would block a thread of an async runtime. Nothing was sent.
+    #[error("this blocks, and the thread belongs to an async runtime: .await the call there")]
+    InsideRuntime,
+    /// The runtime of blocking calls could not be set up.
+    #[error("the runtime of blocking calls could not be set up: {0}")]
+    Runtime(String),
 }
 
-/// Reads a variable of the environment.
+/// Reads a variable of the environment. One that is no Unicode is not unset: what cannot be read in
+/// it is replaced, and refused later.
 pub(crate) fn environment(name: &str) -> Option<String> {
-    env::var(name).ok()
+    Some(env::var_os(name)?.to_string_lossy().into_owned())
 }
 
 /// The token of the builder, else of the environment, without white space around it.
@@ -85,7 +94,12 @@ fn check_base_url(text: &str, allow_http: bool) -> Result<Url, ConfigError> {
             reason,
         })
     };
-    let Ok(mut url) = Url::parse(text) else {
+    // The parser mends what other programs will not.
+    let is_clean = !has_blanks(text) && !text.contains('\\');
+    let parsed = Url::parse(text)
+        .ok()
+        .filter(|_| is_clean && text.contains("://"));
+    let Some(mut url) = parsed else {
         // It may hold anything, a token too.
         return refuse("…", "it is no URL such as https://api.acedata.cloud");
     };
@@ -206,6 +220,11 @@ mod tests {
     fn refused_base_urls() {
         for given in [
             "api.example.com",
+            "https:api.example.com",
+            "https:\\\\api.example.com",
+            "https://api.exam ple.com",
+            "https://api.example.com/v1\nhttps://other.example",
+            "https://\u{fffd}.example.com",
             "ftp://example.com",
             "https://",
             "file:///etc/passwd",

@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use http::{HeaderMap, StatusCode};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
@@ -63,13 +64,23 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Api(error) => error.is_transient(),
-            Self::Transport(_) | Self::Decode(_) => true,
+            Self::Transport(_) => true,
+            Self::Decode(error) => !error.is_too_large(),
             Self::Download(error) => error.is_retryable(),
             Self::Wait(error) => error.is_retryable(),
             Self::Config(_)
             | Self::InvalidInput(_)
             | Self::NotFound { .. }
             | Self::Unconfirmed { .. } => false,
+        }
+    }
+
+    /// Whether the service as a whole, or the way to it, is the reason, whatever was asked.
+    pub(crate) fn is_outage(&self) -> bool {
+        match self {
+            Self::Api(error) => error.is_outage(),
+            Self::Transport(error) => error.is_connect(),
+            _ => false,
         }
     }
 
@@ -208,6 +219,12 @@ impl ApiError {
         }
     }
 
+    /// See [`Error::is_outage`].
+    fn is_outage(&self) -> bool {
+        let is_gateway = self.is_page || matches!(self.status.as_u16(), 502..=504);
+        self.is_rate_limit() || (is_gateway && self.is_transient())
+    }
+
     /// Whether it says that there is no such task.
     pub(crate) fn says_not_found(&self) -> bool {
         match &self.code {
@@ -252,7 +269,11 @@ impl ApiError {
     ///
     /// 302 and 303 are how some applications answer what they have taken; 408 and the
     /// unregistered 4xx, like 499, say that an answer came too late.
+    /// A request to slow down refuses nothing that it names a task of.
     pub(crate) fn is_refusal(&self) -> bool {
+        if self.is_rate_limit() && self.task_id.is_some() {
+            return false;
+        }
         match &self.code {
             Some(ErrorCode::ApiError | ErrorCode::Timeout) => false,
             None | Some(ErrorCode::Other(_)) => {
@@ -260,6 +281,12 @@ impl ApiError {
             }
             Some(_) => true,
         }
+    }
+
+    /// Whether it refuses lookups altogether. There is nothing to moderate in a lookup, so the
+    /// status counts whatever the code, unless it may pass, like the page of a gateway.
+    pub(crate) fn refuses_lookups(&self) -> bool {
+        self.is_account() || (!self.is_transient() && matches!(self.status.as_u16(), 401 | 403))
     }
 
     /// Whether the account or its token is the reason, so that no other call can succeed either.
@@ -425,6 +452,16 @@ fn describe(error: &reqwest::Error) -> &'static str {
 pub struct DecodeError {
     reason: String,
     excerpt: String,
+    kind: DecodeErrorKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum DecodeErrorKind {
+    Unreadable,
+    /// Larger than the limit.
+    TooLarge,
+    /// Readable, but not what was asked for.
+    Other,
 }
 
 impl DecodeError {
@@ -433,7 +470,35 @@ impl DecodeError {
             // Serde's reasons quote values, however long.
             reason: tidy(&reason.to_string(), EXCERPT),
             excerpt: excerpt(body),
+            kind: DecodeErrorKind::Unreadable,
         }
+    }
+
+    fn too_large(limit: usize, body: &[u8]) -> Self {
+        let reason = format!("it is larger than the limit of {limit} bytes");
+        Self {
+            kind: DecodeErrorKind::TooLarge,
+            ..Self::new(reason, body)
+        }
+    }
+
+    /// The answer can be read, but is not what was asked for.
+    pub(crate) fn other(reason: &str, answer: &impl Serialize) -> Self {
+        Self {
+            kind: DecodeErrorKind::Other,
+            ..Self::new(reason, &serde_json::to_vec(answer).unwrap_or_default())
+        }
+    }
+
+    /// Whether it is larger than [`max_response_bytes`](crate::LumaBuilder::max_response_bytes),
+    /// which the same call would find again.
+    pub fn is_too_large(&self) -> bool {
+        self.kind == DecodeErrorKind::TooLarge
+    }
+
+    /// Whether it can be read, but is not what was asked for.
+    pub(crate) fn is_other(&self) -> bool {
+        self.kind == DecodeErrorKind::Other
     }
 
     /// The beginning of the answer, at most 200 characters.
@@ -477,9 +542,8 @@ pub(crate) async fn read_failure(failure: crate::api::Error) -> Error {
     match failure {
         Failure::UnexpectedResponse(response) => {
             if let Some(&Overflow { limit }) = response.extensions().get() {
-                let reason = format!("it is larger than the limit of {limit} bytes");
                 let body = response.bytes().await.unwrap_or_default();
-                return DecodeError::new(reason, &body).into();
+                return DecodeError::too_large(limit, &body).into();
             }
             let (status, headers) = (response.status(), response.headers().clone());
             match response.bytes().await {

@@ -12,9 +12,9 @@ use http::{HeaderMap, header::DATE};
 
 use crate::{
     api::types::{TaskAction, TaskBatch, TaskQuery},
-    client::{Luma, ask, ask_with_headers, batch_of, query},
-    error::{Error, Result},
-    task::{Task, TaskId},
+    client::{Luma, api_error, ask, ask_with_headers, batch_of, query},
+    error::{DecodeError, Error, Result},
+    task::{Task, TaskId, Verdict},
     wire::TaskAnswer,
 };
 
@@ -45,7 +45,7 @@ impl Luma {
             clock_ahead: None,
             last_page: HashSet::new(),
             at_end: false,
-            repeats: false,
+            repeats: 0,
         }
     }
 
@@ -64,9 +64,14 @@ impl Luma {
         };
         let not_found = || Error::NotFound { task: id.clone() };
         match ask(&self.core.api, &query).await {
-            Ok(TaskAnswer::Deleted(deleted)) => Ok(deleted.deleted),
-            Ok(TaskAnswer::Task(task)) if task.error_info().is_none() => Err(not_found()),
-            Ok(answer) => batch_of(answer).map(|_| false),
+            Ok(TaskAnswer::Deleted(deleted)) if deleted.id == id.as_str() => Ok(deleted.deleted),
+            Ok(TaskAnswer::Task(task)) if task.verdict() == Verdict::Refused => {
+                Err(api_error(&task).into())
+            }
+            Ok(TaskAnswer::Task(task)) if is_nothing(&task) => Err(not_found()),
+            Ok(answer) => said(&answer, id).ok_or_else(|| {
+                DecodeError::other("it does not say whether the task was deleted", &answer).into()
+            }),
             Err(error) => Err(error),
         }
         .map_err(|error| match error.api() {
@@ -74,6 +79,21 @@ impl Luma {
             _ => error,
         })
     }
+}
+
+/// Whether a deletion was said in another form than the documented one.
+fn said(answer: &TaskAnswer, id: &TaskId) -> Option<bool> {
+    let TaskAnswer::Task(task) = answer else {
+        return None;
+    };
+    let is_ours = task.id.as_deref().is_none_or(|got| got == id.as_str());
+    let deleted = task.extra.get("deleted").filter(|_| is_ours)?;
+    deleted.as_bool().or_else(|| deleted.as_str()?.parse().ok())
+}
+
+/// `{}` and `null`: there is no such task.
+fn is_nothing(task: &Task) -> bool {
+    serde_json::to_value(task).is_ok_and(|task| task == serde_json::json!({}))
 }
 
 type Page = Pin<Box<dyn Future<Output = Result<(TaskBatch, Option<f64>)>> + Send>>;
@@ -86,11 +106,13 @@ pub struct History {
     ready: VecDeque<Task>,
     request: Option<Page>,
     clock_ahead: Option<f64>,
-    /// The ids of the page before: what is submitted meanwhile shifts some into the next one.
+    /// The ids of the last page that brought something new: what is submitted meanwhile shifts some
+    /// of them into the next ones.
     last_page: HashSet<String>,
     at_end: bool,
-    /// A page brought nothing new: the service does not turn pages, and there may be more.
-    repeats: bool,
+    /// How many pages in a row were that page again. After some the service does not turn pages,
+    /// and there may be more.
+    repeats: u8,
 }
 
 impl std::fmt::Debug for History {
@@ -103,6 +125,7 @@ impl std::fmt::Debug for History {
 
 impl History {
     const PAGE: u32 = 50;
+    const MAX_REPEATS: u8 = 5;
 
     /// Only tasks created at or after this time.
     pub fn since(mut self, time: SystemTime) -> Self {
@@ -129,7 +152,7 @@ impl History {
 
     /// Whether it ended although there may be more tasks.
     pub(crate) fn is_cut(&self) -> bool {
-        self.repeats
+        self.repeats == Self::MAX_REPEATS
     }
 
     fn page(&self) -> Page {
@@ -147,11 +170,19 @@ impl History {
         let got = batch.items.len();
         self.query.offset = Some(self.query.offset.unwrap_or(0) + got as u64);
         let page: HashSet<String> = ids(&batch.items).map(str::to_owned).collect();
-        let last = std::mem::replace(&mut self.last_page, page);
+        let last = &self.last_page;
         let is_new = |task: &Task| task.id.as_ref().is_none_or(|id| !last.contains(id));
         self.ready.extend(batch.items.into_iter().filter(is_new));
-        self.repeats = got > 0 && self.ready.is_empty();
-        self.at_end = self.ready.is_empty();
+        if got == 0 {
+            self.at_end = true;
+        } else if self.ready.is_empty() {
+            // A part of it was shifted; the whole, perhaps.
+            self.repeats += u8::from(page.len() == self.last_page.len());
+            self.at_end = self.is_cut();
+        } else {
+            self.last_page = page;
+            self.repeats = 0;
+        }
     }
 }
 

@@ -57,6 +57,16 @@ pub(crate) fn after(time: Instant, interval: Duration) -> Option<Instant> {
     time.checked_add(interval).filter(|_| interval < NEVER)
 }
 
+/// Failures in a row stretch an interval to this at most.
+const LONGEST_STRETCH: Duration = Duration::from_secs(60);
+
+/// The interval after so many failures in a row: from the second on, each doubles it.
+pub(crate) fn after_failures(interval: Duration, failures: u32) -> Duration {
+    let doublings = failures.saturating_sub(1).min(16);
+    let stretched = interval.saturating_mul(1 << doublings);
+    stretched.min(interval.max(LONGEST_STRETCH))
+}
+
 /// No pace is faster than this, so that an interval of zero is no busy loop.
 const FLOOR: Duration = Duration::from_millis(10);
 
@@ -164,6 +174,16 @@ mod tests {
             let got = Pace::fixed(interval).next(Duration::ZERO, jitter);
             assert_eq!(got, expected, "{interval:?} {jitter}");
         }
+    }
+
+    #[test]
+    fn failures_in_a_row_stretch_the_interval() {
+        let seconds =
+            |interval, failures| after_failures(Duration::from_secs(interval), failures).as_secs();
+        let stretched: Vec<_> = (0..8).map(|failures| seconds(5, failures)).collect();
+        assert_eq!(stretched, [5, 5, 10, 20, 40, 60, 60, 60]);
+        assert_eq!((seconds(90, 1), seconds(90, u32::MAX)), (90, 90));
+        assert_eq!(after_failures(Duration::MAX, 2), Duration::MAX);
     }
 
     #[test]

@@ -123,7 +123,10 @@ impl Operation {
     pub(crate) fn repeats_after(self, end: &AttemptEnd) -> bool {
         match (self, end) {
             (_, AttemptEnd::NoConnection) => true,
-            (Self::Submit, AttemptEnd::Error(error)) => error.is_rate_limit(),
+            // One that names a task was accepted all the same.
+            (Self::Submit, AttemptEnd::Error(error)) => {
+                error.is_rate_limit() && error.task_id.is_none()
+            }
             (Self::Submit, AttemptEnd::Broken | AttemptEnd::Unreadable) => false,
             (Self::Lookup, AttemptEnd::Error(error)) => error.is_transient(),
             (Self::Lookup, AttemptEnd::Broken | AttemptEnd::Unreadable) => true,
@@ -222,6 +225,8 @@ mod tests {
             (coded(504, "timeout"), false, true),
             (coded(500, "brand_new"), false, true),
             (coded(429, "brand_new"), true, true),
+            // A submit that has a task was accepted.
+            (answered(429, r#"{"task_id":"a"}"#), false, true),
             (coded(400, "brand_new"), false, false),
         ] {
             assert_eq!(Operation::Submit.repeats_after(&end), submit, "{end:?}");

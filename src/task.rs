@@ -31,23 +31,6 @@ impl TaskId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// Whether the text can be an id.
-    pub(crate) fn is_one(id: &str) -> bool {
-        Self::check(id).is_ok()
-    }
-
-    /// The id without white space around it.
-    fn check(id: &str) -> Result<&str, InvalidTaskId> {
-        let id = id.trim();
-        // The quick way for the ids that there are.
-        let is_plain = id.bytes().all(|byte| byte.is_ascii_graphic());
-        let is_clean = is_plain || !id.contains(|c: char| c.is_whitespace() || c.is_control());
-        match is_clean && !id.is_empty() {
-            true => Ok(id),
-            false => Err(InvalidTaskId),
-        }
-    }
 }
 
 /// A string that cannot be a task id: blank, or with white space or control characters in it.
@@ -61,7 +44,11 @@ impl FromStr for TaskId {
 
     /// Reads an id; white space around it is dropped.
     fn from_str(id: &str) -> Result<Self, InvalidTaskId> {
-        Ok(Self(Self::check(id)?.into()))
+        let id = id.trim();
+        if id.is_empty() || has_blanks(id) {
+            return Err(InvalidTaskId);
+        }
+        Ok(Self(id.into()))
     }
 }
 
@@ -361,6 +348,13 @@ impl Meaning {
             _ => Self::Unknown,
         }
     }
+}
+
+/// Whether there is white space or a control character in it, as in no id and no URL.
+pub(crate) fn has_blanks(text: &str) -> bool {
+    // The quick way for the ids and URLs that there are.
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+    !is_plain && text.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
 pub(crate) fn has_text(text: &Option<String>) -> bool {

@@ -12,6 +12,7 @@ use progenitor_client::ResponseValue;
 use reqwest::{Request, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
@@ -70,8 +71,8 @@ impl Token {
         })
     }
 
-    /// Whether a text has the token in it. One so short that it could be a part of any word, as
-    /// tests have, counts as not there.
+    /// Whether a text has the token in it. A short one, as tests have, may stand in any text by
+    /// chance and counts as not there.
     pub(crate) fn is_in(&self, text: &[u8]) -> bool {
         const MIN_TOKEN: usize = 8;
         self.finder.needle().len() >= MIN_TOKEN && self.finder.find(text).is_some()
@@ -170,6 +171,9 @@ impl Answer {
         if token.is_in(&self.body) {
             self.body = token.cut_from(&String::from_utf8_lossy(&self.body)).into();
         }
+        if let Some(body) = without_escaped(&self.body, token) {
+            self.body = body.into();
+        }
         self
     }
 
@@ -178,7 +182,7 @@ impl Answer {
     fn read<A: DeserializeOwned>(
         self,
     ) -> (Result<ResponseValue<A>, api::Error>, Option<AttemptEnd>) {
-        if self.overflow.is_some() {
+        if self.overflow.is_some() && self.status.is_success() {
             // Nothing that is too large gets smaller by asking again.
             let failure = api::Error::UnexpectedResponse(self.into_response());
             return (Err(failure), None);
@@ -188,13 +192,23 @@ impl Answer {
             let failure = api::Error::UnexpectedResponse(self.into_response());
             return (Err(failure), Some(AttemptEnd::Error(error)));
         }
-        match serde_json::from_slice(&self.body) {
+        let text = std::str::from_utf8(&self.body);
+        let value = match text {
+            Ok(text) => serde_json::from_str(text),
+            Err(_) => serde_json::from_slice(&self.body),
+        };
+        // What has been read as a value needs no second look.
+        let is_readable = match value {
+            Ok(_) => text.is_ok() && is_object_or_null(&self.body),
+            Err(_) => looks_readable(&self.body),
+        };
+        let end = (!is_readable).then_some(AttemptEnd::Unreadable);
+        match value {
             Ok(value) => {
                 let answer = ResponseValue::new(value, self.status, self.headers);
-                (Ok(answer), None)
+                (Ok(answer), end)
             }
             Err(reason) => {
-                let end = (!looks_readable(&self.body)).then_some(AttemptEnd::Unreadable);
                 let failure = api::Error::InvalidResponsePayload(self.body, reason);
                 (Err(failure), end)
             }
@@ -205,12 +219,46 @@ impl Answer {
         let mut response = http::Response::new(self.body);
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
-        if let Some(overflow) = self.overflow {
+        // An error says enough by its status and headers, and by how its body begins.
+        if let Some(overflow) = self.overflow.filter(|_| self.status.is_success()) {
             *response.status_mut() = Overflow::STATUS;
             response.extensions_mut().insert(overflow);
         }
         response.into()
     }
+}
+
+/// The body without a token that JSON's escapes hide, like a slash as `\/`; `None` where it has
+/// none.
+fn without_escaped(body: &[u8], token: &Token) -> Option<Vec<u8>> {
+    memchr::memchr(b'\\', body)?;
+    let mut json = serde_json::from_slice(body).ok()?;
+    cut(&mut json, token).then(|| serde_json::to_vec(&json).unwrap_or_default())
+}
+
+/// Cuts the token out of all texts; whether there was one.
+fn cut(json: &mut Value, token: &Token) -> bool {
+    let is_in = |text: &String| token.is_in(text.as_bytes());
+    let mut was_in = false;
+    match json {
+        Value::String(text) if is_in(text) => {
+            *text = token.cut_from(text);
+            was_in = true;
+        }
+        Value::Object(map) => {
+            let fields = map.len();
+            // What it is a name of is of no use to anybody.
+            map.retain(|name, _| !is_in(name));
+            was_in = map.len() < fields;
+            map.values_mut()
+                .for_each(|value| was_in |= cut(value, token));
+        }
+        Value::Array(list) => list
+            .iter_mut()
+            .for_each(|value| was_in |= cut(value, token)),
+        _ => {}
+    }
+    was_in
 }
 
 /// Sends once and reads the whole body, so that a cut in the middle of it counts as this attempt's.
@@ -249,9 +297,15 @@ fn joined(body: Bytes, piece: Bytes) -> Bytes {
 
 /// Whether a body is a JSON object or null, without building anything from it.
 fn looks_readable(body: &[u8]) -> bool {
+    is_object_or_null(body)
+        && std::str::from_utf8(body).is_ok()
+        && serde_json::from_slice::<serde::de::IgnoredAny>(body.trim_ascii()).is_ok()
+}
+
+/// What JSON it is, if it is any.
+fn is_object_or_null(body: &[u8]) -> bool {
     let body = body.trim_ascii();
-    (body.starts_with(b"{") || body == b"null")
-        && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
+    body.starts_with(b"{") || body == b"null"
 }
 
 #[cfg(test)]

@@ -123,7 +123,11 @@ impl Luma {
 
     /// Hands in a task that was reported by another way than a lookup, like a
     /// [callback](crate::webhook). Waits on it end at once where it has ended; coming twice does no
-    /// harm, and coming before the wait begins is kept.
+    /// harm.
+    ///
+    /// An end that comes before the wait begins is kept for 15 minutes, without the fields that
+    /// this version does not know. Because anybody may send callbacks, the last 1,024 are kept, and
+    /// of them those of at most 8 KiB as JSON; a wait finds the others by a lookup.
     pub fn notify(&self, task: Task) {
         self.core.hub.notify(task);
     }

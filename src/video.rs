@@ -1,6 +1,6 @@
 //! What can be submitted, checked before it is billed; and what comes of it.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use http::StatusCode;
 use url::Url;
@@ -11,11 +11,12 @@ use crate::{
         types::{VideoAction, VideoRequest, VideoResult},
     },
     client::Luma,
-    download::MediaClient,
+    download::Media,
     error::{ApiError, DecodeError, Error, ErrorCode, Result, read_failure},
     handle::TaskHandle,
-    orphan::{PendingSubmission, Sent},
-    task::{Task, TaskId, has_text},
+    intent::{Intent, Prepared},
+    orphan::PendingSubmission,
+    task::{Task, TaskId, has_blanks, has_text},
     wire::{AspectRatio, ErrorInfo, Number},
 };
 
@@ -29,6 +30,12 @@ pub enum InvalidInput {
     /// The id of the video to extend is empty or white space.
     #[error("the video id is blank: extend takes the id of a finished video")]
     BlankVideoId,
+    /// The id of the video to extend has white space or control characters in it, as no id has.
+    #[error("the video id has spaces or control characters in it: is it the prompt?")]
+    MalformedVideoId,
+    /// The aspect ratio is empty or white space.
+    #[error("the aspect ratio is blank: give one such as 16:9, or none")]
+    BlankAspectRatio,
     /// A URL is no absolute http or https URL.
     #[error("{field} is no http or https URL: {url:?}")]
     Url {
@@ -127,6 +134,18 @@ macro_rules! submission {
                 })
             }
 
+            /// Checks the request and makes it ready to be sent, so that its [`Intent`] can be
+            /// stored before.
+            ///
+            /// # Errors
+            ///
+            /// [`InvalidInput`], the first thing that is wrong.
+            pub fn prepare(mut self) -> Result<Prepared, InvalidInput> {
+                check(&self.request)?;
+                self.request.async_ = Some(true);
+                Ok(Prepared::new(self.luma, self.request))
+            }
+
             /// Submits: one request, **billed once**, that returns as soon as the service has
             /// accepted it.
             ///
@@ -142,10 +161,8 @@ macro_rules! submission {
             /// [`InvalidInput`](Error::InvalidInput) before anything is sent;
             /// [`Api`](Error::Api) and [`Transport`](Error::Transport) where the submit was not
             /// accepted; [`Unconfirmed`](Error::Unconfirmed) where it may have been.
-            pub async fn submit(mut self) -> Result<TaskHandle> {
-                check(&self.request)?;
-                self.request.async_ = Some(true);
-                submit(self.luma, self.request).await
+            pub async fn submit(self) -> Result<TaskHandle> {
+                self.prepare()?.submit().await
             }
 
             /// Submits and holds the connection until the video is there, at most for `hold`.
@@ -221,8 +238,20 @@ fn check(request: &VideoRequest) -> Result<(), InvalidInput> {
     if !request.prompt.as_deref().is_some_and(is_visible) {
         return Err(InvalidInput::BlankPrompt);
     }
-    if request.video_id.is_some() && !has_text(&request.video_id) {
-        return Err(InvalidInput::BlankVideoId);
+    if let Some(id) = &request.video_id {
+        if id.trim().is_empty() {
+            return Err(InvalidInput::BlankVideoId);
+        }
+        if has_blanks(id) {
+            return Err(InvalidInput::MalformedVideoId);
+        }
+    }
+    if request
+        .aspect_ratio
+        .as_ref()
+        .is_some_and(|ratio| ratio.as_str().trim().is_empty())
+    {
+        return Err(InvalidInput::BlankAspectRatio);
     }
     for (field, url) in [
         ("start_image_url", &request.start_image_url),
@@ -251,7 +280,7 @@ fn check_url(field: &'static str, text: &str) -> Result<(), InvalidInput> {
     // The parser mends what other programs will not: white space, and missing slashes.
     let lower = text.get(..8).unwrap_or(text).to_ascii_lowercase();
     let has_slashes = lower.starts_with("https://") || lower.starts_with("http://");
-    let is_clean = !text.contains(|c: char| c.is_whitespace() || c.is_control());
+    let is_clean = !has_blanks(text);
     match Url::parse(text) {
         Ok(url) if has_slashes && is_clean && url.has_host() && !text.contains(":///") => Ok(()),
         _ => Err(InvalidInput::Url {
@@ -271,10 +300,11 @@ pub(crate) fn shown(text: &str) -> String {
     }
 }
 
-async fn submit(luma: Luma, request: VideoRequest) -> Result<TaskHandle> {
-    let sent = Sent::now();
-    let id = match send(&luma, &request).await {
-        Ok(result) => named(&result).ok_or_else(no_task_id),
+pub(crate) async fn submit(pending: PendingSubmission) -> Result<TaskHandle> {
+    let luma = pending.client().clone();
+    let _under_way = pending.begin();
+    let id = match send(&luma, pending.request()).await {
+        Ok(result) => named(&result).ok_or_else(|| no_task_id(&result)),
         Err(Error::Api(error)) if !error.is_refusal() => {
             error.task_id.clone().ok_or(Error::Api(error))
         }
@@ -282,18 +312,19 @@ async fn submit(luma: Luma, request: VideoRequest) -> Result<TaskHandle> {
     };
     match id {
         Ok(id) => {
-            luma.core.accepted.claim(&id);
+            pending.claim(&id);
             Ok(TaskHandle::submitted_now(luma, id))
         }
-        Err(error) => Err(refused_or_lost(error, luma, request, sent)),
+        Err(error) => Err(refused_or_lost(error, pending)),
     }
 }
 
 async fn submit_held(luma: Luma, request: VideoRequest, hold: Duration) -> Result<Task> {
-    let sent = Sent::now();
+    let pending = PendingSubmission::new(luma.clone(), Intent::new(request));
+    let _under_way = pending.begin();
     // The service's own timeout, which says more, comes first.
     let patient = luma.with_limits(|limits| limits.timeout = limits.timeout.saturating_add(hold));
-    let result = match send(&patient, &request).await {
+    let result = match send(&patient, pending.request()).await {
         Err(Error::Api(error)) => result_of(&error).ok_or(Error::Api(error)),
         answer => answer,
     };
@@ -301,14 +332,14 @@ async fn submit_held(luma: Luma, request: VideoRequest, hold: Duration) -> Resul
         Ok(result) => {
             let id = named(&result);
             if let Some(id) = &id {
-                luma.core.accepted.claim(id);
+                pending.claim(id);
             }
             Ok(Task {
                 id: id.map(String::from),
                 ..Task::from(result)
             })
         }
-        Err(error) => Err(refused_or_lost(error, luma, request, sent)),
+        Err(error) => Err(refused_or_lost(error, pending)),
     }
 }
 
@@ -331,9 +362,8 @@ fn accepted(mut result: VideoResult) -> Result<VideoResult> {
     let error = result.error.as_ref().filter(|info| info.is_some());
     let error =
         error.map(|info| ApiError::new(StatusCode::OK, Some(info), result.trace_id.as_deref()));
-    let is_named = result.task_id.as_deref().is_some_and(TaskId::is_one);
-    if !is_named && !has_text(&result.video_url) {
-        return Err(error.map_or_else(no_task_id, Error::from));
+    if named(&result).is_none() && !has_text(&result.video_url) {
+        return Err(error.map_or_else(|| no_task_id(&result), Error::from));
     }
     if error.and_then(|error| error.code) == Some(ErrorCode::Timeout) {
         // The hold has ended, not the task.
@@ -361,12 +391,12 @@ fn named(result: &VideoResult) -> Option<TaskId> {
     result.task_id.as_deref()?.parse().ok()
 }
 
-fn no_task_id() -> Error {
-    DecodeError::new("it has no task_id", b"").into()
+fn no_task_id(result: &VideoResult) -> Error {
+    DecodeError::other("it has no task_id", result).into()
 }
 
 /// What is no clear no is unconfirmed.
-fn refused_or_lost(error: Error, luma: Luma, request: VideoRequest, sent: Sent) -> Error {
+fn refused_or_lost(error: Error, pending: PendingSubmission) -> Error {
     let is_refused = match &error {
         Error::Api(error) => error.is_refusal(),
         Error::Transport(error) => error.is_connect(),
@@ -375,7 +405,7 @@ fn refused_or_lost(error: Error, luma: Luma, request: VideoRequest, sent: Sent) 
     };
     match is_refused {
         true => error,
-        false => PendingSubmission::lost(luma, request, sent, error),
+        false => pending.lost(error),
     }
 }
 
@@ -386,7 +416,7 @@ pub struct Video {
     url: String,
     result: VideoResult,
     /// For downloads; a video read from a snapshot of a task has none.
-    pub(crate) media: Option<Arc<MediaClient>>,
+    pub(crate) media: Option<Media>,
 }
 
 impl Video {
@@ -402,7 +432,7 @@ impl Video {
         })
     }
 
-    pub(crate) fn with_client(mut self, media: Arc<MediaClient>) -> Self {
+    pub(crate) fn with_client(mut self, media: Media) -> Self {
         self.media = Some(media);
         self
     }

@@ -204,6 +204,11 @@ impl<'a> Wait<'a> {
 
     /// How many lookups in a row may fail before the wait ends with [`WaitError::Poll`]; 10 by
     /// default. A good one resets the count; what fails for good, like after 401, ends it at once.
+    ///
+    /// From the second failure in a row on, each doubles the interval, up to a minute. What a batch
+    /// fails for may be another task's fault: the wait ends only after a lookup of its task alone,
+    /// or where the service itself is the reason, as after 429 or 502. A task that is missing in
+    /// its first ten seconds is asked again without counting.
     pub fn tolerance(mut self, failures: u32) -> Self {
         self.options.tolerance = failures;
         self
@@ -390,12 +395,11 @@ impl Begun {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         let _entered = self.span.clone().entered();
-        if let Poll::Ready(report) = self.membership.poll(cx) {
-            return Poll::Ready(match report {
-                Report::Update(task) => Event::Update(task),
-                Report::End(end) => Event::End(Box::new(self.conclude(end))),
-            });
+        let report = self.membership.poll(cx);
+        if let Poll::Ready(Report::End(end)) = report {
+            return Poll::Ready(Event::End(Box::new(self.conclude(end))));
         }
+        // News may come as fast as they are read: they must not keep the wait from ending.
         if let Some(cancelled) = &mut self.cancelled
             && cancelled.as_mut().poll(cx).is_ready()
         {
@@ -417,7 +421,10 @@ impl Begun {
             };
             return Poll::Ready(Event::End(Box::new(Err(error))));
         }
-        Poll::Pending
+        match report {
+            Poll::Ready(Report::Update(task)) => Poll::Ready(Event::Update(task)),
+            _ => Poll::Pending,
+        }
     }
 
     fn conclude(&self, end: End) -> Result<Video, WaitError> {

@@ -18,7 +18,7 @@
 use crate::{api::types::VideoResult, task::Task, task::TaskId, wire};
 
 /// The largest body that is read, in bytes: a callback has about one KiB.
-pub const MAX_BYTES: usize = 1 << 20;
+pub const MAX_BYTES: usize = 1 << 16;
 
 /// Why a body is no callback.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +35,8 @@ pub enum WebhookError {
     NoTaskId,
 }
 
-/// Reads a callback. Unknown fields are kept; fields of unexpected types are left out.
+/// Reads a callback. Unknown fields are kept; those of unexpected types too, in `extra`
+/// under `unreadable`.
 ///
 /// # Errors
 ///

@@ -247,7 +247,7 @@ type Shape = (
     Option<&'static str>,
 );
 
-/// The shapes that were seen beside the documented one, all under the same status.
+/// The shapes that were seen beside the documented one, each under several statuses.
 #[tokio::test]
 async fn other_shapes_of_a_body() {
     let text = |text: &str| Value::from(text);
@@ -295,32 +295,53 @@ async fn other_shapes_of_a_body() {
             None,
         ),
         (text(""), "", None, None),
+        (text("out of order"), "out of order", None, None),
+        // Where nothing in it speaks, the body is all that can be shown.
+        (Value::Null, "null", None, None),
+        (json!({ "error": null }), r#"{"error":null}"#, None, None),
+        (
+            json!({ "error": null, "trace_id": "t" }),
+            r#"{"error":null,"trace_id":"t"}"#,
+            None,
+            Some("t"),
+        ),
+        (json!({}), "{}", None, None),
     ];
     for (body, message, code, trace_id) in shapes {
         // A JSON string stands for a body that is no JSON.
         let raw = body
             .as_str()
             .map_or_else(|| body.to_string(), str::to_owned);
-        let server = MockServer::start_async().await;
-        server
-            .mock_async(|when, then| {
-                when.method("POST");
-                then.status(500).body(raw);
-            })
-            .await;
-        let luma = client(&server);
-        let lookup = luma.task(id()).get().await.expect_err("an error");
-        let submit = luma.generate("A lighthouse").submit().await;
-        let submit = submit.expect_err("an error");
-        assert!(submit.may_have_been_accepted(), "{body}");
-        for end in [lookup, submit] {
-            let api = end.api().expect("an answer");
-            let got = (
-                api.message.as_str(),
-                api.code.as_ref().map(ErrorCode::as_str),
-                api.trace_id.as_deref(),
+        for status in [400, 401, 403, 500, 502, 504] {
+            let server = MockServer::start_async().await;
+            server.query_tasks(|when: operations::QueryTasksWhen, then| {
+                when.body(&query());
+                then.into_inner().status(status).body(&raw);
+            });
+            server.create_video(|when: operations::CreateVideoWhen, then| {
+                when.body(&request());
+                then.into_inner().status(status).body(&raw);
+            });
+            let luma = client(&server);
+            let lookup = luma.task(id()).get().await.expect_err("an error");
+            let submit = luma.generate("A lighthouse").submit().await;
+            let submit = submit.expect_err("an error");
+            let unconfirmed = status >= 500 || code == Some("api_error");
+            assert_eq!(
+                submit.may_have_been_accepted(),
+                unconfirmed,
+                "{status} {body}"
             );
-            assert_eq!(got, (message, code, trace_id), "{body}");
+            for end in [lookup, submit] {
+                let api = end.api().expect("an answer");
+                let got = (
+                    api.status.as_u16(),
+                    api.message.as_str(),
+                    api.code.as_ref().map(ErrorCode::as_str),
+                    api.trace_id.as_deref(),
+                );
+                assert_eq!(got, (status, message, code, trace_id), "{body}");
+            }
         }
     }
 }

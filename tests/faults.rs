@@ -1,4 +1,4 @@
-//! Every call against everything that goes wrong, over real sockets.
+//! Every call, and the callback, against everything that goes wrong, over real sockets.
 //!
 //! What each cell must come to stands in [`EXPECTED`], written by hand from what the client can
 //! know; the outcomes are printed as a table, which a snapshot pins.
@@ -8,7 +8,7 @@ mod support;
 use std::time::Duration;
 
 use luma_client::Search;
-use support::{Case, Operation, Outcome, World, cases::cases, each, run};
+use support::{Case, Operation, Outcome, Strike, World, cases::cases, each, run};
 
 /// What is known after a submit.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,8 @@ enum Read {
 }
 
 /// Name of the case; a submit, how often it is sent and billed; a lookup, how often it is sent;
-/// the same body as a callback; a download, how often it is sent.
+/// what becomes of a callback, where it was not taken a lookup has to do; a download, how often it
+/// is sent.
 type Row = (
     &'static str,
     (Submitted, u64, u64),
@@ -40,23 +41,30 @@ type Row = (
     (Read, u64),
 );
 
+/// The callback was taken, so that no lookup was needed.
+const TAKEN: &str = "taken";
+
 #[rustfmt::skip] // one line a case
 const EXPECTED: &[Row] = {
     use Submitted::{No, Ok, Unsure};
     const NOT_JSON: &str = "not an object";
     const NO_ID: &str = "no task id";
+    const NEVER: &str = "never came";
     &[
-        ("no fault", (Ok, 1, 1), (Read::Ok, 1), "-", (Read::Ok, 1)),
-        ("DNS failure", (No("no connection"), 0, 0), (Read::All("no connection"), 0), "-", (Read::All("no connection"), 0)),
-        ("connection refused", (No("no connection"), 0, 0), (Read::All("no connection"), 0), "-", (Read::All("no connection"), 0)),
-        ("reset before the request", (Unsure("broken"), 1, 0), (Read::All("broken"), 3), "-", (Read::All("broken"), 3)),
-        ("reset before the request, once", (Unsure("broken"), 1, 0), (Read::Ok, 2), "-", (Read::Ok, 2)),
-        ("reset after the request", (Unsure("broken"), 1, 1), (Read::All("broken"), 3), "-", (Read::All("broken"), 3)),
-        ("closed mid-body", (Unsure("broken"), 1, 1), (Read::All("broken"), 3), "-", (Read::Ok, 2)),
-        ("reset mid-body", (Unsure("broken"), 1, 1), (Read::All("broken"), 3), "-", (Read::Ok, 2)),
-        ("silence", (Unsure("timeout"), 1, 0), (Read::All("timeout"), 3), "-", (Read::All("timeout"), 3)),
-        ("silence, accepted", (Unsure("timeout"), 1, 1), (Read::All("timeout"), 3), "-", (Read::All("timeout"), 3)),
-        ("slow drip", (Unsure("timeout"), 1, 1), (Read::All("timeout"), 3), "-", (Read::All("timeout"), 3)),
+        ("no fault", (Ok, 1, 1), (Read::Ok, 1), TAKEN, (Read::Ok, 1)),
+("twice", (Ok, 1, 1), (Read::Ok, 1), TAKEN, (Read::Ok, 1)),
+        ("DNS failure", (No("no connection"), 0, 0), (Read::All("no connection"), 0), NEVER, (Read::All("no connection"), 0)),
+        ("connection refused", (No("no connection"), 0, 0), (Read::All("no connection"), 0), NEVER, (Read::All("no connection"), 0)),
+        // A connection was there, so who knows; the service saw nothing of it.
+        ("reset before any request", (Unsure("broken"), 0, 0), (Read::All("broken"), 0), NEVER, (Read::All("broken"), 0)),
+        ("reset before the answer", (Unsure("broken"), 1, 0), (Read::All("broken"), 3), NEVER, (Read::All("broken"), 3)),
+        ("reset before the answer, once", (Unsure("broken"), 1, 0), (Read::Ok, 2), NEVER, (Read::Ok, 2)),
+        ("reset after the request", (Unsure("broken"), 1, 1), (Read::All("broken"), 3), TAKEN, (Read::All("broken"), 3)),
+        ("closed mid-body", (Unsure("broken"), 1, 1), (Read::All("broken"), 3), NEVER, (Read::Ok, 2)),
+        ("reset mid-body", (Unsure("broken"), 1, 1), (Read::All("broken"), 3), NEVER, (Read::Ok, 2)),
+        ("silence", (Unsure("timeout"), 1, 0), (Read::All("timeout"), 3), NEVER, (Read::All("timeout"), 3)),
+        ("silence, accepted", (Unsure("timeout"), 1, 1), (Read::All("timeout"), 3), NEVER, (Read::All("timeout"), 3)),
+        ("slow drip", (Unsure("timeout"), 1, 1), (Read::All("timeout"), 3), NEVER, (Read::All("timeout"), 3)),
         ("truncated JSON", (Unsure("unreadable"), 1, 1), (Read::All("unreadable"), 3), NOT_JSON, (Read::All("no video"), 1)),
         ("truncated JSON that ends well", (Unsure("unreadable"), 1, 1), (Read::All("unreadable"), 3), NOT_JSON, (Read::All("no video"), 1)),
         ("empty 200", (Unsure("unreadable"), 1, 0), (Read::All("unreadable"), 3), NOT_JSON, (Read::All("empty"), 3)),
@@ -68,12 +76,14 @@ const EXPECTED: &[Row] = {
         ("null 200, accepted", (Unsure("unreadable"), 1, 1), (Read::Each("not found", "unreadable"), 1), NOT_JSON, (Read::All("no video"), 1)),
         ("HTML 200", (Unsure("unreadable"), 1, 0), (Read::All("unreadable"), 3), NOT_JSON, (Read::All("no video"), 1)),
         ("HTML 200, accepted", (Unsure("unreadable"), 1, 1), (Read::All("unreadable"), 3), NOT_JSON, (Read::All("no video"), 1)),
-        ("wrong content type", (Ok, 1, 1), (Read::Ok, 1), "ok", (Read::All("no video"), 1)),
+        ("wrong content type", (Ok, 1, 1), (Read::Ok, 1), TAKEN, (Read::All("no video"), 1)),
+        ("HTML 200 of no type", (Unsure("unreadable"), 1, 0), (Read::All("unreadable"), 3), NOT_JSON, (Read::All("no video"), 1)),
+        ("HTML 200 as bytes", (Unsure("unreadable"), 1, 0), (Read::All("unreadable"), 3), NOT_JSON, (Read::All("no video"), 1)),
         // Nothing of this is any better the next time.
         ("100 MB body", (Unsure("unreadable"), 1, 0), (Read::All("unreadable"), 1), "too large", (Read::All("too large"), 1)),
         ("100 MB body, accepted", (Unsure("unreadable"), 1, 1), (Read::All("unreadable"), 1), "too large", (Read::All("too large"), 1)),
         ("deeply nested JSON, accepted", (Unsure("unreadable"), 1, 1), (Read::All("unreadable"), 1), NOT_JSON, (Read::All("no video"), 1)),
-        ("invalid UTF-8, accepted", (Unsure("unreadable"), 1, 1), (Read::All("unreadable"), 1), NOT_JSON, (Read::All("no video"), 1)),
+        ("invalid UTF-8, accepted", (Unsure("unreadable"), 1, 1), (Read::All("unreadable"), 3), NOT_JSON, (Read::All("no video"), 1)),
         // The code counts, whatever the status.
         ("200 with code forbidden", (No("200 forbidden"), 1, 0), (Read::All("200 forbidden"), 1), NO_ID, (Read::All("no video"), 1)),
         ("200 with code api_error", (Unsure("200 api_error"), 1, 0), (Read::All("200 api_error"), 1), NO_ID, (Read::All("no video"), 1)),
@@ -86,6 +96,7 @@ const EXPECTED: &[Row] = {
         ("401 token_expired", (No("401 token_expired"), 1, 0), (Read::All("401 token_expired"), 1), NO_ID, (Read::All("HTTP 401"), 1)),
         ("401 no_token", (No("401 no_token"), 1, 0), (Read::All("401 no_token"), 1), NO_ID, (Read::All("HTTP 401"), 1)),
         ("401 that quotes the token", (No("HTTP 401"), 1, 0), (Read::All("HTTP 401"), 1), NO_ID, (Read::All("HTTP 401"), 1)),
+        ("401 that quotes the token, escaped", (No("HTTP 401"), 1, 0), (Read::All("HTTP 401"), 1), NO_ID, (Read::All("HTTP 401"), 1)),
         ("402 payment_required", (No("402 payment_required"), 1, 0), (Read::All("402 payment_required"), 1), NO_ID, (Read::All("HTTP 402"), 1)),
         ("402 without a code", (No("HTTP 402"), 1, 0), (Read::All("HTTP 402"), 1), NOT_JSON, (Read::All("HTTP 402"), 1)),
         ("403 forbidden", (No("403 forbidden"), 1, 0), (Read::All("403 forbidden"), 1), NO_ID, (Read::All("expired"), 1)),
@@ -116,17 +127,28 @@ const EXPECTED: &[Row] = {
         ("500 for ever, accepted", (Unsure("500 api_error"), 1, 1), (Read::All("500 api_error"), 3), NO_ID, (Read::All("HTTP 500"), 3)),
         ("HTML 502", (Unsure("HTTP 502"), 1, 0), (Read::All("HTTP 502"), 3), NOT_JSON, (Read::All("HTTP 502"), 3)),
         ("HTML 502, accepted", (Unsure("HTTP 502"), 1, 1), (Read::All("HTTP 502"), 3), NOT_JSON, (Read::All("HTTP 502"), 3)),
+        ("503 once, Retry-After: 1", (Unsure("HTTP 503"), 1, 0), (Read::Ok, 2), NOT_JSON, (Read::Ok, 2)),
         ("503, Retry-After: 0", (Unsure("HTTP 503"), 1, 0), (Read::All("HTTP 503"), 3), NOT_JSON, (Read::All("HTTP 503"), 3)),
         ("503, Retry-After: 0, accepted", (Unsure("HTTP 503"), 1, 1), (Read::All("HTTP 503"), 3), NOT_JSON, (Read::All("HTTP 503"), 3)),
         ("504 timeout", (Unsure("504 timeout"), 1, 0), (Read::All("504 timeout"), 3), NO_ID, (Read::All("HTTP 504"), 3)),
         ("504 timeout, accepted", (Unsure("504 timeout"), 1, 1), (Read::All("504 timeout"), 3), NO_ID, (Read::All("HTTP 504"), 3)),
         ("504 HTML, accepted", (Unsure("HTTP 504"), 1, 1), (Read::All("HTTP 504"), 3), NOT_JSON, (Read::All("HTTP 504"), 3)),
+        // As without a body: what a gateway says at length is no other thing.
+        ("400, 9 MiB", (No("HTTP 400"), 1, 0), (Read::All("HTTP 400"), 1), "too large", (Read::All("HTTP 400"), 1)),
+        ("404, 9 MiB", (No("HTTP 404"), 1, 0), (Read::Each("not found", "HTTP 404"), 1), "too large", (Read::All("expired"), 1)),
+        ("429 once, 9 MiB", (Ok, 2, 1), (Read::Ok, 2), "too large", (Read::Ok, 2)),
+        ("429 for ever, 9 MiB", (No("HTTP 429"), 3, 0), (Read::All("HTTP 429"), 3), "too large", (Read::All("HTTP 429"), 3)),
+        ("500 once, 9 MiB", (Unsure("HTTP 500"), 1, 0), (Read::Ok, 2), "too large", (Read::Ok, 2)),
+        ("503 for ever, 9 MiB", (Unsure("HTTP 503"), 1, 0), (Read::All("HTTP 503"), 3), "too large", (Read::All("HTTP 503"), 3)),
+        ("503 for ever, 9 MiB, accepted", (Unsure("HTTP 503"), 1, 1), (Read::All("HTTP 503"), 3), "too large", (Read::All("HTTP 503"), 3)),
         // 302 and 303 can be the answer to what was taken.
-        ("301 elsewhere", (No("HTTP 301"), 1, 0), (Read::All("HTTP 301"), 1), "-", (Read::Ok, 1)),
-        ("302 elsewhere", (Unsure("HTTP 302"), 1, 0), (Read::All("HTTP 302"), 1), "-", (Read::Ok, 1)),
-        ("303 elsewhere, accepted", (Unsure("HTTP 303"), 1, 1), (Read::All("HTTP 303"), 1), "-", (Read::Ok, 1)),
-        ("307 elsewhere", (No("HTTP 307"), 1, 0), (Read::All("HTTP 307"), 1), "-", (Read::Ok, 1)),
-        ("308 elsewhere", (No("HTTP 308"), 1, 0), (Read::All("HTTP 308"), 1), "-", (Read::Ok, 1)),
+        ("301 elsewhere", (No("HTTP 301"), 1, 0), (Read::All("HTTP 301"), 1), NEVER, (Read::Ok, 1)),
+        ("302 elsewhere", (Unsure("HTTP 302"), 1, 0), (Read::All("HTTP 302"), 1), NEVER, (Read::Ok, 1)),
+        ("303 elsewhere, accepted", (Unsure("HTTP 303"), 1, 1), (Read::All("HTTP 303"), 1), NEVER, (Read::Ok, 1)),
+        ("307 elsewhere", (No("HTTP 307"), 1, 0), (Read::All("HTTP 307"), 1), TAKEN, (Read::Ok, 1)),
+        ("308 elsewhere", (No("HTTP 308"), 1, 0), (Read::All("HTTP 308"), 1), TAKEN, (Read::Ok, 1)),
+        ("302 to plain http", (Unsure("HTTP 302"), 1, 0), (Read::All("HTTP 302"), 1), NEVER, (Read::All("redirect refused"), 1)),
+        ("307 to plain http", (No("HTTP 307"), 1, 0), (Read::All("HTTP 307"), 1), TAKEN, (Read::All("redirect refused"), 1)),
     ]
 };
 
@@ -151,7 +173,10 @@ fn expected(row: &Row, operation: Operation) -> String {
                 }
             };
         }
-        (Operation::Webhook, ..) => return callback.to_owned(),
+        (Operation::Webhook, ..) => {
+            let sent = if callback == TAKEN { 1 } else { 2 };
+            return format!("{callback}: ok ({sent} sent, 1 billed)");
+        }
         (_, _, Read::Ok) => ("ok", lookups),
         (_, _, Read::All(why)) => (why, lookups),
         (Operation::Lookup, _, Read::Each(one, _)) => (one, lookups),
@@ -165,12 +190,21 @@ async fn actual(world: &World, case: &Case, operation: Operation) -> String {
     let Outcome {
         name,
         requests,
+        cut_off,
         billed,
         pending,
         ..
     } = run(world, case, operation).await;
+    if let Strike::Gate = case.strike {
+        let tries = match operation {
+            Operation::Webhook => 0,
+            _ if operation.is_submit() => 1,
+            _ => u64::from(support::ATTEMPTS),
+        };
+        assert_eq!(cut_off, tries, "{operation:?}");
+    }
     if operation == Operation::Webhook {
-        return name;
+        return format!("{name}: ok ({requests} sent, {billed} billed)");
     }
     if !operation.is_submit() {
         assert_eq!(billed, 0, "{case:?}");
@@ -232,7 +266,7 @@ fn column(operation: Operation) -> &'static str {
         Operation::Lookup => "lookup",
         Operation::BatchLookup => "batch lookup",
         Operation::History => "history",
-        Operation::Webhook => "webhook body",
+        Operation::Webhook => "webhook",
         Operation::Download => "download",
     }
 }

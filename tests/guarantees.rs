@@ -1,9 +1,9 @@
 //! What a program may count on when it moves the types of this crate around.
 
 use luma_client::{
-    Download, Error, Extend, Generate, History, Luma, LumaBuilder, Pace, PendingSubmission,
-    RetryPolicy, Task, TaskHandle, TaskId, Ticket, Updates, Video, Wait, WaitError, WaitFuture,
-    Watch,
+    Download, Error, Extend, Generate, History, Intent, Luma, LumaBuilder, Pace, PendingSubmission,
+    Prepared, RetryPolicy, Task, TaskHandle, TaskId, Ticket, Updates, Video, Wait, WaitError,
+    WaitFuture, Watch,
 };
 
 fn shared<T: Send + Sync + 'static>() {}
@@ -23,6 +23,8 @@ fn types_move_between_threads() {
     shared::<Pace>();
     shared::<RetryPolicy>();
     shared::<PendingSubmission>();
+    shared::<Prepared>();
+    shared::<Intent>();
     shared::<Error>();
     shared::<WaitError>();
     sent::<Wait<'static>>();

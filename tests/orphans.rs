@@ -11,16 +11,9 @@ use luma_client::{
     simulator::{Fault, JobDuration, NotFound, Simulator, Target, TaskScript},
 };
 use serde_json::{Value, json};
-use support::{TOKEN, client};
+use support::{TOKEN, client, start};
 
 const PROMPT: &str = "A lighthouse at dusk";
-
-async fn start() -> (Simulator, Luma) {
-    let builder = Simulator::builder().duration(JobDuration::Fixed(Duration::ZERO));
-    let simulator = builder.start().await.expect("a simulator");
-    let luma = client(simulator.url());
-    (simulator, luma)
-}
 
 /// Submits into a fault that leaves it unconfirmed. Ready to say that it is not there at once.
 async fn lose(simulator: &Simulator, luma: &Luma, fault: Fault) -> PendingSubmission {
@@ -166,6 +159,23 @@ async fn a_history_that_is_not_supported_says_nothing() {
     assert_eq!(simulator.stats().submits_received, 2);
 }
 
+/// Another answer than a list is no history either.
+#[tokio::test]
+async fn a_history_that_is_no_list_says_nothing() {
+    let (simulator, luma) = start().await;
+    for body in ["{}", "null", r#"{"data":[]}"#, r#"{"items":null}"#] {
+        let pending = lose(&simulator, &luma, Fault::reset_after()).await;
+        let fault = Fault::replace_body(200, "application/json", body);
+        simulator.inject(fault.on(Target::Lookup).always());
+        let search = find(&pending).await;
+        assert!(
+            matches!(search, Search::CannotTell(Doubt::NoHistory)),
+            "{body}: {search:?}"
+        );
+        simulator.clear_faults();
+    }
+}
+
 /// An account without any task looks like a service without a history.
 #[tokio::test]
 async fn an_empty_history_says_nothing() {
@@ -188,7 +198,6 @@ async fn a_search_that_fails_can_be_repeated() {
         Fault::status(401),
         Fault::redirect(302, "http://127.0.0.1:1/"),
         Fault::reset_before(),
-        Fault::replace_body(200, "application/json", "{}"),
     ] {
         simulator.inject(fault.clone().on(Target::Lookup).always());
         let search = pending.find().await;
@@ -346,6 +355,29 @@ async fn a_task_is_deleted_once() {
     }
 }
 
+#[tokio::test]
+async fn a_deletion_is_what_the_answer_says() {
+    let (simulator, luma) = start().await;
+    let id: luma_client::TaskId = "abc".parse().expect("an id");
+    for (answer, expected) in [
+        (r#"{"id":"abc","deleted":true}"#, Some(true)),
+        (r#"{"id":"abc","deleted":false}"#, Some(false)),
+        (r#"{"deleted":true}"#, Some(true)),
+        (r#"{"id":"abc","deleted":"true"}"#, Some(true)),
+        (r#"{"id":"other","deleted":true}"#, None),
+        (r#"{"success":true}"#, None),
+        (r#"{"items":[]}"#, None),
+        (r#"{"id":"abc"}"#, None),
+    ] {
+        simulator.inject(Fault::replace_body(200, "application/json", answer));
+        match (luma.delete(&id).await, expected) {
+            (Ok(deleted), Some(expected)) => assert_eq!(deleted, expected, "{answer}"),
+            (Err(Error::Decode(_)), None) => {}
+            (got, _) => panic!("{answer}: {got:?}"),
+        }
+    }
+}
+
 /// A history of any shape, newest first unless told otherwise; submits are lost.
 struct Odd {
     server: Arc<MockServer>,
@@ -415,7 +447,7 @@ async fn the_clocks_need_not_agree() {
         let theirs = now() + ahead;
         let items = vec![
             item("ours", theirs, PROMPT),
-            item("earlier", theirs - 30.0, PROMPT),
+            item("earlier", theirs - 300.0, PROMPT),
         ];
         odd.page(None, Some(theirs), items).await;
         odd.page(Some(2), Some(theirs), vec![]).await;
@@ -423,7 +455,41 @@ async fn the_clocks_need_not_agree() {
             panic!("not found");
         };
         assert_eq!(task.id().as_str(), "ours");
+        assert!(task.ticket().submitted_at.is_some());
     }
+}
+
+/// The clock behind `created_at` is behind that of `Date`: a paid task looks older than its submit.
+#[tokio::test]
+async fn a_task_that_looks_a_little_too_old_is_no_reason_to_pay_again() {
+    for behind in [3.0, 60.0] {
+        let odd = Odd::start().await;
+        let pending = odd.lose().await;
+        let items = vec![item("ours", now() - behind, PROMPT)];
+        odd.page(None, Some(now()), items).await;
+        odd.page(Some(1), Some(now()), vec![]).await;
+        let search = find(&pending).await;
+        assert!(
+            matches!(&search, Search::CannotTell(Doubt::Ambiguous(ids)) if ids.len() == 1),
+            "{search:?}"
+        );
+    }
+}
+
+/// A submit is lost and was not accepted; an equal one of the same client is still under way.
+#[tokio::test]
+async fn the_task_of_a_submit_under_way_is_not_taken_from_it() {
+    let (simulator, luma) = start().await;
+    // Somebody's task, so that the history is not empty.
+    luma.generate("An owl").submit().await.unwrap();
+    let pending = lose(&simulator, &luma, Fault::html(502)).await;
+    simulator.inject(Fault::slow(Duration::from_secs(1)).on(Target::Submit));
+    let equal = tokio::spawn(luma.generate(PROMPT).submit());
+    while simulator.stats().submits_billed < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(matches!(find(&pending).await, Search::NotThere));
+    equal.await.unwrap().unwrap();
 }
 
 /// The service gives fewer tasks a page than it was asked for.
@@ -447,12 +513,29 @@ async fn a_history_that_does_not_turn_pages_cannot_tell() {
     let pending = odd.lose().await;
     let busy = vec![item("a", now() + 1.0, "Something else")];
     odd.page(None, Some(now()), busy.clone()).await;
-    odd.page(Some(1), Some(now()), busy).await;
+    for offset in 1..=5 {
+        odd.page(Some(offset), Some(now()), busy.clone()).await;
+    }
     let search = find(&pending).await;
     assert!(
         matches!(search, Search::CannotTell(Doubt::TooLong)),
         "{search:?}"
     );
+}
+
+/// What is submitted while the last page is turned shifts old tasks behind it, again and again.
+#[tokio::test]
+async fn what_is_shifted_is_not_what_does_not_turn() {
+    let odd = Odd::start().await;
+    let pending = odd.lose().await;
+    let task = |id: &str| item(id, now() + 1.0, "Something else");
+    let first = vec![task("c"), item("ours", now(), PROMPT), task("a")];
+    odd.page(None, Some(now()), first).await;
+    for offset in 3..10 {
+        odd.page(Some(offset), Some(now()), vec![task("a")]).await;
+    }
+    odd.page(Some(10), Some(now()), vec![]).await;
+    assert!(matches!(find(&pending).await, Search::Found(task) if task.id().as_str() == "ours"));
 }
 
 /// Oldest first, against all that was observed.

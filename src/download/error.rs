@@ -26,8 +26,11 @@ pub enum DownloadError {
         /// The target.
         path: PathBuf,
     },
-    /// The target is a folder or a device, or has no file name.
-    #[error("{} is no name for a file: it is a folder or a device, or blank", path.display())]
+    /// The target is a folder or a device, or has no file name, or one that is too long.
+    #[error(
+        "{} is no name for a file: it is a folder or a device, or blank, or too long",
+        path.display()
+    )]
     NotAFile {
         /// The target.
         path: PathBuf,
@@ -96,12 +99,16 @@ pub enum DownloadError {
         /// How long the server asked to wait before the next request.
         retry_after: Option<Duration>,
     },
-    /// The answer is something else, like the HTML page of a login.
-    #[error("it is no {expected}, but {content_type}, and begins with {excerpt:?}")]
+    /// The answer is something else, like the HTML page of a login: by its content type, or by how
+    /// it begins where the type does not tell.
+    #[error(
+        "it is no {expected}, but {}, and begins with {excerpt:?}",
+        if content_type.is_empty() { "of no type" } else { content_type }
+    )]
     WrongType {
         /// `video` or `image`.
         expected: &'static str,
-        /// What it says it is.
+        /// What it says it is; empty where it says nothing.
         content_type: String,
         /// The first words of the body.
         excerpt: String,
@@ -169,7 +176,7 @@ impl DownloadError {
         let path = path.to_owned();
         match source.kind() {
             ErrorKind::AlreadyExists => Self::Exists { path },
-            ErrorKind::IsADirectory => Self::NotAFile { path },
+            ErrorKind::IsADirectory | ErrorKind::InvalidFilename => Self::NotAFile { path },
             ErrorKind::NotADirectory => Self::NoFolder {
                 path: super::target::folder(&path).to_owned(),
             },
@@ -205,6 +212,7 @@ mod tests {
         for (kind, expected) in [
             (AlreadyExists, "/videos/a.mp4 is there already"),
             (IsADirectory, "/videos/a.mp4 is no name for a file"),
+            (InvalidFilename, "/videos/a.mp4 is no name for a file"),
             (NotADirectory, "there is no folder /videos"),
             (PermissionDenied, "/videos/a.mp4 may not be written"),
             (ReadOnlyFilesystem, "/videos/a.mp4 may not be written"),

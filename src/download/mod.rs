@@ -3,10 +3,13 @@
 //! What to do with an answer is decided in [`plan`] and [`client`], as pure functions; [`partial`]
 //! keeps the file on its way, and [`transfer`] is the thin shell that asks and writes.
 
+mod claim;
 mod client;
 mod error;
+mod note;
 mod partial;
 mod plan;
+mod sniff;
 mod target;
 mod transfer;
 
@@ -15,20 +18,17 @@ use std::{
     future::IntoFuture,
     path::{Path, PathBuf},
     pin::Pin,
-    sync::Arc,
 };
 
 use url::Url;
 
-use client::media_client;
-pub(crate) use client::{MediaClient, READ_TIMEOUT};
+pub(crate) use client::{Media, Timeouts};
 pub use error::DownloadError;
 use partial::Partial;
 use plan::Kind;
 use transfer::Transfer;
 
 use crate::{
-    client::LumaBuilder,
     retry::RetryPolicy,
     video::{Video, shown},
 };
@@ -76,7 +76,7 @@ impl Video {
 /// [`Exists`](DownloadError::Exists) without.
 ///
 /// The API token never goes out with a download, nor a user name or password that the URL holds.
-/// Up to five redirects are followed, none from https to plain http.
+/// Up to five redirects are followed, none to plain http (but from this machine to itself).
 ///
 /// ```no_run
 /// # async fn example(video: luma_client::Video) -> Result<(), luma_client::Error> {
@@ -95,7 +95,7 @@ impl Video {
 #[must_use = "a download does nothing before it is awaited"]
 pub struct Download<'a> {
     url: Option<String>,
-    client: Option<Arc<MediaClient>>,
+    media: Option<Media>,
     kind: Kind,
     target: PathBuf,
     overwrite: bool,
@@ -153,7 +153,7 @@ impl<'a> Download<'a> {
         let url = url.map(str::trim).filter(|url| !url.is_empty());
         Self {
             url: url.map(str::to_owned),
-            client: video.media.clone(),
+            media: video.media.clone(),
             kind,
             target: target.to_owned(),
             overwrite: false,
@@ -191,7 +191,7 @@ impl<'a> Download<'a> {
     pub fn on_progress<'b>(self, callback: impl FnMut(Progress) + Send + 'b) -> Download<'b> {
         Download {
             url: self.url,
-            client: self.client,
+            media: self.media,
             kind: self.kind,
             target: self.target,
             overwrite: self.overwrite,
@@ -213,10 +213,10 @@ impl<'a> Download<'a> {
         } = self;
         let url = file_url(self.url.as_deref())?;
         target::check(&target, overwrite).await?;
-        let client = match self.client {
-            Some(client) => client.get()?,
-            None => media_client(&url, LumaBuilder::CONNECT_TIMEOUT, READ_TIMEOUT)?,
-        };
+        let media = self
+            .media
+            .unwrap_or_else(|| Media::new(Timeouts::default()));
+        let client = media.client(&url)?;
         let opened = Partial::open(&target, &url).await;
         let mut partial = opened.map_err(|error| DownloadError::of_io(&target, error))?;
         let mut transfer = Transfer {

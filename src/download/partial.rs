@@ -6,14 +6,12 @@
 //! writes to a part of its own, which no later call goes on with.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs,
     io::{self, SeekFrom},
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use same_file::Handle;
-use serde::{Deserialize, Serialize};
 use tokio::{
     fs::File,
     io::{AsyncSeekExt, AsyncWriteExt},
@@ -23,8 +21,10 @@ use tokio::{
 use url::Url;
 
 use super::{
+    claim::{Claim, claim},
+    note::Note,
     plan::{Resume, Version},
-    target::{beside, hash},
+    target::beside,
 };
 
 /// How often, and at what interval, a lock is tried. A download that was dropped holds its lock
@@ -70,40 +70,6 @@ impl Names {
     }
 }
 
-/// What is kept beside a part.
-#[derive(Serialize, Deserialize)]
-struct Note {
-    /// Where the part came from, as a hash: the URL of a file may hold a secret.
-    source: u64,
-    #[serde(flatten)]
-    version: Version,
-}
-
-impl Note {
-    fn new(url: &Url, version: &Version) -> Self {
-        Self {
-            source: source(url, version),
-            version: version.clone(),
-        }
-    }
-
-    /// What the part is of, if it came from this URL.
-    fn of(self, url: &Url) -> Option<Version> {
-        (self.source == source(url, &self.version)).then_some(self.version)
-    }
-}
-
-/// What two URLs of the same file have in common. A query is mostly a signature, which is new with
-/// each lookup; but it may choose the file, so it is left out only where an ETag vouches for that.
-fn source(url: &Url, version: &Version) -> u64 {
-    let mut url = url.clone();
-    url.set_fragment(None);
-    if version.strong_etag().is_some() {
-        url.set_query(None);
-    }
-    hash(url.as_str())
-}
-
 impl Partial {
     /// Opens what an earlier call left of this file, or begins.
     pub(crate) async fn open(target: &Path, url: &Url) -> io::Result<Self> {
@@ -140,12 +106,9 @@ impl Partial {
         let note = beside(target, "part.json");
         let file = File::from_std(file);
         let length = file.metadata().await?.len();
-        let version = match tokio::fs::read(&note).await {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .ok()
-                .and_then(|note: Note| note.of(url)),
-            Err(_) => None,
-        };
+        let path = note.clone();
+        let found = blocking(move || Note::read(&path)).await;
+        let version = found.ok().and_then(|note| note.of(url));
         Ok(Self {
             names: Names {
                 part,
@@ -172,8 +135,14 @@ impl Partial {
     pub(crate) async fn restart(&mut self, version: Version) -> io::Result<()> {
         self.names.keep = false;
         self.cut(0).await?;
-        if let Some(note) = &self.names.note {
-            tokio::fs::write(note, serde_json::to_vec(&Note::new(&self.url, &version))?).await?;
+        if let Some(path) = self.names.note.clone() {
+            let note = Note::new(&self.url, &version);
+            if let Err(error) = blocking(move || note.write(&path)).await {
+                // Somebody else's, perhaps. The file comes all the same, but in one go.
+                tracing::debug!(%error, "no note beside the part");
+                self.names.remove_note();
+                self.names.note = None;
+            }
         }
         self.version = Some(version);
         Ok(())
@@ -222,41 +191,6 @@ impl Partial {
     }
 }
 
-/// What came of claiming a part.
-enum Claim {
-    Mine(fs::File),
-    InUse,
-    /// It is no file, or the file system has no locks.
-    Unusable,
-}
-
-fn claim(path: &Path) -> io::Result<Claim> {
-    loop {
-        if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
-            return Ok(Claim::Unusable);
-        }
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)?;
-        match fs4::FileExt::try_lock(&file) {
-            Ok(()) => {}
-            Err(fs4::TryLockError::WouldBlock) => return Ok(Claim::InUse),
-            Err(fs4::TryLockError::Error(_)) => return Ok(Claim::Unusable),
-        }
-        // Between opening and locking, its owner may have finished: then this is the target.
-        let mine = Handle::from_file(file.try_clone()?)?;
-        match Handle::from_path(path) {
-            Ok(there) if there == mine => return Ok(Claim::Mine(file)),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
 /// Gives the part the name of the target; without `overwrite` only if nothing has that name.
 ///
 /// A rename replaces what is there, on every system. A hard link does not: so the file gets its new
@@ -297,37 +231,6 @@ async fn blocking<T: Send + 'static>(
 mod tests {
     use super::*;
 
-    fn url(text: &str) -> Url {
-        Url::parse(text).expect("a URL")
-    }
-
-    #[test]
-    fn which_part_belongs_to_which_url() {
-        let strong = Version {
-            etag: Some("\"a\"".into()),
-            ..Version::default()
-        };
-        let other = Version {
-            total: Some(9),
-            ..Version::default()
-        };
-        const FIRST: &str = "https://a.example/v.mp4?signature=1";
-        for (second, by_etag, by_length) in [
-            (FIRST, true, true),
-            ("https://a.example/v.mp4?signature=1#t", true, true),
-            ("https://a.example/v.mp4?signature=2", true, false),
-            ("https://a.example/w.mp4?signature=1", false, false),
-            ("https://b.example/v.mp4?signature=1", false, false),
-        ] {
-            for (version, expected) in [(&strong, by_etag), (&other, by_length)] {
-                let note = serde_json::to_vec(&Note::new(&url(FIRST), version)).expect("JSON");
-                assert!(!String::from_utf8_lossy(&note).contains("signature"));
-                let note: Note = serde_json::from_slice(&note).expect("a note");
-                assert_eq!(note.of(&url(second)).is_some(), expected, "{second}");
-            }
-        }
-    }
-
     #[test]
     fn a_name_that_is_taken_stays_taken() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -358,19 +261,5 @@ mod tests {
             assert_eq!(fs::read(&target).expect("read"), b"newer");
             assert!(!part.exists());
         }
-    }
-
-    #[test]
-    fn a_part_has_one_owner() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let part = folder.path().join("part");
-        let first = claim(&part).expect("opened");
-        assert!(matches!(first, Claim::Mine(_)));
-        assert!(matches!(claim(&part), Ok(Claim::InUse)));
-        drop(first);
-        assert!(matches!(claim(&part), Ok(Claim::Mine(_))));
-        fs::remove_file(&part).expect("removed");
-        fs::create_dir(&part).expect("a folder");
-        assert!(matches!(claim(&part), Ok(Claim::Unusable)));
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     ffi::OsString,
     hash::{DefaultHasher, Hash, Hasher},
+    io,
     path::{Path, PathBuf, is_separator},
 };
 
@@ -32,12 +33,16 @@ pub(crate) async fn check(path: &Path, overwrite: bool) -> Result<(), DownloadEr
         let path = folder.to_owned();
         return Err(DownloadError::NoFolder { path });
     }
+    match fs::symlink_metadata(path).await {
+        // A link that leads nowhere is there, too.
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        // A name that is too long, for one: better told now than when all is there.
+        Err(error) => return Err(DownloadError::of_io(path, error)),
+    }
     match fs::metadata(path).await {
         Ok(found) if !found.is_file() => Err(DownloadError::NotAFile { path: to_path() }),
-        // A link that leads nowhere is there, too.
-        _ if !overwrite && fs::symlink_metadata(path).await.is_ok() => {
-            Err(DownloadError::Exists { path: to_path() })
-        }
+        _ if !overwrite => Err(DownloadError::Exists { path: to_path() }),
         _ => Ok(()),
     }
 }

@@ -12,6 +12,7 @@ use super::{
     error::DownloadError,
     partial::Partial,
     plan::{Kind, Plan, Refusal, plan},
+    sniff::Sniff,
 };
 use crate::{
     error::excerpt,
@@ -115,8 +116,14 @@ impl Transfer<'_> {
         };
         let content_type = response.headers().get(CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok().map(str::to_owned));
+        let named = content_type.as_deref().unwrap_or_default();
+        // The beginning of a part has been looked at already.
+        let sniff = match self.kind.is_named_by(named) || partial.length() > 0 {
+            true => Sniff::File,
+            false => Sniff::Undecided,
+        };
         self.report(partial.length(), total);
-        let read = self.read(&mut response, partial, total).await;
+        let read = self.read(&mut response, partial, total, sniff).await;
         // Also after a cut: what has come is kept.
         partial.flush().await.map_err(|e| self.io(e))?;
         read?;
@@ -133,12 +140,18 @@ impl Transfer<'_> {
         response: &mut Response,
         partial: &mut Partial,
         total: Option<u64>,
+        mut sniff: Sniff,
     ) -> Result<(), DownloadError> {
         while let Some(chunk) = response
             .chunk()
             .await
             .map_err(DownloadError::of_transport)?
         {
+            sniff = sniff.then(&chunk);
+            if sniff == Sniff::Page {
+                partial.forget();
+                return Err(wrong_type(self.kind, response, chunk.to_vec()).await);
+            }
             let got = partial.length() + chunk.len() as u64;
             if let Some(expected) = total.filter(|total| got > *total) {
                 partial.forget();
@@ -166,7 +179,7 @@ impl Transfer<'_> {
         DownloadError::of_io(self.target, error)
     }
 
-    async fn refused(&mut self, refusal: Refusal, response: Response) -> DownloadError {
+    async fn refused(&mut self, refusal: Refusal, mut response: Response) -> DownloadError {
         let status = response.status();
         match refusal {
             Refusal::Expired => DownloadError::Expired { status },
@@ -174,15 +187,11 @@ impl Transfer<'_> {
                 let retry_after = read_retry_after(response.headers());
                 DownloadError::Status {
                     status,
-                    excerpt: first_words(response).await,
+                    excerpt: first_words(&mut response, Vec::new()).await,
                     retry_after,
                 }
             }
-            Refusal::WrongType(content_type) => DownloadError::WrongType {
-                expected: self.kind.name(),
-                content_type,
-                excerpt: first_words(response).await,
-            },
+            Refusal::WrongType => wrong_type(self.kind, &mut response, Vec::new()).await,
             Refusal::Encoded(encoding) => DownloadError::Encoded { encoding },
             Refusal::TooLarge(bytes) => DownloadError::TooLarge {
                 limit: self.max_bytes,
@@ -192,9 +201,19 @@ impl Transfer<'_> {
     }
 }
 
+/// `begin` is what has come of the body.
+async fn wrong_type(kind: Kind, response: &mut Response, begin: Vec<u8>) -> DownloadError {
+    let content_type = response.headers().get(CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    DownloadError::WrongType {
+        expected: kind.name(),
+        content_type: content_type.unwrap_or_default().trim().to_owned(),
+        excerpt: first_words(response, begin).await,
+    }
+}
+
 /// The first words of a body, as far as they come soon.
-async fn first_words(mut response: Response) -> String {
-    let mut body = Vec::new();
+async fn first_words(response: &mut Response, mut body: Vec<u8>) -> String {
     let read = async {
         while body.len() < EXCERPT_BYTES {
             match response.chunk().await {

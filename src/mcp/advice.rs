@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::results::Problem;
+use super::{context::Offers, results::Problem};
 use crate::{
     error::{ApiError, Error, ErrorCode},
     task::{Failure, FailureKind, TaskId},
@@ -28,18 +28,21 @@ pub(crate) fn going_on(id: &TaskId) -> String {
     )
 }
 
-pub(crate) fn completed(video_id: Option<&str>) -> String {
-    let more = match video_id {
-        Some(id) => format!("call luma_extend_video with video_id {id}"),
-        None => "call luma_extend_video_from_url with its URL".to_owned(),
+pub(crate) fn completed(video_id: Option<&str>, offers: Offers) -> String {
+    let done = "Give the user the URL of the video; nothing needs to be looked up any more.";
+    let more = match (offers, video_id) {
+        (Offers::Lookups, _) => return done.to_owned(),
+        (Offers::All, Some(id)) => format!("call luma_extend_video with video_id {id}"),
+        (Offers::All, None) => "call luma_extend_video_from_url with its URL".to_owned(),
     };
-    format!(
-        "Give the user the URL of the video; nothing needs to be looked up any more. Only if it \
-         should be longer, {more}."
-    )
+    format!("{done} Only if it should be longer, {more}.")
 }
 
-pub(crate) fn failed(failure: &Failure) -> String {
+pub(crate) fn failed(failure: &Failure, offers: Offers) -> String {
+    let ended = "The task has ended without a video, and looking it up again changes nothing.";
+    if offers == Offers::Lookups {
+        return format!("{ended} Tell the user the reason.");
+    }
     let cause = match failure.code {
         Some(ErrorCode::Forbidden) => {
             "Moderation refused it: change the prompt or the pictures before another attempt."
@@ -53,8 +56,8 @@ pub(crate) fn failed(failure: &Failure) -> String {
         _ => "Tell the user the reason.",
     };
     format!(
-        "The task has ended without a video, and looking it up again changes nothing. {cause} \
-         Another attempt is a new video with its own bill: submit it only if the user wants it."
+        "{ended} {cause} Another attempt is a new video with its own bill: submit it only if the \
+         user wants it."
     )
 }
 
@@ -151,7 +154,7 @@ pub(crate) fn explain(error: &Error, stage: Stage) -> (Problem, String) {
     };
     match error {
         Error::NotFound { task } => not_found(task),
-        Error::Api(api) => (Problem::from(&**api), api_advice(api, again, later)),
+        Error::Api(api) => (Problem::from(&**api), api_advice(api, stage, again, later)),
         Error::InvalidInput(input) => (
             Problem::new("invalid_arguments", input.to_string()),
             "Nothing was sent and nothing was billed. Correct the arguments and call again."
@@ -189,7 +192,12 @@ pub(crate) fn explain(error: &Error, stage: Stage) -> (Problem, String) {
     }
 }
 
-fn api_advice(error: &ApiError, again: &str, later: impl Fn(Option<Duration>) -> String) -> String {
+fn api_advice(
+    error: &ApiError,
+    stage: Stage,
+    again: &str,
+    later: impl Fn(Option<Duration>) -> String,
+) -> String {
     let retry_after = error.retry_after;
     match (&error.code, error.status.as_u16()) {
         (
@@ -213,9 +221,15 @@ fn api_advice(error: &ApiError, again: &str, later: impl Fn(Option<Duration>) ->
             "{again} The application or the service is disabled: ask the user to enable it in the \
              Ace Data Cloud console."
         ),
-        (Some(ErrorCode::Forbidden), _) => format!(
-            "{again} Moderation refused it: change the prompt or the pictures, then call again."
-        ),
+        (Some(ErrorCode::Forbidden), _) => match stage {
+            Stage::Submit => format!(
+                "{again} Moderation refused it: change the prompt or the pictures, then call again."
+            ),
+            Stage::Lookup => format!(
+                "{again} This account may not see it: tell the user, and submit nothing again \
+                 because of this."
+            ),
+        },
         (Some(ErrorCode::BadRequest), _) => {
             format!("{again} Correct the arguments by the message, then call again.")
         }
@@ -334,7 +348,6 @@ mod tests {
             (api(401, "", None), "http_401", "check the API token"),
             (coded(403, "used_up"), "used_up", "top up"),
             (api(402, "", None), "http_402", "top up"),
-            (coded(403, "forbidden"), "forbidden", "change the prompt"),
             (coded(403, "disabled"), "disabled", "enable it"),
             (
                 coded(400, "bad_request"),
@@ -367,6 +380,19 @@ mod tests {
                 assert!(next.contains(cost), "{code}: {next}");
                 assert!(!problem.message.is_empty());
             }
+        }
+    }
+
+    #[test]
+    fn moderation_refuses_submits_alone() {
+        let forbidden = coded(403, "forbidden");
+        for (stage, says, says_not) in [
+            (Stage::Submit, "change the prompt", "may not see it"),
+            (Stage::Lookup, "may not see it", "change the prompt"),
+        ] {
+            let (problem, next) = explain(&forbidden, stage);
+            assert_eq!(problem.code, "forbidden");
+            assert!(next.contains(says) && !next.contains(says_not), "{next}");
         }
     }
 

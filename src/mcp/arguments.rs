@@ -5,14 +5,22 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use crate::AspectRatio;
+use crate::{AspectRatio, client::MAX_BATCH};
+
+// The service documents no lengths. These are far beyond what makes sense, and keep nonsense from it.
+/// The longest prompt, in characters.
+const PROMPT: usize = 10_000;
+/// The longest URL.
+const URL: usize = 8_192;
+/// The longest id.
+const ID: usize = 200;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GenerateVideo {
     /// What the video shows, in plain words: subject, action, setting, camera movement, style. Not
     /// only white space. The service moderates it, and may reword it unless enhancement is false.
-    #[schemars(length(min = 1, max = 10_000))]
+    #[schemars(length(min = 1, max = PROMPT))]
     pub(crate) prompt: String,
     /// Width to height of the video. Choose by where it is shown: 16:9 for screens, 9:16 for
     /// phones, 1:1 for feeds; luma_list_aspect_ratios describes all seven. Default 16:9.
@@ -34,7 +42,7 @@ pub(crate) struct GenerateVideo {
     /// Public http or https URL of an endpoint of the user's, to which the service POSTs the
     /// finished video, unsigned and possibly twice; never invent one. Left out: poll with
     /// luma_get_task, which works with a callback too. Independent of timeout.
-    #[schemars(length(min = 1, max = 8_192))]
+    #[schemars(length(min = 1, max = URL))]
     pub(crate) callback_url: Option<String>,
 }
 
@@ -44,17 +52,19 @@ pub(crate) struct GenerateVideoFromImage {
     /// What happens in the video, in plain words: what moves, how the camera moves, how the start
     /// picture turns into the end picture. Not only white space. The service moderates it, and may
     /// reword it unless enhancement is false.
-    #[schemars(length(min = 1, max = 10_000))]
+    #[schemars(length(min = 1, max = PROMPT))]
     pub(crate) prompt: String,
     /// Picture for the first frame: a public http or https URL that leads straight to the image,
     /// no local path and no base64 data. Alone, it is brought to life; with end_image_url, the
     /// video leads from one to the other. At least one of the two must be given; an empty string
     /// counts as left out.
-    #[schemars(length(max = 8_192))]
+    #[schemars(length(max = URL))]
     pub(crate) start_image_url: Option<String>,
-    /// Picture for the last frame, under the same rules as start_image_url, which it may replace or
-    /// join. Alone, the video leads up to it; empty counts as left out.
-    #[schemars(length(max = 8_192))]
+    /// Picture for the last frame: a public http or https URL that leads straight to the image, no
+    /// local path and no base64 data. Alone, the video leads up to it; with start_image_url, the
+    /// video leads from one to the other. At least one of the two must be given; an empty string
+    /// counts as left out.
+    #[schemars(length(max = URL))]
     pub(crate) end_image_url: Option<String>,
     /// Width to height of the video. Choose the one nearest to the picture's own shape, or the
     /// picture may be cropped; with two pictures, both should have that shape. Left out, it is 16:9
@@ -77,7 +87,7 @@ pub(crate) struct GenerateVideoFromImage {
     /// Public http or https URL of an endpoint of the user's, to which the service POSTs the
     /// finished video, unsigned and possibly twice; never invent one. Left out: poll with
     /// luma_get_task, which works with a callback too. Independent of timeout.
-    #[schemars(length(min = 1, max = 8_192))]
+    #[schemars(length(min = 1, max = URL))]
     pub(crate) callback_url: Option<String>,
 }
 
@@ -87,20 +97,20 @@ pub(crate) struct ExtendVideo {
     /// Id of the finished video to continue: result.video.id of luma_get_task or
     /// result.tasks[].video.id of luma_get_tasks_batch. A task_id does not work, even that of the
     /// same video.
-    #[schemars(length(min = 1, max = 200))]
+    #[schemars(length(min = 1, max = ID))]
     pub(crate) video_id: String,
     /// What happens after the video's last frame, in plain words: only what is new. Not only white
     /// space. The service moderates it.
-    #[schemars(length(min = 1, max = 10_000))]
+    #[schemars(length(min = 1, max = PROMPT))]
     pub(crate) prompt: String,
     /// Picture on which the continuation ends: a public http or https URL that leads straight to
     /// the image, no local path and no base64 data. Left out or empty: the end is free.
-    #[schemars(length(max = 8_192))]
+    #[schemars(length(max = URL))]
     pub(crate) end_image_url: Option<String>,
     /// Public http or https URL of an endpoint of the user's, to which the service POSTs the
     /// finished video, unsigned and possibly twice. Never invent one. Left out: poll with
     /// luma_get_task, which works with a callback too.
-    #[schemars(length(min = 1, max = 8_192))]
+    #[schemars(length(min = 1, max = URL))]
     pub(crate) callback_url: Option<String>,
 }
 
@@ -111,20 +121,20 @@ pub(crate) struct ExtendVideoFromUrl {
     /// returned it: what the user kept, or result.video.url (in a batch result.tasks[].video.url)
     /// of a result without video.id. With an id, use luma_extend_video. Never the URL of an upload
     /// or of a video site.
-    #[schemars(length(min = 1, max = 8_192))]
+    #[schemars(length(min = 1, max = URL))]
     pub(crate) video_url: String,
     /// What happens after the video's last frame, in plain words: only what is new. Not only white
     /// space. The service moderates it.
-    #[schemars(length(min = 1, max = 10_000))]
+    #[schemars(length(min = 1, max = PROMPT))]
     pub(crate) prompt: String,
     /// Picture on which the continuation ends: a public http or https URL that leads straight to
     /// the image, no local path and no base64 data. Left out or empty: the end is free.
-    #[schemars(length(max = 8_192))]
+    #[schemars(length(max = URL))]
     pub(crate) end_image_url: Option<String>,
     /// Public http or https URL of an endpoint of the user's, to which the service POSTs the
     /// finished video, unsigned and possibly twice. Never invent one. Left out: poll with
     /// luma_get_task, which works with a callback too.
-    #[schemars(length(min = 1, max = 8_192))]
+    #[schemars(length(min = 1, max = URL))]
     pub(crate) callback_url: Option<String>,
 }
 
@@ -133,7 +143,7 @@ pub(crate) struct ExtendVideoFromUrl {
 pub(crate) struct GetTask {
     /// Id of the task: result.task_id as a generate or extend tool returned it, in this
     /// conversation or an earlier one. Neither a video id nor a URL.
-    #[schemars(length(min = 1, max = 200))]
+    #[schemars(length(min = 1, max = ID))]
     pub(crate) task_id: String,
 }
 
@@ -143,7 +153,7 @@ pub(crate) struct GetTasksBatch {
     /// Ids of the tasks, without duplicates: result.task_id as the generate and extend tools
     /// returned them, no video ids or URLs. The answer keeps this order. More than 50: split them
     /// over several calls.
-    #[schemars(length(min = 1, max = 50), inner(length(min = 1, max = 200)))]
+    #[schemars(length(min = 1, max = MAX_BATCH), inner(length(min = 1, max = ID)))]
     pub(crate) task_ids: Vec<String>,
 }
 

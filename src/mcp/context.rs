@@ -27,6 +27,16 @@ pub struct Context {
     pub(crate) hold: Duration,
     on_progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
     pub(crate) cancel: CancellationToken,
+    pub(crate) offers: Offers,
+}
+
+/// Which tools a model is offered: it is advised to call no others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Offers {
+    #[default]
+    All,
+    /// Those that make no video.
+    Lookups,
 }
 
 /// How far a call is that waits for a video, as MCP's `notifications/progress` wants it.
@@ -47,6 +57,7 @@ impl Default for Context {
             hold: MAX_HOLD,
             on_progress: None,
             cancel: CancellationToken::new(),
+            offers: Offers::All,
         }
     }
 }
@@ -83,6 +94,12 @@ impl Context {
     /// For the same reason cancel a call by its token; do not drop its future.
     pub fn cancelled_by(mut self, token: CancellationToken) -> Self {
         self.cancel = token;
+        self
+    }
+
+    #[cfg(feature = "mcp-server")]
+    pub(crate) fn offers(mut self, offers: Offers) -> Self {
+        self.offers = offers;
         self
     }
 

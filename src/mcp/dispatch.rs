@@ -10,7 +10,7 @@ use super::{
     advice::{self, Stage},
     arguments::{GenerateVideo, GenerateVideoFromImage, GetTask, GetTasksBatch},
     check::check,
-    context::{Context, MAX_HOLD},
+    context::{Context, MAX_HOLD, Offers},
     guide,
     outcome::{Outcome, UnknownTool},
     requests::{self, Refused},
@@ -99,8 +99,8 @@ async fn run(
             let GetTasksBatch { task_ids } = typed(arguments)?;
             get_tasks(luma, requests::task_ids(&task_ids)?, context).await
         }
-        Kind::ListAspectRatios => Outcome::new(&guide::aspect_ratios(), Vec::new()),
-        Kind::ListActions => Outcome::new(&guide::actions(), Vec::new()),
+        Kind::ListAspectRatios => Outcome::new(&guide::aspect_ratios(context.offers), Vec::new()),
+        Kind::ListActions => Outcome::new(&guide::actions(context.offers), Vec::new()),
     })
 }
 
@@ -124,11 +124,13 @@ async fn submit(
     if context.cancel.is_cancelled() {
         return failure(advice::cancelled(Stage::Submit));
     }
+    let begin = Instant::now();
     // From here on it may be billed: nothing ends it but its answer.
     let handle = match request.await {
         Ok(handle) => handle,
         Err(Error::Unconfirmed { pending, source }) => {
-            match search(&pending, &source, context).await {
+            let time = time_to_search(begin.elapsed());
+            match search(&pending, &source, time, context).await {
                 Ok(handle) => handle,
                 Err(problem) => return failure(problem),
             }
@@ -140,21 +142,31 @@ async fn submit(
         id: Some(id.to_string()),
         ..Task::default()
     };
-    let task = match watch(&handle, &accepted, hold, context).await {
+    let left = hold.saturating_sub(begin.elapsed());
+    let task = match watch(&handle, &accepted, left, context).await {
         Ok(task) => task,
         // It was accepted: that is what counts.
         Err(_) => accepted,
     };
-    outcome(TaskReport::of(&id, &task))
+    outcome(TaskReport::of(&id, &task, context.offers))
+}
+
+/// How long a call that has taken so long already may look for its submit: clients that give up on
+/// it hear of no doubt, and submit again.
+fn time_to_search(taken: Duration) -> Duration {
+    /// For one look at least.
+    const LEAST: Duration = Duration::from_secs(5);
+    MAX_HOLD.saturating_sub(taken).max(LEAST)
 }
 
 /// Looks for a submit whose answer was lost, before a model submits it again.
 async fn search(
     pending: &PendingSubmission,
     error: &Error,
+    time: Duration,
     context: &Context,
 ) -> Result<TaskHandle, (Problem, String)> {
-    let found = tokio::time::timeout(MAX_HOLD, pending.find());
+    let found = tokio::time::timeout(time, pending.find());
     match context.cancel.run_until_cancelled(found).await {
         Some(Ok(Ok(Search::Found(handle)))) => Ok(handle),
         Some(Ok(Ok(Search::NotThere))) => Err(advice::not_accepted(error)),
@@ -167,11 +179,26 @@ async fn search(
     }
 }
 
+/// How long after its submit a task may be unknown to lookups.
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
+
+/// Looks a task up. One that is not known may just have been submitted: it is looked up once more
+/// after `grace`, if that is any time at all.
+pub(crate) async fn look_up(luma: &Luma, id: &TaskId, grace: Duration) -> Result<Task> {
+    match luma.retrieve_in_company(id).await {
+        Err(Error::NotFound { .. }) if !grace.is_zero() => {
+            tokio::time::sleep(grace).await;
+            luma.retrieve_in_company(id).await
+        }
+        answer => answer,
+    }
+}
+
 async fn get_task(luma: &Luma, id: TaskId, context: &Context) -> Outcome {
     let begin = Instant::now();
     let cancelled = || lost(&id, advice::cancelled(Stage::Lookup));
-    let handle = luma.task(id.clone());
-    let task = match context.cancel.run_until_cancelled(handle.get()).await {
+    let lookup = look_up(luma, &id, GRACE.min(context.hold));
+    let task = match context.cancel.run_until_cancelled(lookup).await {
         Some(Ok(task)) => task,
         Some(Err(error)) => return lost(&id, advice::explain(&error, Stage::Lookup)),
         None => return cancelled(),
@@ -184,7 +211,7 @@ async fn get_task(luma: &Luma, id: TaskId, context: &Context) -> Outcome {
     });
     let left = context.hold.saturating_sub(begin.elapsed());
     match watch(&handle, &task, left, context).await {
-        Ok(task) => outcome(TaskReport::of(&id, &task)),
+        Ok(task) => outcome(TaskReport::of(&id, &task, context.offers)),
         Err(WaitError::Cancelled { .. }) => cancelled(),
         Err(_) => lost(&id, advice::not_found(&id)),
     }
@@ -229,7 +256,10 @@ async fn get_tasks(luma: &Luma, ids: Vec<TaskId>, context: &Context) -> Outcome 
         Some(Err(error)) => return failure(advice::explain(&error, Stage::Lookup)),
         None => return failure(advice::cancelled(Stage::Lookup)),
     };
-    let reports: Vec<_> = ids.iter().map(|id| report(id, &tasks)).collect();
+    let reports: Vec<_> = ids
+        .iter()
+        .map(|id| report(id, &tasks, context.offers))
+        .collect();
     let going_on = reports.iter().filter(|report| {
         matches!(
             report.state,
@@ -248,12 +278,12 @@ async fn get_tasks(luma: &Luma, ids: Vec<TaskId>, context: &Context) -> Outcome 
 }
 
 /// What a batch says of one of its ids.
-fn report(id: &TaskId, tasks: &[Task]) -> TaskReport {
+fn report(id: &TaskId, tasks: &[Task], offers: Offers) -> TaskReport {
     let task = tasks
         .iter()
         .find(|task| task.id.as_deref() == Some(id.as_str()));
     match task {
-        Some(task) => TaskReport::of(id, task),
+        Some(task) => TaskReport::of(id, task, offers),
         None => {
             let (problem, next_step) = advice::not_found(id);
             TaskReport::lost(id, problem, next_step)
@@ -279,4 +309,17 @@ fn failure((problem, next_step): (Problem, String)) -> Outcome {
         ..TaskReport::default()
     };
     outcome(report).into_error()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_ends_before_clients_give_up() {
+        for (taken, expected) in [(0, 45), (1, 44), (30, 15), (39, 6), (41, 5), (90, 5)] {
+            let time = time_to_search(Duration::from_secs(taken));
+            assert_eq!(time.as_secs(), expected, "{taken}");
+        }
+    }
 }

@@ -78,7 +78,7 @@ fn has_properties(schema: &Map<String, Value>) -> bool {
 }
 
 /// What strict hosts accept everywhere. Lengths and limits are not among it: some refuse them. They
-/// stand in the descriptions, and are checked when the call comes.
+/// are said in the descriptions, and checked when the call comes.
 const STRICT_KEYWORDS: [&str; 7] = [
     "type",
     "description",
@@ -105,13 +105,13 @@ const GEMINI_KEYWORDS: [&str; 11] = [
     "additionalProperties",
 ];
 
-/// The same schema with these keywords alone.
+/// The same schema with these keywords alone. The limits that go with the others are put in words.
 fn keep(schema: &Map<String, Value>, keywords: &[&str]) -> Map<String, Value> {
     let below = |schema: &Value| match schema {
         Value::Object(schema) => Value::Object(keep(schema, keywords)),
         other => other.clone(),
     };
-    schema
+    let mut kept: Map<_, _> = schema
         .iter()
         .filter(|(keyword, _)| keywords.contains(&keyword.as_str()))
         .map(|(keyword, value)| {
@@ -125,7 +125,33 @@ fn keep(schema: &Map<String, Value>, keywords: &[&str]) -> Map<String, Value> {
             };
             (keyword.clone(), value)
         })
-        .collect()
+        .collect();
+    let limits = limits(schema, keywords);
+    if !limits.is_empty() {
+        let text = schema.get("description").and_then(Value::as_str);
+        let texts = text.into_iter().chain(limits.iter().map(String::as_str));
+        let text = texts.collect::<Vec<_>>().join(" ");
+        kept.insert("description".into(), text.into());
+    }
+    kept
+}
+
+/// The limits of a schema that these keywords cannot say.
+fn limits(schema: &Map<String, Value>, keywords: &[&str]) -> Vec<String> {
+    let lost = |keyword: &str| schema.get(keyword).filter(|_| !keywords.contains(&keyword));
+    [
+        ("minLength", "maxLength", " characters"),
+        ("minItems", "maxItems", " items"),
+        ("minimum", "maximum", ""),
+    ]
+    .into_iter()
+    .filter_map(|(least, most, what)| match (lost(least), lost(most)) {
+        (Some(least), Some(most)) => Some(format!("{least} to {most}{what}.")),
+        (None, Some(most)) => Some(format!("At most {most}{what}.")),
+        (Some(least), None) => Some(format!("At least {least}{what}.")),
+        (None, None) => None,
+    })
+    .collect()
 }
 
 /// The schema as strict hosts want it: every property required, what is optional as nullable.

@@ -1,12 +1,13 @@
 //! What the two lists say: fixed, and known without asking anybody.
 
 use super::{
+    context::Offers,
     results::{Action, Actions, AspectRatios, Ratio, Workflow},
     tools::{Kind, tools},
 };
 use crate::AspectRatio;
 
-pub(crate) fn aspect_ratios() -> AspectRatios {
+pub(crate) fn aspect_ratios(offers: Offers) -> AspectRatios {
     let ratios = AspectRatio::KNOWN.map(|ratio| {
         let (shape, suits) = describe(&ratio);
         Ratio {
@@ -19,9 +20,16 @@ pub(crate) fn aspect_ratios() -> AspectRatios {
         aspect_ratios: Some(ratios.into()),
         default: Some(AspectRatio::default().to_string()),
         error: None,
-        next_step: "Pass one of them as aspect_ratio to luma_generate_video or \
-                    luma_generate_video_from_image. The extend tools take none."
-            .to_owned(),
+        next_step: match offers {
+            Offers::All => {
+                "Pass one of them as aspect_ratio to luma_generate_video or \
+                 luma_generate_video_from_image. The extend tools take none."
+            }
+            Offers::Lookups => {
+                "This server is read-only: it makes no videos. Tell the user which shape fits."
+            }
+        }
+        .to_owned(),
     }
 }
 
@@ -38,7 +46,14 @@ fn describe(ratio: &AspectRatio) -> (&'static str, &'static str) {
     }
 }
 
-pub(crate) fn actions() -> Actions {
+pub(crate) fn actions(offers: Offers) -> Actions {
+    match offers {
+        Offers::All => all(),
+        Offers::Lookups => lookups(),
+    }
+}
+
+fn all() -> Actions {
     let actions = tools().iter().map(|tool| {
         let goal = match tool.kind {
             Kind::GenerateVideo => "Make a new video from text alone",
@@ -105,9 +120,8 @@ pub(crate) fn actions() -> Actions {
 }
 
 /// The actions of a server that only looks up.
-#[cfg(feature = "mcp-server")]
-pub(crate) fn lookups() -> Actions {
-    let Actions { actions, .. } = actions();
+fn lookups() -> Actions {
+    let Actions { actions, .. } = all();
     let lookups = actions.into_iter().flatten();
     Actions {
         actions: Some(lookups.filter(|action| !action.costs_credits).collect()),
@@ -121,15 +135,5 @@ pub(crate) fn lookups() -> Actions {
         error: None,
         next_step: "Call the tool whose goal fits. This server is read-only: it makes no videos."
             .to_owned(),
-    }
-}
-
-/// The aspect ratios for a server that only looks up.
-#[cfg(feature = "mcp-server")]
-pub(crate) fn ratios_of_lookups() -> AspectRatios {
-    AspectRatios {
-        next_step: "This server is read-only: it makes no videos. Tell the user which shape fits."
-            .to_owned(),
-        ..aspect_ratios()
     }
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     client::Luma,
-    task::TaskId,
+    task::{TaskId, has_blanks},
     video::{Extend, Generate, Source},
 };
 
@@ -78,7 +78,7 @@ pub(crate) fn extend(luma: &Luma, arguments: ExtendVideo) -> Result<Extend, Refu
         end_image_url,
         callback_url,
     } = arguments;
-    let problem = (!is_one_word(&video_id)).then(|| no_id("video_id", &video_id));
+    let problem = has_blanks(&video_id).then(|| no_id("video_id", &video_id));
     let video = luma.extend(Source::VideoId(video_id), prompt);
     continuation(video, end_image_url, callback_url, problem)
 }
@@ -139,17 +139,13 @@ fn bad_url(name: &str, text: Option<&str>) -> Option<String> {
     let text = text?;
     let is_web = Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
     // A parser would drop line breaks silently.
-    (!is_web || !is_one_word(text)).then(|| {
+    (!is_web || has_blanks(text)).then(|| {
         let head = text.split(['?', '#']).next().unwrap_or_default();
         format!(
             "{name} must be a public http or https URL, not {}",
             shorten(head)
         )
     })
-}
-
-fn is_one_word(text: &str) -> bool {
-    !text.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
 fn no_id(name: &str, text: &str) -> String {

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{advice, outcome::ResourceLink};
+use super::{advice, context::Offers, outcome::ResourceLink};
 use crate::{
     task::{Task, TaskId, TaskState},
     video::Video,
@@ -64,7 +64,7 @@ pub(crate) enum State {
 
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct VideoFile {
-    /// The id that luma_extend_video takes. Absent where the service gave none.
+    /// The id by which the video can be extended. Absent where the service gave none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) id: Option<String>,
     /// Where it can be downloaded. It may expire: save the video soon, or look the task up again.
@@ -178,7 +178,7 @@ pub(crate) struct Workflow {
 
 impl TaskReport {
     /// What a lookup of the task shows.
-    pub(crate) fn of(id: &TaskId, task: &Task) -> Self {
+    pub(crate) fn of(id: &TaskId, task: &Task, offers: Offers) -> Self {
         let video = task.video();
         let failure = task.failure();
         let state = State::from(&task.state());
@@ -191,8 +191,8 @@ impl TaskReport {
             started_at: time(&task.started_at),
             finished_at: time(&task.finished_at),
             next_step: match (&video, &failure) {
-                (Some(video), _) => advice::completed(video.id()),
-                (None, Some(failure)) => advice::failed(failure),
+                (Some(video), _) => advice::completed(video.id(), offers),
+                (None, Some(failure)) => advice::failed(failure, offers),
                 (None, None) => advice::going_on(id),
             },
             error: failure.map(Problem::from),

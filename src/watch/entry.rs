@@ -5,9 +5,13 @@ use std::{sync::Arc, task::Waker, time::Duration};
 use slab::Slab;
 use tokio::time::Instant;
 
-use super::state::{End, Now};
+use super::{
+    census::{Census, Site},
+    state::{End, Now},
+};
 use crate::{
-    pace::{Pace, after},
+    client::MAX_BATCH,
+    pace::{Pace, after, after_failures},
     task::{Task, TaskState},
 };
 
@@ -29,8 +33,10 @@ pub(super) struct Entry {
     pub(super) due: Option<Instant>,
     /// The driver whose lookup of it is under way. One that was dismissed does not count.
     pub(super) flight: Option<u64>,
-    /// Was missing from a batch, or its batch was refused: it is looked up by itself.
-    pub(super) alone: bool,
+    /// With how many it is looked up at most: fewer after its batch failed, more after each success.
+    pub(super) share: u8,
+    /// Its batch told nothing of it: it is looked up again at once.
+    pub(super) again: bool,
     /// Whether a lookup was ever sent.
     pub(super) asked: bool,
     /// Whether an unknown state was logged.
@@ -42,13 +48,14 @@ pub(super) struct Entry {
     pub(super) state: Option<TaskState>,
     /// The last report, where somebody may ask for it: a report is larger than all the rest.
     pub(super) last: Option<Arc<Task>>,
-    /// Since when there are no waits.
+    /// Until when it is kept, while there are no waits.
     pub(super) kept: Option<Instant>,
 }
 
 /// A wait.
 pub(crate) struct Record {
     pub(super) pace: Pace,
+    pub(super) site: Site,
     pub(super) edge: Option<Instant>,
     pub(super) due: Option<Instant>,
     /// In microseconds.
@@ -70,6 +77,7 @@ impl Record {
     pub(super) fn new(pace: Pace, edge: Option<Instant>, budget: u32, wants_updates: bool) -> Self {
         Self {
             pace,
+            site: None,
             edge,
             due: None,
             slack: 0,
@@ -96,6 +104,11 @@ impl Record {
         self.schedule(time, slack, now);
     }
 
+    /// The time to the next lookup of a task of this age.
+    pub(super) fn interval(&self, age: Duration, jitter: f64) -> Duration {
+        after_failures(self.pace.next(age, jitter), self.failures)
+    }
+
     /// The edge comes instead where it is earlier; after it there is nothing.
     fn schedule(&mut self, time: Option<Instant>, slack: Duration, now: Instant) {
         let (due, slack) = match (time, self.edge) {
@@ -105,6 +118,7 @@ impl Record {
             (Some(time), Some(edge)) if time >= edge => {
                 ((edge > now).then_some(edge), Duration::ZERO)
             }
+            (Some(time), Some(edge)) => (Some(time), slack.min(edge - time)),
             (Some(time), _) => (Some(time), slack),
             (None, _) => (None, slack),
         };
@@ -112,13 +126,15 @@ impl Record {
         self.slack = slack.as_micros() as u32;
     }
 
-    pub(super) fn slack(&self) -> Duration {
-        Duration::from_micros(self.slack.into())
+    /// Until when it may wait for company.
+    pub(super) fn latest(&self) -> Option<Instant> {
+        self.due?
+            .checked_add(Duration::from_micros(self.slack.into()))
     }
 
-    pub(super) fn conclude(&mut self, end: End, active: &mut usize) -> Option<Waker> {
+    pub(super) fn conclude(&mut self, end: End, active: &mut Census) -> Option<Waker> {
         if self.end.is_none() {
-            *active -= 1;
+            active.remove(self.site);
             self.end = Some(end);
         }
         self.due = None;
@@ -133,7 +149,8 @@ impl Entry {
             waits: Slab::with_capacity(1),
             due: None,
             flight: None,
-            alone: false,
+            share: MAX_BATCH as u8,
+            again: false,
             asked: false,
             logged: false,
             born: None,
@@ -183,16 +200,15 @@ impl Entry {
         self.last.clone().filter(|_| has_ended).map(End::Task)
     }
 
-    /// The wait that is due first.
-    pub(super) fn first(&self) -> Option<&Record> {
+    /// When the first of the waits is due, and how long all of them can wait for company.
+    pub(super) fn first(&self) -> Option<(Instant, Instant)> {
         let waits = self.waits.iter().map(|(_, wait)| wait);
-        waits
-            .filter(|wait| wait.due.is_some())
-            .min_by_key(|wait| wait.due)
+        let latest = waits.clone().filter_map(Record::latest).min()?;
+        Some((waits.filter_map(|wait| wait.due).min()?, latest))
     }
 
     /// What the task itself says decides for every wait on it; the first end counts.
-    pub(super) fn take_in(&mut self, task: Task, active: &mut usize, woken: &mut Vec<Waker>) {
+    pub(super) fn take_in(&mut self, task: Task, active: &mut Census, woken: &mut Vec<Waker>) {
         if self.end().is_some() {
             return;
         }

@@ -4,18 +4,21 @@ use std::{collections::HashMap, sync::Arc, task::Waker, time::Duration};
 
 use tokio::time::Instant;
 
-use super::state::{End, Now, State};
+use super::state::{Aftermath, End, Now, State};
 use crate::{
-    error::{Error, Result},
+    client::MAX_BATCH,
+    error::{ApiError, Error, Result},
     pace::after,
     task::{Task, TaskId, Verdict},
 };
 
 /// One odd header must not end every wait of a client: the default deadline is 15 minutes.
 const MAX_HOLD: Duration = Duration::from_secs(5 * 60);
+/// After more failures than this in a row it is not about the ids of one batch.
+const FEW: u32 = 2;
 
 impl State {
-    /// Takes in what a lookup brought. Returns whom to wake, once the lock is released.
+    /// Takes in what a lookup brought.
     ///
     /// A driver that was dismissed meanwhile brings reports, but its failures count for nobody.
     pub(crate) fn land(
@@ -24,7 +27,7 @@ impl State {
         ids: &[TaskId],
         outcome: Result<Vec<Task>>,
         now: Now,
-    ) -> Vec<Waker> {
+    ) -> Aftermath {
         let is_current = self.driver_number() == Some(driver);
         let mut woken = Vec::new();
         for id in ids {
@@ -41,6 +44,8 @@ impl State {
             let is_flying = entry.flight.is_some() && entry.flight == current;
             if was_sent || (outcome.is_ok() && !is_flying) {
                 entry.since = now.instant;
+                // If only for an earlier entry of the task.
+                entry.asked = true;
             }
         }
         if is_current {
@@ -51,7 +56,7 @@ impl State {
             Err(error) => {
                 self.obey(&error, now.instant);
                 if !is_current {
-                    return woken;
+                    return Aftermath::default();
                 }
                 self.take_error(ids, error, now.instant, &mut woken);
             }
@@ -61,15 +66,23 @@ impl State {
         for id in ids {
             self.reschedule(id, now.instant, jitter);
         }
-        woken
+        let mut aftermath = self.relieve(now.instant);
+        aftermath.woken.extend(woken);
+        aftermath
     }
 
     fn take_tasks(&mut self, ids: &[TaskId], tasks: Vec<Task>, now: Now, woken: &mut Vec<Waker>) {
+        self.failed = 0;
         let is_batch = ids.len() > 1;
         let none = ids.iter().map(|id| (id.as_str(), None));
         let mut reports: HashMap<&str, Option<Task>> = none.collect();
         for task in tasks {
-            if let Some(report) = task.id.as_deref().and_then(|id| reports.get_mut(id)) {
+            // Where a task comes twice, an end is the newer of the two.
+            if let Some(report) = task.id.as_deref().and_then(|id| reports.get_mut(id))
+                && !report
+                    .as_ref()
+                    .is_some_and(|known| known.state().is_terminal())
+            {
                 *report = Some(task);
             }
         }
@@ -78,16 +91,21 @@ impl State {
                 continue;
             };
             match reports.remove(id.as_str()).flatten() {
-                Some(task) if is_batch && task.verdict() == Verdict::Refused => entry.alone = true,
+                Some(task) if is_batch && task.verdict() == Verdict::Refused => {
+                    (entry.share, entry.again) = (1, true);
+                }
                 Some(task) => {
-                    entry.alone = false;
+                    entry.share = (2 * entry.share).min(MAX_BATCH as u8);
                     entry.learn_age_from(&task, now);
                     for (_, wait) in &mut entry.waits {
                         wait.failures = 0;
                     }
                     entry.take_in(task, &mut self.active, woken);
+                    if entry.kept.is_some() {
+                        self.keep(id, None, now.instant);
+                    }
                 }
-                None if is_batch => entry.alone = true,
+                None if is_batch => (entry.share, entry.again) = (1, true),
                 None => {
                     for (_, wait) in &mut entry.waits {
                         woken.extend(wait.conclude(End::NotFound, &mut self.active));
@@ -105,7 +123,7 @@ impl State {
     }
 
     fn take_error(&mut self, ids: &[TaskId], error: Error, now: Instant, woken: &mut Vec<Waker>) {
-        if error.api().is_some_and(|error| error.is_account()) {
+        if error.api().is_some_and(ApiError::refuses_lookups) {
             let end = End::Lookup(Arc::new(error));
             for entry in self.entries.values_mut() {
                 entry.due = None;
@@ -116,8 +134,12 @@ impl State {
             self.queue.clear();
             return;
         }
-        let is_batch = ids.len() > 1;
+        self.failed += 1;
         let is_retryable = error.is_retryable();
+        // What a batch fails for may be the fault of one id in it. Its halves tell, and nobody's
+        // wait ends before; at once, unless it looks as if everything failed.
+        let is_split = ids.len() > 1 && !error.is_outage();
+        let again = is_split && (!is_retryable || self.failed <= FEW);
         let end = match &error {
             Error::NotFound { .. } => End::NotFound,
             _ => End::Lookup(Arc::new(error)),
@@ -126,20 +148,19 @@ impl State {
             let Some(entry) = self.entries.get_mut(id) else {
                 continue;
             };
+            if is_split {
+                (entry.share, entry.again) = (ids.len() as u8 / 2, again);
+            }
             // What was submitted just now may take a moment to show.
             let is_early = matches!(end, End::NotFound) && entry.is_young(now);
-            let is_transient = is_retryable || is_early;
-            // One bad id must not end the waits on the others: what the batch is refused for, and
-            // the last failure that a wait tolerates, may be the fault of one of them.
-            entry.alone |= is_batch && !is_transient;
+            if again || is_early {
+                continue;
+            }
             for (_, wait) in &mut entry.waits {
-                wait.failures += u32::from(is_transient);
-                let is_over = match is_transient {
-                    true => wait.failures > wait.budget,
-                    false => !is_batch,
-                };
-                entry.alone |= is_batch && wait.failures == wait.budget;
-                if is_over {
+                wait.failures += 1;
+                if is_split {
+                    wait.failures = wait.failures.min(wait.budget);
+                } else if !is_retryable || wait.failures > wait.budget {
                     woken.extend(wait.conclude(end.clone(), &mut self.active));
                 }
             }
@@ -150,11 +171,11 @@ impl State {
     pub(super) fn reschedule(&mut self, id: &TaskId, now: Instant, jitter: f64) {
         if let Some(entry) = self.entries.get_mut(id) {
             let age = entry.age(now);
-            let alone = entry.alone;
+            let again = std::mem::take(&mut entry.again);
             for (_, wait) in &mut entry.waits {
-                match alone && wait.failures == 0 {
+                match again {
                     true => wait.schedule_now(now),
-                    false => wait.schedule_after(now, wait.pace.next(age, jitter), now),
+                    false => wait.schedule_after(now, wait.interval(age, jitter), now),
                 }
             }
         }

@@ -4,7 +4,9 @@
 //! wakes. One task of the runtime drives all waits. It is there only while there are any, and until
 //! the lookups that it sent have landed.
 
+mod census;
 mod entry;
+mod kept;
 mod landing;
 mod queue;
 pub(crate) mod state;
@@ -29,6 +31,7 @@ use crate::{
     retry::RetryPolicy,
     task::{Task, TaskId, TaskState},
 };
+use census::here;
 use state::{Driver, Joining, Now, Report, State, WaitKey};
 
 /// Where reports of tasks come from: the service, or a test.
@@ -78,10 +81,8 @@ impl Hub {
     /// Adds a wait to the set.
     pub(crate) fn join(&self, joining: Joining) -> Membership {
         let id = joining.id.clone();
-        let (key, bell) = self.0.state().join(joining, Now::read());
-        if let Some(bell) = bell {
-            bell.notify_one();
-        }
+        let (key, aftermath) = self.0.state().join(joining, Now::read());
+        aftermath.finish();
         Membership {
             hub: self.clone(),
             id,
@@ -91,11 +92,8 @@ impl Hub {
 
     /// Hands in a report that came by another way than a lookup.
     pub(crate) fn notify(&self, task: Task) {
-        let (wakers, bell) = self.0.state().notify(task, Now::read());
-        if let Some(bell) = bell {
-            bell.notify_one();
-        }
-        wakers.into_iter().for_each(Waker::wake);
+        let aftermath = self.0.state().notify(task, Now::read());
+        aftermath.finish();
     }
 }
 
@@ -119,12 +117,14 @@ impl Membership {
     /// Outside a runtime.
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Report> {
         let shared = &self.hub.0;
-        let (report, old, driver) = {
+        let site = here();
+        let (report, old, aftermath, driver) = {
             let mut state = shared.state();
-            let (report, old) = state.poll(&self.id, self.key, cx.waker());
-            (report, old, state.hire())
+            let (report, old) = state.poll(&self.id, self.key, site, cx.waker());
+            (report, old, state.relieve(Instant::now()), state.hire(site))
         };
         drop(old);
+        aftermath.finish();
         if let Some(driver) = driver {
             let shared = shared.clone();
             // A runtime that shuts down drops it here and now, which takes the lock.
@@ -142,11 +142,8 @@ impl Membership {
 impl Drop for Membership {
     fn drop(&mut self) {
         let shared = &self.hub.0;
-        let (wait, bell) = shared.state().leave(&self.id, self.key, Instant::now());
-        drop(wait);
-        if let Some(bell) = bell {
-            bell.notify_one();
-        }
+        let aftermath = shared.state().leave(&self.id, self.key, Instant::now());
+        aftermath.finish();
     }
 }
 
@@ -192,9 +189,9 @@ impl Driving {
     fn land(&self, (ids, outcome): Landing) {
         let number = self.driver.number;
         let mut state = self.shared.state();
-        let wakers = state.land(number, &ids, outcome, Now::read());
+        let aftermath = state.land(number, &ids, outcome, Now::read());
         drop(state);
-        wakers.into_iter().for_each(Waker::wake);
+        aftermath.finish();
     }
 }
 

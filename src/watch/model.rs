@@ -4,6 +4,8 @@
 //! something was done about it. From that follow the bounds that every lookup must keep: neither
 //! too early (pace) nor too late (liveness), nor about an id that nobody waits for.
 
+mod steps;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -13,9 +15,13 @@ use std::{
 
 use proptest::prelude::*;
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::{runtime::Builder, time::Instant};
 
-use super::state::{Driver, End, Joining, MAX_IN_FLIGHT, Now, Report, State, WaitKey};
+use self::steps::{Answer, Join, Step, step};
+use super::{
+    census::Site,
+    state::{Aftermath, Driver, End, Joining, MAX_IN_FLIGHT, Now, Report, State, WaitKey},
+};
 use crate::{
     Pace, Task, TaskId,
     client::MAX_BATCH,
@@ -25,87 +31,6 @@ use crate::{
 /// How late a lookup may be: the slack of its interval, or of a first lookup.
 fn slack(interval: u64) -> u64 {
     (interval / 10).clamp(5, 1_000)
-}
-
-#[derive(Clone, Debug)]
-enum Step {
-    Join(Join),
-    /// Several ids at once, so that batches fill.
-    JoinMany(u16, Join),
-    Leave(prop::sample::Index),
-    Pass(u64),
-    Land(prop::sample::Index, Answer),
-    Notify(u8, bool),
-    /// The driver's runtime goes.
-    Abandon,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Join {
-    id: u8,
-    /// Milliseconds, as all times here.
-    interval: u64,
-    knows_age: bool,
-    eager: bool,
-    deadline: Option<u64>,
-    budget: u32,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Answer {
-    /// Each task by its bit: ended, and missing.
-    Reports {
-        ended: u64,
-        missing: u64,
-    },
-    Transient,
-    Refused,
-    Account,
-    Busy(u8),
-}
-
-fn join() -> impl Strategy<Value = Join> {
-    (
-        0..6_u8,
-        prop_oneof![Just(1_000), Just(3_000), 10..20_000_u64],
-        any::<bool>(),
-        any::<bool>(),
-        prop::option::of(0..30_000_u64),
-        0..4_u32,
-    )
-        .prop_map(|(id, interval, knows_age, eager, deadline, budget)| Join {
-            id,
-            interval,
-            knows_age,
-            eager,
-            deadline,
-            budget,
-        })
-}
-
-fn answer() -> impl Strategy<Value = Answer> {
-    prop_oneof![
-        6 => (any::<u64>(), any::<u64>(), any::<u64>()).prop_map(|(ended, a, b)| {
-            Answer::Reports { ended, missing: a & b }
-        }),
-        2 => Just(Answer::Reports { ended: 0, missing: 0 }),
-        3 => Just(Answer::Transient),
-        1 => Just(Answer::Refused),
-        1 => Just(Answer::Account),
-        1 => (1..30_u8).prop_map(Answer::Busy),
-    ]
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        5 => join().prop_map(Step::Join),
-        1 => (1..180_u16, join()).prop_map(|(count, join)| Step::JoinMany(count, join)),
-        3 => any::<prop::sample::Index>().prop_map(Step::Leave),
-        6 => prop_oneof![0..50_u64, 0..8_000_u64].prop_map(Step::Pass),
-        6 => (any::<prop::sample::Index>(), answer()).prop_map(|(i, a)| Step::Land(i, a)),
-        1 => (0..6_u8, any::<bool>()).prop_map(|(id, is_end)| Step::Notify(id, is_end)),
-        1 => Just(Step::Abandon),
-    ]
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -119,6 +44,7 @@ enum Ending {
 struct Wait {
     id: TaskId,
     key: WaitKey,
+    site: u8,
     joined: u64,
     interval: u64,
     edge: Option<u64>,
@@ -129,15 +55,36 @@ struct Wait {
 }
 
 /// What the model knows of an id.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
     /// The last lookup was sent or landed then.
     last: Option<u64>,
     /// By the number of the driver.
     flight: Option<u64>,
-    /// It was missing, or its batch was refused.
-    alone: bool,
+    /// With how many it may be looked up, and whether at once.
+    share: usize,
+    again: bool,
     ended: bool,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            last: None,
+            flight: None,
+            share: MAX_BATCH,
+            again: false,
+            ended: false,
+        }
+    }
+}
+
+impl Wait {
+    /// The time to its next lookup.
+    fn pause(&self) -> u64 {
+        let doublings = self.failures.saturating_sub(1);
+        (self.interval << doublings).min(self.interval.max(60_000))
+    }
 }
 
 struct Flight {
@@ -147,15 +94,19 @@ struct Flight {
 
 struct Model {
     state: State,
+    sites: [Site; 2],
     begin: Instant,
     now: u64,
     waits: Vec<Wait>,
     known: BTreeMap<TaskId, Known>,
     flights: Vec<Flight>,
-    driver: Option<Driver>,
+    /// And the runtime that it is on.
+    driver: Option<(Driver, u8)>,
     /// When the driver looks again by itself.
     next: Option<u64>,
     hold: u64,
+    /// Lookups that failed since one succeeded.
+    failed: u32,
 }
 
 fn task(id: &TaskId, is_end: bool) -> Task {
@@ -180,8 +131,10 @@ impl Model {
     fn new() -> Self {
         let mut state = State::default();
         state.jitter = 0.0;
+        let runtime = || Builder::new_current_thread().build().expect("a runtime");
         Self {
             state,
+            sites: [runtime(), runtime()].map(|runtime| Some(runtime.handle().id())),
             begin: Instant::now(),
             now: 0,
             waits: Vec::new(),
@@ -190,6 +143,7 @@ impl Model {
             driver: None,
             next: None,
             hold: 0,
+            failed: 0,
         }
     }
 
@@ -226,10 +180,11 @@ impl Model {
             Step::Notify(id, is_end) => {
                 let id: TaskId = format!("t{id}").parse().expect("an id");
                 let now = self.read();
-                let (_, _) = self.state.notify(task(&id, is_end), now);
+                let aftermath = self.state.notify(task(&id, is_end), now);
                 if is_end {
                     self.end_task(&id);
                 }
+                self.follow(aftermath);
             }
             Step::Abandon => self.abandon(),
         }
@@ -253,10 +208,12 @@ impl Model {
             eager: join.eager,
         };
         let now = self.read();
-        let (key, _) = self.state.join(joining, now);
+        let (key, aftermath) = self.state.join(joining, now);
+        self.follow(aftermath);
         self.waits.push(Wait {
             id,
             key,
+            site: join.site,
             joined: self.now,
             interval: join.interval,
             edge,
@@ -273,8 +230,10 @@ impl Model {
         }
         let wait = self.waits.swap_remove(index.index(self.waits.len()));
         let now = self.instant(self.now);
-        let (record, _) = self.state.leave(&wait.id, wait.key, now);
-        assert!(record.is_some(), "a wait leaves once");
+        let aftermath = self.state.leave(&wait.id, wait.key, now);
+        assert!(aftermath.dropped.is_some(), "a wait leaves once");
+        self.forget_batches(&wait.id);
+        self.follow(aftermath);
         let is_last = !self.waits.iter().any(|other| other.id == wait.id);
         if is_last && wait.expected.is_some() {
             // The end was told: who comes next asks anew.
@@ -299,17 +258,22 @@ impl Model {
 
     /// What the driver does after an event.
     fn drive(&mut self) {
-        if let Some(driver) = self.state.hire() {
-            self.driver = Some(driver);
+        let mut live = self.waits.iter().filter(|wait| wait.expected.is_none());
+        if let Some(wait) = live.next()
+            && let Some(driver) = self.state.hire(self.sites[usize::from(wait.site)])
+        {
+            self.driver = Some((driver, wait.site));
         }
-        let Some(driver) = self.driver.as_ref().map(|driver| driver.number) else {
+        let Some((driver, site)) = self.driver.as_ref().map(|(d, site)| (d.number, *site)) else {
             return;
         };
-        let Some(plan) = self.state.plan(driver, self.instant(self.now)) else {
-            assert!(self.waits.iter().all(|wait| wait.expected.is_some()));
-            self.dismissed(driver);
-            return;
-        };
+        let mut live = self.waits.iter().filter(|wait| wait.expected.is_none());
+        assert!(
+            live.any(|wait| wait.site == site),
+            "its runtime may stand still"
+        );
+        let plan = self.state.plan(driver, self.instant(self.now));
+        let plan = plan.expect("a plan for the driver");
         for ids in plan.batches {
             self.check_batch(driver, &ids);
             self.flights.push(Flight { driver, ids });
@@ -320,10 +284,27 @@ impl Model {
         self.check_due();
     }
 
-    fn dismissed(&mut self, driver: u64) {
+    /// What follows from what was done: the driver may be let go.
+    fn follow(&mut self, aftermath: Aftermath) {
+        aftermath.finish();
+        let Some((driver, site)) = &self.driver else {
+            return;
+        };
+        let (driver, site) = (driver.number, *site);
+        if self.state.driver_number() == Some(driver) {
+            return;
+        }
+        let mut live = self.waits.iter().filter(|wait| wait.expected.is_none());
+        let is_idle = live.next().is_none();
+        assert!(live.all(|wait| wait.site != site), "let go while needed");
         (self.driver, self.next) = (None, None);
         for known in self.known.values_mut() {
-            known.flight = known.flight.filter(|flight| *flight != driver);
+            if known.flight == Some(driver) {
+                (known.flight, known.again) = (None, false);
+                if !is_idle {
+                    known.last = Some(self.now);
+                }
+            }
         }
     }
 
@@ -341,19 +322,17 @@ impl Model {
                 .filter(|wait| wait.id == *id && wait.expected.is_none())
                 .peekable();
             assert!(live.peek().is_some(), "nobody waits for {id}");
-            let is_due = known.alone
+            let is_due = known.again
                 || live.any(|wait| {
                     let paced = known
                         .last
-                        .is_none_or(|last| self.now >= last + wait.interval);
+                        .is_none_or(|last| self.now >= last + wait.pause());
                     let edge = wait.edge.is_some_and(|edge| self.now >= edge);
                     paced || edge || wait.at_once
                 });
             assert!(is_due, "{id} is looked up too soon");
-            assert!(
-                !known.alone || ids.len() == 1,
-                "{id} is not looked up singly"
-            );
+            assert!(ids.len() <= known.share, "{id} is looked up with too many");
+            known.again = false;
             (known.flight, known.last) = (Some(driver), Some(self.now));
         }
         for wait in &mut self.waits {
@@ -364,7 +343,7 @@ impl Model {
 
     /// Nothing that is due is left lying.
     fn check_due(&self) {
-        let Some(driver) = &self.driver else {
+        let Some((driver, _)) = &self.driver else {
             assert!(self.waits.iter().all(|wait| wait.expected.is_some()));
             return;
         };
@@ -382,10 +361,13 @@ impl Model {
                 continue;
             }
             let last = known.last.map_or(wait.joined, |last| last.max(wait.joined));
-            let due = last + wait.interval;
+            // Who joined later does not know that it is wanted again.
+            let again = known.again && wait.joined < last;
+            let due = last + if again { 0 } else { wait.pause() };
             let latest = match wait.edge {
                 Some(edge) if due >= edge => (edge > last).then_some(edge),
-                _ => Some(due + slack(wait.interval)),
+                Some(edge) => Some(edge.min(due + slack(wait.pause()))),
+                None => Some(due + slack(wait.pause())),
             };
             if let Some(latest) = latest {
                 assert!(
@@ -399,17 +381,22 @@ impl Model {
 
     fn land(&mut self, flight: Flight, answer: Answer) {
         let Flight { driver, ids } = flight;
-        let is_current = self.driver.as_ref().is_some_and(|d| d.number == driver);
+        let is_current = self
+            .driver
+            .as_ref()
+            .is_some_and(|(d, _)| d.number == driver);
         let is_batch = ids.len() > 1;
         for id in &*ids {
             if let Some(known) = self.known.get_mut(id)
                 && known.flight == Some(driver)
             {
                 (known.flight, known.last) = (None, Some(self.now));
+                known.again = false;
             }
         }
         let outcome = match answer {
             Answer::Reports { ended, missing } => {
+                self.failed = 0;
                 let mut tasks = Vec::new();
                 for (bit, id) in ids.iter().enumerate() {
                     // A driver that was dismissed tells news all the same.
@@ -422,17 +409,18 @@ impl Model {
                     match (has(missing), is_batch) {
                         (true, true) => {
                             if let Some(known) = self.known.get_mut(id) {
-                                known.alone = true;
+                                (known.share, known.again) = (1, true);
                             }
                         }
                         (true, false) => self.end(id, Ending::NotFound),
                         (false, _) => {
                             if let Some(known) = self.known.get_mut(id) {
-                                known.alone = false;
+                                known.share = (2 * known.share).min(MAX_BATCH);
+                                known.again = false;
                             }
                             self.of(id).for_each(|wait| wait.failures = 0);
                             tasks.push(task(id, has(ended)));
-                            if has(ended) && self.known.contains_key(id) {
+                            if has(ended) && self.state.entries.contains_key(id) {
                                 self.end_task(id);
                             }
                         }
@@ -441,20 +429,26 @@ impl Model {
                 Ok(tasks)
             }
             Answer::Transient => {
-                self.fail(&ids, is_current);
+                self.fail(&ids, is_current, is_batch);
+                Err(error(500, "", None))
+            }
+            Answer::Outage => {
+                self.fail(&ids, is_current, false);
                 Err(error(502, "", None))
             }
             Answer::Busy(seconds) => {
-                self.fail(&ids, is_current);
+                self.fail(&ids, is_current, false);
                 let hold = self.now + u64::from(seconds) * 1_000;
                 self.hold = self.hold.max(hold);
                 Err(error(429, "too_many_requests", Some(seconds)))
             }
             Answer::Refused => {
                 if is_current {
+                    self.failed += 1;
                     for id in &*ids {
+                        let known = self.known.get_mut(id).expect("known");
                         match is_batch {
-                            true => self.known.get_mut(id).expect("known").alone = true,
+                            true => (known.share, known.again) = (ids.len() / 2, true),
                             false => self.end(id, Ending::Lookup),
                         }
                     }
@@ -471,28 +465,42 @@ impl Model {
             }
         };
         let now = self.read();
-        self.state.land(driver, &ids, outcome, now);
+        let aftermath = self.state.land(driver, &ids, outcome, now);
+        ids.iter().for_each(|id| self.forget_batches(id));
+        self.follow(aftermath);
+    }
+
+    /// What its batches came to may be forgotten with the last wait.
+    fn forget_batches(&mut self, id: &TaskId) {
+        let is_idle = !self.waits.iter().any(|wait| wait.id == *id);
+        if let Some(known) = self.known.get_mut(id).filter(|_| is_idle) {
+            (known.share, known.again) = (MAX_BATCH, false);
+        }
     }
 
     fn of(&mut self, id: &TaskId) -> impl Iterator<Item = &mut Wait> {
         self.waits.iter_mut().filter(move |wait| wait.id == *id)
     }
 
-    fn fail(&mut self, ids: &[TaskId], is_current: bool) {
+    fn fail(&mut self, ids: &[TaskId], is_current: bool, is_split: bool) {
         if !is_current {
             return;
         }
+        self.failed += 1;
+        let again = is_split && self.failed <= 2;
         for id in ids {
-            let mut is_last_try = false;
-            for wait in self.of(id) {
+            if is_split {
+                let known = self.known.get_mut(id).expect("known");
+                (known.share, known.again) = (ids.len() / 2, again);
+            }
+            for wait in self.of(id).filter(|_| !again) {
                 wait.failures += 1;
-                is_last_try |= wait.failures == wait.budget;
-                if wait.failures > wait.budget {
+                if is_split {
+                    wait.failures = wait.failures.min(wait.budget);
+                } else if wait.failures > wait.budget {
                     wait.expected = wait.expected.or(Some(Ending::Lookup));
                 }
             }
-            let known = self.known.get_mut(id).expect("known");
-            known.alone |= is_last_try && ids.len() > 1;
         }
     }
 
@@ -507,14 +515,15 @@ impl Model {
     }
 
     fn abandon(&mut self) {
-        let Some(driver) = self.driver.take() else {
+        let Some((driver, _)) = self.driver.take() else {
             return;
         };
-        self.state.abandon(driver.number, self.instant(self.now));
+        let _ = self.state.abandon(driver.number, self.instant(self.now));
         self.flights.retain(|flight| flight.driver != driver.number);
         for known in self.known.values_mut() {
             if known.flight == Some(driver.number) {
                 (known.flight, known.last) = (None, Some(self.now));
+                known.again = false;
             }
         }
         self.next = None;
@@ -523,8 +532,9 @@ impl Model {
     /// Each wait has ended as it must, or not.
     fn check_ends(&mut self) {
         for wait in &self.waits {
+            let site = self.sites[usize::from(wait.site)];
             let ending = loop {
-                match self.state.poll(&wait.id, wait.key, Waker::noop()).0 {
+                match self.state.poll(&wait.id, wait.key, site, Waker::noop()).0 {
                     Poll::Pending => break None,
                     Poll::Ready(Report::Update(_)) => {}
                     Poll::Ready(Report::End(End::Task(_))) => break Some(Ending::Task),
@@ -534,6 +544,8 @@ impl Model {
             };
             assert_eq!(ending, wait.expected, "{wait:?}");
         }
+        let aftermath = self.state.relieve(self.instant(self.now));
+        self.follow(aftermath);
     }
 
     /// Whatever has happened: answers that come end everything, and then nothing is left.
@@ -555,10 +567,10 @@ impl Model {
         assert!(self.waits.iter().all(is_over));
         while let Some(wait) = self.waits.pop() {
             let now = self.instant(self.now);
-            self.state.leave(&wait.id, wait.key, now);
+            self.state.leave(&wait.id, wait.key, now).finish();
         }
         assert_eq!(self.state.sizes().2, 0);
-        assert!(self.state.hire().is_none());
+        assert!(self.state.hire(None).is_none());
         assert_eq!(self.state.queue.first(), None);
     }
 }

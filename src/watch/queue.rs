@@ -1,10 +1,13 @@
 //! What is to be looked up, by time, and which of it leaves together.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
 use crate::{client::MAX_BATCH, task::TaskId};
+
+/// How far is looked for who has less time than a batch that lets them wait.
+const MAX_CROWD: usize = 20 * MAX_BATCH;
 
 /// The ids that are due now or later and are not under way.
 #[derive(Default)]
@@ -14,7 +17,19 @@ struct Item {
     id: TaskId,
     /// How long it may wait for company once it is due.
     latest: Instant,
-    alone: bool,
+    /// With how many it may leave at most.
+    share: usize,
+}
+
+impl Item {
+    /// When it leaves at the latest, where it is due at `time`.
+    fn end(&self, time: Instant) -> Instant {
+        match self.share {
+            // It goes by itself.
+            1 => time,
+            _ => self.latest,
+        }
+    }
 }
 
 /// When the next batch leaves.
@@ -33,22 +48,20 @@ impl Queue {
         time: Instant,
         number: u64,
         id: TaskId,
-        slack: Duration,
-        alone: bool,
+        latest: Instant,
+        share: usize,
     ) {
-        let item = Item {
-            id,
-            latest: match alone {
-                true => time,
-                false => time.checked_add(slack).unwrap_or(time),
-            },
-            alone,
-        };
+        let item = Item { id, latest, share };
         self.0.insert((time, number), item);
     }
 
     pub(super) fn remove(&mut self, time: Instant, number: u64) {
         self.0.remove(&(time, number));
+    }
+
+    /// How long what is queued may wait for company.
+    pub(super) fn latest(&self, time: Instant, number: u64) -> Option<Instant> {
+        self.0.get(&(time, number)).map(|item| item.latest)
     }
 
     pub(super) fn clear(&mut self) {
@@ -60,57 +73,83 @@ impl Queue {
     }
 
     /// What is due waits until its batch is full or a slack in it is used up, but only where
-    /// company is on its way. Looks at one batch at most.
-    pub(super) fn departure(&self, now: Instant) -> Departure {
+    /// company is on its way. Where enough is under way (`crowded`) it waits for as long as it and
+    /// all behind it can, so that few connections do; not so where too much is behind it.
+    pub(super) fn departure(&self, now: Instant, crowded: bool) -> Departure {
         let Some(first) = self.first() else {
             return Departure::Never;
         };
         if first > now {
             return Departure::At(first);
         }
-        let (mut last, mut latest) = (first, None);
-        for ((time, _), item) in self.0.iter().take(MAX_BATCH) {
+        let (mut last, mut latest) = (first, None::<Instant>);
+        for ((time, _), item) in self.together() {
             if latest.is_some_and(|latest| *time > latest) {
                 break;
             }
             // Company that comes on the way may have less time than who waits for it.
-            latest = Some(latest.map_or(item.latest, |latest| item.latest.min(latest)));
+            let end = item.end(*time);
+            latest = Some(latest.map_or(end, |latest| end.min(latest)));
             last = *time;
         }
-        match last > now {
-            true => Departure::At(last),
+        let latest = latest.filter(|_| crowded);
+        let leaves = latest.and_then(|latest| self.all_wait(latest));
+        let leaves = leaves.unwrap_or(last);
+        match leaves > now {
+            true => Departure::At(leaves),
             false => Departure::Now,
         }
     }
 
+    /// Until when all can wait, at most until `end`. `None` where they are too many to be asked.
+    fn all_wait(&self, mut end: Instant) -> Option<Instant> {
+        for (place, ((time, _), item)) in self.0.iter().enumerate() {
+            if *time > end {
+                break;
+            }
+            if place == MAX_CROWD {
+                return None;
+            }
+            end = end.min(item.end(*time));
+        }
+        Some(end)
+    }
+
     /// The next batch of what is due.
     pub(super) fn take(&mut self, now: Instant) -> Vec<TaskId> {
-        let mut ids = Vec::new();
-        while let Some(first) = self.0.first_entry() {
-            let alone = first.get().alone;
-            if first.key().0 > now || ids.len() == MAX_BATCH || (alone && !ids.is_empty()) {
-                break;
-            }
-            ids.push(first.remove().id);
-            if alone {
-                break;
-            }
-        }
-        ids
+        let due = self.together().take_while(|((time, _), _)| *time <= now);
+        let count = due.count();
+        let batch = std::iter::from_fn(|| self.0.pop_first()).take(count);
+        batch.map(|(_, item)| item.id).collect()
+    }
+
+    /// What may leave together, were all of it due.
+    fn together(&self) -> impl Iterator<Item = (&(Instant, u64), &Item)> {
+        let mut most = MAX_BATCH;
+        self.0.iter().enumerate().map_while(move |(before, entry)| {
+            most = most.min(entry.1.share);
+            (before < most).then_some(entry)
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    /// A queue of ids that are due so many milliseconds from now, with so much slack.
-    fn queue(now: Instant, items: &[(u64, u64, bool)]) -> Queue {
+    const ANY: usize = MAX_BATCH;
+
+    /// A queue of ids that are due so many milliseconds from now, with so much slack, each in
+    /// batches of so many.
+    fn queue(now: Instant, items: &[(u64, u64, usize)]) -> Queue {
         let mut queue = Queue::default();
-        for (number, (due, slack, alone)) in (0..).zip(items) {
+        for (number, (due, slack, share)) in (0..).zip(items) {
             let time = now + Duration::from_millis(*due);
             let id = format!("t{number}").parse().expect("an id");
-            queue.insert(time, number, id, Duration::from_millis(*slack), *alone);
+            let latest = time + Duration::from_millis(*slack);
+            queue.insert(time, number, id, latest, *share);
         }
         queue
     }
@@ -118,87 +157,93 @@ mod tests {
     #[test]
     fn departures() {
         let now = Instant::now();
-        let full = vec![(0, 500, false); MAX_BATCH];
-        let nearly = [&full[1..], &[(400, 500, false), (450, 500, false)]].concat();
+        let full = vec![(0, 500, ANY); MAX_BATCH];
+        let nearly = [&full[1..], &[(400, 500, ANY), (450, 500, ANY)]].concat();
         let at = |ms| Departure::At(now + Duration::from_millis(ms));
         for (what, items, expected) in [
             ("nothing", vec![], Departure::Never),
-            ("nothing due", vec![(70, 9, false), (90, 9, false)], at(70)),
+            ("nothing due", vec![(70, 9, ANY), (90, 9, ANY)], at(70)),
             (
                 "no company",
-                vec![(0, 500, false), (501, 9, false)],
+                vec![(0, 500, ANY), (501, 9, ANY)],
                 Departure::Now,
             ),
-            (
-                "no slack",
-                vec![(0, 0, false), (1, 9, false)],
-                Departure::Now,
-            ),
+            ("no slack", vec![(0, 0, ANY), (1, 9, ANY)], Departure::Now),
             (
                 "company",
-                vec![(0, 500, false), (500, 9, false), (501, 9, false)],
+                vec![(0, 500, ANY), (500, 9, ANY), (501, 9, ANY)],
                 at(500),
             ),
             (
                 "the least slack",
-                vec![
-                    (0, 500, false),
-                    (0, 100, false),
-                    (90, 0, false),
-                    (200, 0, false),
-                ],
+                vec![(0, 500, ANY), (0, 100, ANY), (90, 0, ANY), (200, 0, ANY)],
                 at(90),
             ),
             (
                 "company in a hurry",
-                vec![(0, 500, false), (90, 0, false), (400, 500, false)],
+                vec![(0, 500, ANY), (90, 0, ANY), (400, 500, ANY)],
                 at(90),
             ),
             ("full", full, Departure::Now),
             ("full soon", nearly, at(400)),
+            ("alone", vec![(0, 500, 1), (100, 500, ANY)], Departure::Now),
+        ] {
+            assert_eq!(queue(now, &items).departure(now, false), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn departures_where_enough_is_under_way() {
+        let now = Instant::now();
+        let at = |ms| Departure::At(now + Duration::from_millis(ms));
+        let hurry = [vec![(0, 500, ANY); MAX_BATCH], vec![(90, 0, ANY)]].concat();
+        for (what, items, expected) in [
+            ("nothing", vec![], Departure::Never),
+            ("nothing due", vec![(70, 9, ANY)], at(70)),
+            ("no company", vec![(0, 500, ANY)], at(500)),
+            ("full", vec![(0, 500, ANY); MAX_BATCH], at(500)),
+            ("no slack", vec![(0, 0, ANY), (1, 9, ANY)], Departure::Now),
             (
-                "alone",
-                vec![(0, 500, true), (100, 500, false)],
+                "the least slack",
+                vec![(0, 500, ANY), (90, 10, ANY)],
+                at(100),
+            ),
+            ("alone", vec![(0, 500, 1)], Departure::Now),
+            ("a hurry behind", hurry, at(90)),
+            ("a crowd", vec![(0, 500, ANY); MAX_CROWD], at(500)),
+            (
+                "too large a crowd",
+                vec![(0, 500, ANY); MAX_CROWD + 1],
                 Departure::Now,
             ),
         ] {
-            assert_eq!(queue(now, &items).departure(now), expected, "{what}");
+            assert_eq!(queue(now, &items).departure(now, true), expected, "{what}");
         }
     }
 
     #[test]
     fn batches_are_full_in_order_and_of_what_is_due() {
         let now = Instant::now();
-        let mut items = vec![(0, 0, false); MAX_BATCH + 2];
-        items.push((1, 0, false));
+        let mut items = vec![(0, 0, ANY); MAX_BATCH + 2];
+        items.push((1, 0, ANY));
         let mut queue = queue(now, &items);
         assert_eq!(queue.take(now).len(), MAX_BATCH);
         let rest: Vec<_> = queue.take(now).iter().map(TaskId::to_string).collect();
         assert_eq!(rest, ["t50", "t51"]);
         assert_eq!(queue.take(now), []);
         assert_eq!(
-            queue.departure(now),
+            queue.departure(now, false),
             Departure::At(now + Duration::from_millis(1))
         );
     }
 
     #[test]
-    fn what_goes_alone_splits_a_batch() {
+    fn a_batch_is_as_small_as_any_in_it_asks_for() {
         let now = Instant::now();
-        let mut queue = queue(
-            now,
-            &[(0, 0, false), (0, 0, true), (0, 0, false), (0, 0, false)],
-        );
-        let sizes: Vec<_> = (0..4).map(|_| queue.take(now).len()).collect();
-        assert_eq!(sizes, [1, 1, 2, 0]);
-    }
-
-    #[test]
-    fn slack_beyond_the_clock_is_none() {
-        let now = Instant::now();
-        let mut queue = Queue::default();
-        let id: TaskId = "a".parse().expect("an id");
-        queue.insert(now, 0, id, Duration::MAX, false);
-        assert_eq!(queue.departure(now), Departure::Now);
+        let mut items = vec![(0, 0, ANY), (0, 0, 1), (0, 0, 2), (0, 0, ANY), (0, 0, ANY)];
+        items.extend([(0, 0, 3); 4]);
+        let mut queue = queue(now, &items);
+        let sizes: Vec<_> = (0..7).map(|_| queue.take(now).len()).collect();
+        assert_eq!(sizes, [1, 1, 2, 3, 2, 0, 0]);
     }
 }

@@ -1,7 +1,7 @@
 //! What the poller knows and decides. No I/O, no clock of its own, no randomness but the jitter.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     sync::Arc,
     task::{Poll, Waker},
     time::{Duration, SystemTime},
@@ -10,7 +10,9 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
+    census::{Census, Site},
     entry::{Entry, Record},
+    kept::{KEPT_FOR, Kept, MAX_KEPT, lean},
     queue::{Departure, Queue},
 };
 use crate::{
@@ -21,13 +23,10 @@ use crate::{
 
 /// How many lookups a driver has under way at once.
 pub(crate) const MAX_IN_FLIGHT: usize = 8;
+/// How many, as long as what is due has time left: each may need a connection of its own.
+pub(crate) const FEW_IN_FLIGHT: usize = 2;
 /// By how much intervals are stretched at most, at random.
 const JITTER: f64 = 0.1;
-/// How many tasks without waits are kept, and for how long: for a wait that is dropped and begun
-/// again, and for a callback that comes before the wait.
-pub(crate) const MAX_KEPT: usize = 1024;
-const KEPT_FOR: Duration = Duration::from_secs(15 * 60);
-
 /// The time, twice: by the runtime's clock, which a test can pause, and by the wall's.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Now {
@@ -93,6 +92,7 @@ pub(crate) struct Plan {
 #[derive(Clone)]
 pub(crate) struct Driver {
     pub(crate) number: u64,
+    site: Site,
     /// Rung when a plan has to be made sooner than the driver thinks.
     pub(crate) bell: Arc<Notify>,
 }
@@ -100,12 +100,12 @@ pub(crate) struct Driver {
 pub(crate) struct State {
     pub(super) entries: HashMap<TaskId, Box<Entry>>,
     pub(super) queue: Queue,
-    /// The tasks without waits, with the time they lost the last one; some have waits again.
-    kept: VecDeque<(Instant, TaskId)>,
+    kept: Kept,
     /// Lookups of the driver.
     pub(super) in_flight: usize,
-    /// Waits that have not ended.
-    pub(super) active: usize,
+    /// Lookups that failed since one succeeded.
+    pub(super) failed: u32,
+    pub(super) active: Census,
     /// When the driver looks again by itself.
     planned: Option<Instant>,
     /// Nothing goes out before, by the service's wish.
@@ -115,14 +115,34 @@ pub(crate) struct State {
     pub(crate) jitter: f64,
 }
 
+/// What is to be done once the lock is released: wakers and destructors are other people's code.
+#[derive(Default)]
+#[must_use]
+pub(crate) struct Aftermath {
+    pub(super) woken: Vec<Waker>,
+    pub(super) bell: Option<Arc<Notify>>,
+    pub(super) dropped: Option<Record>,
+}
+
+impl Aftermath {
+    pub(crate) fn finish(self) {
+        if let Some(bell) = self.bell {
+            bell.notify_one();
+        }
+        drop(self.dropped);
+        self.woken.into_iter().for_each(Waker::wake);
+    }
+}
+
 impl Default for State {
     fn default() -> Self {
         Self {
             entries: HashMap::new(),
             queue: Queue::default(),
-            kept: VecDeque::new(),
+            kept: Kept::default(),
             in_flight: 0,
-            active: 0,
+            failed: 0,
+            active: Census::default(),
             planned: None,
             hold: None,
             driver: None,
@@ -133,8 +153,8 @@ impl Default for State {
 }
 
 impl State {
-    /// Adds a wait. Returns the bell to ring, where the driver has to look sooner than it planned.
-    pub(crate) fn join(&mut self, joining: Joining, now: Now) -> (WaitKey, Option<Arc<Notify>>) {
+    /// Adds a wait. The bell is for a driver that has to look sooner than it planned.
+    pub(crate) fn join(&mut self, joining: Joining, now: Now) -> (WaitKey, Aftermath) {
         let now = now.instant;
         self.forget_old(now);
         self.count += 1;
@@ -143,17 +163,22 @@ impl State {
             .entries
             .entry(joining.id.clone())
             .or_insert_with(|| Box::new(Entry::new(number, now)));
-        let was_kept = entry.kept.take().is_some();
+        let kept = entry.kept.take();
+        if let Some(until) = kept {
+            self.kept.remove((until, entry.number));
+        }
         entry.learn_age(joining.age, now);
         let Joining { pace, edge, .. } = joining;
         let mut wait = Record::new(pace, edge, joining.budget, joining.wants_updates);
         wait.end = entry.end();
-        self.active += usize::from(wait.end.is_none());
+        if wait.end.is_none() {
+            self.active.add(wait.site);
+        }
         let is_flying = entry.flight.is_some() && entry.flight == driver;
         let at_once = match entry.asked {
             false => joining.eager || !entry.knows_age(),
             // Nobody kept the last report. Not so where waits come and go: that is no new reason.
-            true => joining.eager && entry.last.is_none() && !was_kept,
+            true => joining.eager && entry.last.is_none() && kept.is_none(),
         };
         match (is_flying, at_once) {
             (true, _) => {}
@@ -172,33 +197,42 @@ impl State {
         // An old report is no news where a new one is about to come.
         let is_fresh = wait.end.is_some() || wait.due.is_some_and(|due| due > now);
         wait.news = wait.wants_updates && entry.last.is_some() && is_fresh;
-        let due = wait.due;
+        let (due, latest) = (wait.due, wait.latest());
         let key = WaitKey(entry.waits.insert(wait));
-        if due.is_some() && entry.due.is_none_or(|first| due < Some(first)) {
+        let queued = entry
+            .due
+            .map(|time| (time, self.queue.latest(time, entry.number)));
+        let is_sooner = queued.is_none_or(|(time, last)| due < Some(time) || latest < last);
+        if due.is_some() && is_sooner {
             self.settle(&joining.id);
         }
         let is_next = due.is_some_and(|due| self.planned.is_none_or(|planned| due < planned));
-        let bell = self.driver.as_ref().filter(|_| is_next);
-        (key, bell.map(|driver| driver.bell.clone()))
+        let driver = self.driver.as_ref().filter(|_| is_next);
+        let aftermath = Aftermath {
+            bell: driver.map(|driver| driver.bell.clone()),
+            ..Aftermath::default()
+        };
+        (key, aftermath)
     }
 
-    /// Takes a wait out. What is returned is to be dropped once the lock is released; the bell, to
-    /// be rung.
-    pub(crate) fn leave(
-        &mut self,
-        id: &TaskId,
-        key: WaitKey,
-        now: Instant,
-    ) -> (Option<Record>, Option<Arc<Notify>>) {
+    /// Takes a wait out.
+    pub(crate) fn leave(&mut self, id: &TaskId, key: WaitKey, now: Instant) -> Aftermath {
+        self.forget_old(now);
         let driver = self.driver_number();
         let Some(entry) = self.entries.get_mut(id) else {
-            return (None, None);
+            return Aftermath::default();
         };
         let Some(wait) = entry.waits.try_remove(key.0) else {
-            return (None, None);
+            return Aftermath::default();
         };
-        self.active -= usize::from(wait.end.is_none());
-        let was_first = wait.due.is_some() && wait.due == entry.due;
+        if wait.end.is_none() {
+            self.active.remove(wait.site);
+        }
+        let queued = entry
+            .due
+            .map(|time| (time, self.queue.latest(time, entry.number)));
+        let was_first =
+            queued.is_some_and(|(time, last)| wait.due == Some(time) || wait.latest() == last);
         let is_flying = entry.flight.is_some() && entry.flight == driver;
         if !entry.waits.is_empty() {
             if was_first {
@@ -211,51 +245,55 @@ impl State {
             if wait.told {
                 (entry.last, entry.state) = (None, None);
             }
-            self.keep(id.clone(), now);
+            self.keep(id, wait.due, now);
         }
-        (Some(wait), self.dismiss_idle())
+        Aftermath {
+            dropped: Some(wait),
+            ..self.relieve(now)
+        }
     }
 
-    /// Keeps a task that has no waits.
-    fn keep(&mut self, id: TaskId, now: Instant) {
-        let Some(entry) = self.entries.get_mut(&id) else {
+    /// Keeps a task that has no waits and is not to be looked up before it is due.
+    pub(super) fn keep(&mut self, id: &TaskId, due: Option<Instant>, now: Instant) {
+        self.settle(id);
+        let driver = self.driver_number();
+        let Some(entry) = self.entries.get_mut(id) else {
             return;
         };
-        entry.kept = Some(now);
         entry.waits = slab::Slab::new();
-        self.settle(&id);
-        self.kept.push_back((now, id));
-        if self.kept.len() > MAX_KEPT {
-            self.forget_first();
+        let is_report = entry.last.is_some();
+        // What is under way has to find it.
+        let is_flying = entry.flight.is_some() && entry.flight == driver;
+        let until = match due {
+            Some(due) if !is_report && !is_flying => due,
+            _ => now.checked_add(KEPT_FOR).unwrap_or(now),
+        };
+        let place = (until, entry.number);
+        if let Some(old) = entry.kept.replace(until) {
+            self.kept.remove((old, entry.number));
+        }
+        if let Some(id) = self.kept.insert(place, id.clone(), is_report) {
+            self.forget(&id, now, true);
         }
     }
 
     fn forget_old(&mut self, now: Instant) {
-        while let Some((since, _)) = self.kept.front()
-            && now.saturating_duration_since(*since) > KEPT_FOR
-        {
-            self.forget_first();
+        while let Some(id) = self.kept.pop_old(now) {
+            self.forget(&id, now, false);
         }
     }
 
-    fn forget_first(&mut self) {
+    /// Forgets a task that was kept; before its time only what it reported, not the lookup.
+    fn forget(&mut self, id: &TaskId, now: Instant, is_early: bool) {
         let driver = self.driver_number();
-        let Some((since, id)) = self.kept.pop_front() else {
+        let Some(entry) = self.entries.get_mut(id) else {
             return;
         };
-        let Some(entry) = self.entries.get_mut(&id) else {
-            return;
-        };
-        if entry.kept != Some(since) {
-            return;
-        }
-        if entry.flight.is_some() && entry.flight == driver {
-            // Its lookup has to find it.
-            let again = since.checked_add(KEPT_FOR).unwrap_or(since);
-            entry.kept = Some(again);
-            self.kept.push_back((again, id));
-        } else {
-            self.entries.remove(&id);
+        (entry.kept, entry.last, entry.state) = (None, None, None);
+        let is_flying = entry.flight.is_some() && entry.flight == driver;
+        match is_flying || (is_early && entry.asked) {
+            true => self.keep(id, None, now),
+            false => drop(self.entries.remove(id)),
         }
     }
 
@@ -271,20 +309,16 @@ impl State {
         if entry.flight.is_some() && entry.flight == driver {
             return;
         }
-        let first = entry
-            .first()
-            .and_then(|wait| Some((wait.due?, wait.slack())));
-        if let Some((time, slack)) = first {
+        if let Some((time, latest)) = entry.first() {
             entry.due = Some(time);
-            let alone = entry.alone;
+            let share = entry.share.into();
             self.queue
-                .insert(time, entry.number, id.clone(), slack, alone);
+                .insert(time, entry.number, id.clone(), latest, share);
         }
     }
 
     /// What goes out now; `None` where the driver has nothing to do any more.
     pub(crate) fn plan(&mut self, driver: u64, now: Instant) -> Option<Plan> {
-        self.dismiss_idle();
         if self.driver_number() != Some(driver) {
             return None;
         }
@@ -294,7 +328,8 @@ impl State {
             plan.next = self.queue.first().map(|first| first.max(hold));
         } else {
             while self.in_flight < MAX_IN_FLIGHT {
-                match self.queue.departure(now) {
+                let crowded = self.in_flight >= FEW_IN_FLIGHT;
+                match self.queue.departure(now, crowded) {
                     Departure::Never => break,
                     Departure::At(time) => {
                         plan.next = Some(time);
@@ -323,26 +358,27 @@ impl State {
         ids.into()
     }
 
-    /// Takes in a report that came by another way than a lookup. Returns whom to wake, and the bell
-    /// to ring.
-    pub(crate) fn notify(&mut self, task: Task, now: Now) -> (Vec<Waker>, Option<Arc<Notify>>) {
+    /// Takes in a report that came by another way than a lookup.
+    pub(crate) fn notify(&mut self, task: Task, now: Now) -> Aftermath {
         let mut woken = Vec::new();
         let Some(Ok(id)) = task.id.as_deref().map(str::parse::<TaskId>) else {
-            return (woken, None);
+            return Aftermath::default();
         };
         self.forget_old(now.instant);
-        let is_end = task.state().is_terminal();
-        if let Some(entry) = self.entries.get_mut(&id) {
+        let entry = self.entries.get_mut(&id);
+        if let Some(entry) = entry.filter(|entry| entry.kept.is_none()) {
             entry.take_in(task, &mut self.active, &mut woken);
             self.settle(&id);
-        } else if is_end {
+        } else if let Some(task) = lean(task) {
             self.count += 1;
-            let mut entry = Box::new(Entry::new(self.count, now.instant));
+            let new = || Box::new(Entry::new(self.count, now.instant));
+            let entry = self.entries.entry(id.clone()).or_insert_with(new);
             entry.take_in(task, &mut self.active, &mut woken);
-            self.entries.insert(id.clone(), entry);
-            self.keep(id, now.instant);
+            self.keep(&id, None, now.instant);
         }
-        (woken, self.dismiss_idle())
+        let mut aftermath = self.relieve(now.instant);
+        aftermath.woken.extend(woken);
+        aftermath
     }
 
     /// What a wait has not been told yet. The waker that was there before is to be dropped once the
@@ -351,6 +387,7 @@ impl State {
         &mut self,
         id: &TaskId,
         key: WaitKey,
+        site: Site,
         waker: &Waker,
     ) -> (Poll<Report>, Option<Waker>) {
         let Some(entry) = self.entries.get_mut(id) else {
@@ -365,6 +402,11 @@ impl State {
         if let Some(end) = &wait.end {
             wait.told = true;
             return (Poll::Ready(Report::End(end.clone())), None);
+        }
+        if wait.site != site {
+            self.active.remove(wait.site);
+            self.active.add(site);
+            wait.site = site;
         }
         let old = match &wait.waker {
             Some(known) if known.will_wake(waker) => None,
@@ -383,14 +425,15 @@ impl State {
         )
     }
 
-    /// A new driver, where one is needed and there is none.
-    pub(crate) fn hire(&mut self) -> Option<Driver> {
-        if self.driver.is_some() || self.active == 0 {
+    /// A new driver for this runtime, where one is needed and there is none.
+    pub(crate) fn hire(&mut self, site: Site) -> Option<Driver> {
+        if self.driver.is_some() || self.active.is_empty() {
             return None;
         }
         self.count += 1;
         self.driver = Some(Driver {
             number: self.count,
+            site,
             bell: Arc::default(),
         });
         self.driver.clone()
@@ -400,21 +443,18 @@ impl State {
         self.driver.as_ref().map(|driver| driver.number)
     }
 
-    /// Lets the driver go where no waits are left: a next one may run on another runtime. Returns
-    /// the bell that tells it.
-    fn dismiss_idle(&mut self) -> Option<Arc<Notify>> {
-        if self.active > 0 {
-            return None;
+    /// Lets the driver go where no waits are left on its runtime: after the last one nobody may
+    /// run that any more. The waits on others, if there are any, are woken to hire a new one.
+    pub(crate) fn relieve(&mut self, now: Instant) -> Aftermath {
+        let mut aftermath = Aftermath::default();
+        if let Some(driver) = &self.driver
+            && !self.active.has(driver.site)
+        {
+            aftermath.bell = Some(driver.bell.clone());
+            let number = driver.number;
+            aftermath.woken = self.abandon(number, now);
         }
-        self.dismiss()
-    }
-
-    fn dismiss(&mut self) -> Option<Arc<Notify>> {
-        let driver = self.driver.take()?;
-        self.in_flight = 0;
-        self.planned = None;
-        self.entries.shrink_to(2 * MAX_KEPT);
-        Some(driver.bell)
+        aftermath
     }
 
     /// The driver is gone, with what was under way, while waits are left. Returns whom to wake, so
@@ -423,7 +463,13 @@ impl State {
         if self.driver_number() != Some(driver) {
             return Vec::new();
         }
-        self.dismiss();
+        self.driver = None;
+        self.in_flight = 0;
+        self.planned = None;
+        self.entries.shrink_to(2 * MAX_KEPT);
+        if self.active.is_empty() {
+            return Vec::new();
+        }
         let mut woken = Vec::new();
         let mut lost = Vec::new();
         for (id, entry) in &mut self.entries {
@@ -443,6 +489,6 @@ impl State {
 
     #[cfg(test)]
     pub(super) fn sizes(&self) -> (usize, usize, usize) {
-        (self.entries.len(), self.kept.len(), self.active)
+        (self.entries.len(), self.kept.len(), self.active.count())
     }
 }

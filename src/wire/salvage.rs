@@ -15,8 +15,10 @@ pub(crate) fn answer(body: &[u8]) -> Option<TaskAnswer> {
     let Some(items) = map.remove("items") else {
         return Some(TaskAnswer::Task(Box::new(task(map))));
     };
-    let Value::Array(items) = items else {
-        return None;
+    let items = match items {
+        Value::Array(items) => items,
+        Value::Null => Vec::new(),
+        _ => return None,
     };
     Some(TaskAnswer::Batch(TaskBatch {
         items: items.into_iter().filter_map(object).map(task).collect(),
@@ -27,33 +29,45 @@ pub(crate) fn answer(body: &[u8]) -> Option<TaskAnswer> {
 
 /// The answer to a submit; `None` where it is no JSON object.
 pub(crate) fn result(body: &[u8]) -> Option<VideoResult> {
-    Some(readable_fields(object(serde_json::from_slice(body).ok()?)?))
+    Some(video_result(object(serde_json::from_slice(body).ok()?)?))
+}
+
+fn video_result(map: Map<String, Value>) -> VideoResult {
+    readable_fields(map, |result: &mut VideoResult| &mut result.extra)
 }
 
 fn task(mut map: Map<String, Value>) -> Task {
     let response = map.remove("response");
-    let mut task: Task = readable_fields(map);
+    let mut task = readable_fields(map, |task: &mut Task| &mut task.extra);
     task.response = response.map(|response| match response {
-        Value::Object(map) => TaskResponse::from(readable_fields::<VideoResult>(map)),
+        Value::Object(map) => TaskResponse::from(video_result(map)),
         other => TaskResponse::Other(other),
     });
     task
 }
 
-/// Reads a struct of optional fields from those fields that can be read.
-fn readable_fields<T: DeserializeOwned + Default>(map: Map<String, Value>) -> T {
-    let readable = map
-        .into_iter()
-        .filter(|(name, value)| {
-            let alone = Map::from_iter([(name.clone(), value.clone())]);
-            let is_readable = serde_json::from_value::<T>(alone.into()).is_ok();
-            if !is_readable {
-                tracing::warn!(field = name, "left out a field of an unexpected type");
-            }
-            is_readable
-        })
-        .collect();
-    serde_json::from_value(Value::Object(readable)).unwrap_or_default()
+/// Where the fields are kept that could not be read. Not under their own names: what is read must be
+/// readable again once it was stored.
+const UNREADABLE: &str = "unreadable";
+
+/// Reads a struct of optional fields from those fields that can be read, and keeps the others.
+fn readable_fields<T: DeserializeOwned + Default>(
+    map: Map<String, Value>,
+    extra: impl Fn(&mut T) -> &mut Map<String, Value>,
+) -> T {
+    let (readable, odd): (Map<_, _>, Map<_, _>) = map.into_iter().partition(|(name, value)| {
+        let alone = Map::from_iter([(name.to_string(), value.clone())]);
+        let is_readable = serde_json::from_value::<T>(alone.into()).is_ok();
+        if !is_readable {
+            tracing::warn!(field = name, "a field of an unexpected type");
+        }
+        is_readable
+    });
+    let mut read: T = serde_json::from_value(Value::Object(readable)).unwrap_or_default();
+    if !odd.is_empty() {
+        extra(&mut read).insert(UNREADABLE.to_owned(), odd.into());
+    }
+    read
 }
 
 fn object(value: Value) -> Option<Map<String, Value>> {
@@ -65,6 +79,8 @@ fn object(value: Value) -> Option<Map<String, Value>> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -80,6 +96,11 @@ mod tests {
         let ids: Vec<_> = batch.items.iter().map(|task| task.id.as_deref()).collect();
         assert_eq!(ids, [Some("a"), Some("b")]);
         assert_eq!(batch.items[0].state(), crate::TaskState::Completed);
+        // What could not be read is kept, and can be stored.
+        assert_eq!(batch.items[0].extra[UNREADABLE], json!({ "trace_id": 7 }));
+        let stored = serde_json::to_string(&batch.items[0]).expect("JSON");
+        let again: Task = serde_json::from_str(&stored).expect("a task");
+        assert_eq!(again.extra, batch.items[0].extra);
     }
 
     #[test]

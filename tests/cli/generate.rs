@@ -5,7 +5,7 @@ use std::time::Duration;
 use luma_client::simulator::{Fault, JobDuration, Target, TaskScript};
 use serde_json::json;
 
-use super::{AT_ONCE, NEVER, Stage, luma};
+use super::{AT_ONCE, NEVER, Stage, TOKEN, luma};
 
 const SOON: JobDuration = JobDuration::Fixed(Duration::from_millis(200));
 const QUICK: [&str; 2] = ["--interval", "20ms"];
@@ -136,6 +136,7 @@ async fn a_file_is_decided_before_anything_is_paid_for() {
         ("none/new.mp4", "there is no such folder"),
         ("..", "is no name for a file"),
         (".", "is no name for a file"),
+        ("-", "are not written to standard output"),
     ] {
         let run = stage.luma(&["generate", "A fox", "-o", file]).await;
         run.exits(2).complains(complaint);
@@ -147,6 +148,22 @@ async fn a_file_is_decided_before_anything_is_paid_for() {
     arguments.extend(QUICK);
     stage.luma(&arguments).await.exits(0);
     assert_ne!(stage.file("there.mp4").as_deref(), Some(&b"mine"[..]));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_that_leads_nowhere_is_there() {
+    let stage = Stage::new(AT_ONCE).await;
+    std::os::unix::fs::symlink("nowhere", stage.folder.path().join("fox.mp4")).expect("a link");
+    let arguments = [&["generate", "A fox", "-o", "fox.mp4"], &QUICK[..]].concat();
+    let run = stage.luma(&arguments).await.exits(2);
+    run.complains("fox.mp4 is there already");
+    assert_eq!(stage.simulator.stats().requests(), 0);
+    stage
+        .luma(&[&arguments, &["--overwrite"][..]].concat())
+        .await
+        .exits(0);
+    assert_eq!(stage.files(), ["fox.mp4"]);
 }
 
 #[tokio::test]
@@ -189,7 +206,36 @@ async fn what_the_service_refuses_is_3() {
     let run = stage
         .luma(&["--token", "another", "generate", "A fox"])
         .await;
-    run.exits(3).complains("check the API token");
+    run.exits(3)
+        .complains("check the API token")
+        .complains("\nNothing was billed. Check ACEDATACLOUD_API_TOKEN, or --token");
+}
+
+#[tokio::test]
+async fn a_bare_status_says_what_to_do() {
+    let stage = Stage::new(AT_ONCE).await;
+    for (status, advice) in [
+        (400, "Correct it by what the message says"),
+        (401, "Check ACEDATACLOUD_API_TOKEN, or --token"),
+        (402, "Top up the Ace Data Cloud account."),
+        (403, "moderation refused the prompt or an image"),
+        (404, "check --base-url or ACEDATACLOUD_API_BASE_URL."),
+        (429, "try again in a while."),
+    ] {
+        let fault = Fault::replace_body(status, "text/plain", "");
+        // More often than the client tries by itself.
+        let fault = fault.on(Target::Submit).times(20);
+        stage.simulator.inject(fault);
+        let run = stage.luma(&["--json", "generate", "A fox"]).await.exits(3);
+        let hint = run.json()["error"]["hint"].to_string();
+        assert!(
+            hint.starts_with("\"Nothing was billed. "),
+            "{status}: {hint}"
+        );
+        assert!(hint.contains(advice), "{status}: {hint}");
+        stage.simulator.clear_faults();
+    }
+    assert_eq!(stage.billed(), 0);
 }
 
 #[tokio::test]
@@ -207,7 +253,8 @@ async fn no_service_is_3() {
     ];
     let run = luma(&arguments).await.exits(3);
     assert_eq!(run.json()["error"]["kind"], "network");
-    run.complains("could not connect to the service: ");
+    run.complains("could not connect to the service: ")
+        .complains("Tried http://127.0.0.1:9: check the network, and --base-url");
 }
 
 #[tokio::test]
@@ -241,6 +288,18 @@ async fn a_deadline_is_4_and_says_how_to_go_on() {
 }
 
 #[tokio::test]
+async fn a_typed_token_is_needed_again() {
+    let stage = Stage::new(NEVER).await;
+    let mut arguments = vec!["--token", TOKEN, "generate", "A fox", "--timeout", "300ms"];
+    arguments.extend(QUICK);
+    let run = stage.luma(&arguments).await.exits(4);
+    let expected = "\nIt needs the token again: --token or ACEDATACLOUD_API_TOKEN.\n";
+    assert!(run.stderr.ends_with(expected), "{run:?}");
+    let run = stage.luma(&arguments[2..]).await.exits(4);
+    assert!(!run.stderr.contains("ACEDATACLOUD"), "{run:?}");
+}
+
+#[tokio::test]
 async fn a_rate_limit_says_how_long_to_wait() {
     let stage = Stage::new(AT_ONCE).await;
     // Longer than the client waits by itself.
@@ -263,7 +322,7 @@ async fn a_lost_answer_is_not_submitted_again() {
     let run = run.complains("may have been accepted and billed");
     let run = run.complains("Do not submit again before you know");
     let run = run.complains(": luma history --since 20");
-    run.complains("--find-lost");
+    run.complains("Next time --find-lost does that by itself.");
     assert_eq!(stage.submits().len(), 1);
 }
 

@@ -1,20 +1,24 @@
-//! Ctrl-C.
+//! Ctrl-C and SIGTERM.
 #![cfg(unix)]
 
-use std::time::Duration;
+use std::{process::Stdio, time::Duration};
 
 use luma_client::simulator::{Fault, JobDuration, Target};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     process::{Child, ChildStderr},
 };
 
-use super::{AT_ONCE, NEVER, PATIENCE, Stage, end, eventually};
+use super::{AT_ONCE, NEVER, PATIENCE, Stage, TOKEN, end, eventually};
 
 fn interrupt(child: &Child) {
+    signal(child, "-INT");
+}
+
+fn signal(child: &Child, name: &str) {
     let id = child.id().expect("it runs").to_string();
     let kill = std::process::Command::new("kill")
-        .args(["-INT", &id])
+        .args([name, &id])
         .status();
     assert!(kill.expect("kill").success());
 }
@@ -74,6 +78,18 @@ async fn an_interrupted_wait_says_how_to_go_on() {
     .exits(0);
     assert_eq!(stage.files(), ["fox.mp4"]);
     assert_eq!(stage.billed(), 1);
+}
+
+#[tokio::test]
+async fn a_service_manager_ends_a_wait_as_ctrl_c_does() {
+    let stage = Stage::new(NEVER).await;
+    let id = stage.task("A fox").await;
+    let child = stage.command(["wait", &id, "--interval", "20ms"]).spawn();
+    let child = child.expect("it starts");
+    eventually("a lookup", || stage.simulator.stats().lookups > 1).await;
+    signal(&child, "-TERM");
+    let run = end(child).await.exits(130);
+    run.complains(&format!("Go on with: luma wait {id}\n"));
 }
 
 #[tokio::test]
@@ -161,6 +177,25 @@ async fn an_interrupted_lookup() {
 }
 
 #[tokio::test]
+async fn a_search_for_a_lost_submit_can_be_interrupted() {
+    let stage = Stage::new(NEVER).await;
+    let (lost, silence) = (Fault::reset_after(), Fault::silence());
+    stage.simulator.inject(lost.on(Target::Submit));
+    stage.simulator.inject(silence.on(Target::Lookup).always());
+    let arguments = ["--json", "generate", "A fox", "--find-lost"];
+    let child = stage.command(arguments).spawn().expect("it starts");
+    eventually("a search", || stage.simulator.stats().faults > 1).await;
+    let begin = std::time::Instant::now();
+    interrupt(&child);
+    let run = end(child).await.exits(130);
+    // One lookup is given up after 30 s.
+    assert!(begin.elapsed() < Duration::from_secs(20));
+    assert_eq!(run.json()["error"]["kind"], "interrupted");
+    run.complains("may have been accepted and billed: the search was interrupted")
+        .complains("Do not submit again before you know");
+}
+
+#[tokio::test]
 async fn a_submit_under_way_is_waited_for() {
     let stage = Stage::new(JobDuration::Fixed(Duration::from_secs(3_600))).await;
     let slow = Fault::slow(Duration::from_secs(5)).on(Target::Submit);
@@ -198,4 +233,36 @@ async fn a_second_interrupt_gives_a_submit_up() {
     assert_eq!(error["kind"], "interrupted");
     let hint = error["hint"].as_str().expect("a hint");
     assert!(hint.contains("luma history --since"), "{hint}");
+}
+
+/// `script` is a terminal: it echoes `^C` after the bar, and sends SIGINT.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_follows_an_interrupted_bar_begins_a_line() {
+    let stage = Stage::new(NEVER).await;
+    let id = stage.task("A fox").await;
+    let luma = env!("CARGO_BIN_EXE_luma");
+    let mut command = tokio::process::Command::new("script");
+    command
+        .args([
+            "-qefc",
+            &format!("{luma} wait {id} --interval 20ms"),
+            "/dev/null",
+        ])
+        .env("ACEDATACLOUD_API_TOKEN", TOKEN)
+        .env("ACEDATACLOUD_API_BASE_URL", stage.simulator.url())
+        .env("TERM", "xterm")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    let mut child = command.spawn().expect("script of util-linux");
+    eventually("a lookup", || stage.simulator.stats().lookups > 1).await;
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(b"\x03").await.expect("written");
+    let run = end(child).await.exits(130);
+    let (bar, rest) = run.stdout.split_once("^C").expect("an echo");
+    assert!(bar.contains("of usually 2:00"), "{run:?}");
+    assert!(rest.starts_with("\r\ntask       "), "{run:?}");
+    drop(stdin);
 }

@@ -43,7 +43,7 @@ async fn task_shows_what_is_now() {
     let document = run.json();
     assert_eq!(document["tasks"][0]["task_id"], "nobody");
     assert_eq!(document["tasks"][0]["error"]["kind"], "not_found");
-    run.complains("error: no task has the id nobody");
+    run.complains("error: no task has the id nobody\nCheck that it is the id of a task, not of a");
 }
 
 #[tokio::test]
@@ -103,8 +103,27 @@ async fn wait_ends_with_what_weighs_most() {
         .luma(&["wait", &failed, "nobody", "--interval", "20ms"])
         .await
         .exits(3);
-    run.complains("no task has the id nobody")
+    let run = run
+        .complains("no task has the id nobody\nCheck that it is the id of a task")
         .complains("it broke");
+    assert!(!run.stderr.contains("Go on with"), "{run:?}");
+}
+
+#[tokio::test]
+async fn a_wait_that_fails_can_be_gone_on_with() {
+    let stage = Stage::new(AT_ONCE).await;
+    let id = stage.task("A fox").await;
+    for fault in [
+        Fault::status(401).on(Target::Lookup),
+        Fault::status(410).on(Target::Media),
+    ] {
+        stage.simulator.inject(fault.always());
+        let arguments = ["wait", &id, "-o", "fox.mp4", "--interval", "20ms"];
+        let run = stage.luma(&arguments).await.exits(3);
+        let expected = format!("\nGo on with: luma wait {id} -o fox.mp4\n");
+        assert!(run.stderr.ends_with(&expected), "{run:?}");
+        stage.simulator.clear_faults();
+    }
 }
 
 #[tokio::test]
@@ -196,6 +215,9 @@ async fn history_lists_the_newest_first() {
         .json();
     assert_eq!(document["tasks"].as_array().map(Vec::len), Some(2));
     assert_eq!(document["tasks"][0]["task_id"], open);
+    let range = ["history", "--since", "1h", "--until", "2h"];
+    let run = stage.luma(&range).await.exits(2);
+    run.complains("--since is later than --until");
     for arguments in [["--since", "2100-01-01"], ["--until", "1h"]] {
         let run = stage
             .luma(&["--json", "history", arguments[0], arguments[1]])
@@ -276,6 +298,19 @@ async fn a_download_that_fails_is_3() {
     assert_eq!(document["error"]["kind"], "download");
     assert_eq!(document["state"], "completed");
     assert!(stage.file(&format!("{id}.mp4")).is_none());
+    let go_on = format!("Go on with: luma download {id} -o {id}.mp4");
+    assert_eq!(document["error"]["hint"], go_on);
+    let busy = Fault::retry_after(503, "3600").on(Target::Media);
+    stage.simulator.inject(busy);
+    let run = stage.luma(&["download", &id]).await.exits(3);
+    run.complains("The service asks to wait 3600 s before the next try.\nGo on with: luma ");
+    let refused = Fault::status(401).on(Target::Lookup);
+    stage.simulator.inject(refused);
+    let run = stage.luma(&["download", &id]).await.exits(3);
+    run.complains("Check ACEDATACLOUD_API_TOKEN")
+        .complains(&go_on);
+    let run = stage.luma(&["download", "nobody"]).await.exits(3);
+    assert!(!run.stderr.contains("Go on with"), "{run:?}");
     // A cut one goes on by itself.
     stage.simulator.inject(Fault::truncated().on(Target::Media));
     stage.luma(&["download", &id]).await.exits(0);

@@ -93,6 +93,13 @@ async fn a_result_that_cannot_be_printed() {
         .exits(3)
         .complains("cannot be printed");
 
+    let full = std::fs::File::create("/dev/full").expect("a device");
+    let child = stage.command(["--help"]).stdout(full).spawn();
+    end(child.expect("it starts"))
+        .await
+        .exits(3)
+        .complains("cannot be printed");
+
     // A reader that has gone, like `head`, is no failure.
     let mut command = stage.command(["history"]);
     let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");

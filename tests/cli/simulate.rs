@@ -126,6 +126,12 @@ async fn every_command_runs_without_token_and_network() {
         let arguments = [&["--simulate", "--json"], &arguments[..]].concat();
         let document: Value = luma(&arguments).await.exits(code).json();
         assert!(document.is_object(), "{document}");
+        // Nothing of it was taken for the token.
+        assert!(!document.to_string().contains("[token]"), "{document}");
+        if arguments[2..] == ["task", failed] {
+            let message = document["tasks"][0]["error"]["message"].to_string();
+            assert!(message.contains("the simulated failure"), "{message}");
+        }
     });
     futures::future::join_all(runs).await;
 }

@@ -73,6 +73,7 @@ async fn mistakes_are_2_and_nothing_is_sent() {
         (&["generate", "A fox", "another"], "unexpected argument"),
         (&["extend", "video-1"], "<PROMPT>"),
         (&["extend", " ", "More"], "the video id is blank"),
+        (&["extend", "More of it", "video-1"], "is it the prompt?"),
         (
             &["extend", "ftp://example.com/1.mp4", "More"],
             "video_url is no http",
@@ -104,6 +105,10 @@ async fn mistakes_are_2_and_nothing_is_sent() {
         (
             &["simulate", "--fault", "submit:600"],
             "600 is no HTTP status",
+        ),
+        (
+            &["simulate", "--fault", "lookup:429=abc"],
+            "\"abc\" is no whole number of seconds",
         ),
         (
             &["simulate", "--duration", "3m..1m"],
@@ -139,10 +144,50 @@ async fn mistakes_are_2_and_nothing_is_sent() {
 }
 
 #[tokio::test]
+async fn a_mistake_is_whole_in_the_document() {
+    for (arguments, expected) in [
+        (
+            &["generate"][..],
+            "the following required arguments were not provided: <PROMPT>",
+        ),
+        (
+            &["tools", "--format", "mpx"],
+            "invalid value 'mpx' for '--format <FORMAT>' [possible values: mcp, openai-chat, \
+             openai-responses, anthropic, gemini]",
+        ),
+        (
+            &["generate", "A fox", "--loo"],
+            "unexpected argument '--loo' found tip: a similar argument exists: '--loop'",
+        ),
+        (
+            &["history", "--limit", "0"],
+            "invalid value '0' for '--limit <TASKS>': 0 is not in 1..=4294967295",
+        ),
+    ] {
+        let run = luma(&[&["--json"], arguments].concat()).await.exits(2);
+        assert_eq!(run.json()["error"]["message"], expected);
+    }
+}
+
+/// Standard output is the protocol's.
+#[cfg(feature = "mcp-server")]
+#[tokio::test]
+async fn a_server_that_cannot_start_leaves_standard_output_alone() {
+    for arguments in [&["mcp"][..], &["mcp", "--http", "127.0.0.1:0"]] {
+        let nonsense = ["--json", "--token", "any", "--base-url", "nonsense"];
+        let run = luma(&[&nonsense, arguments].concat()).await.exits(2);
+        assert_eq!(run.stdout, "", "{run:?}");
+        run.complains("cannot be used: it is no URL such as");
+    }
+}
+
+#[tokio::test]
 async fn without_a_token_there_is_a_way_out() {
     let run = luma(&["generate", "A fox"]).await.exits(2);
     run.complains("Set ACEDATACLOUD_API_TOKEN")
         .complains("--simulate");
+    let run = luma(&["--token", " ", "history"]).await.exits(2);
+    run.complains("the API token is blank\nSet ACEDATACLOUD_API_TOKEN, or --token");
 }
 
 #[tokio::test]

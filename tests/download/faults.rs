@@ -119,6 +119,41 @@ async fn what_is_no_video_is_refused_in_its_own_words() {
 }
 
 #[tokio::test]
+async fn a_page_of_no_type_is_refused_by_how_it_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.mp4");
+    for (headers, body) in [
+        (&[][..], "<!DOCTYPE html><p>please log in"),
+        (
+            &["content-type: application/octet-stream"],
+            "\n <Error>please log in",
+        ),
+        (
+            &["content-type: binary/octet-stream"],
+            r#"{"error":"please log in"}"#,
+        ),
+        (
+            &["content-type: application/mp4"],
+            "\u{feff}<p>please log in",
+        ),
+    ] {
+        let server = Server::start(vec![answer("200 OK", headers, body.as_bytes())]).await;
+        let download = video_at(&server.url).download_to(&path).retry(at_once());
+        let error = download.await.expect_err(body);
+        let text = error.to_string();
+        assert!(matches!(error, DownloadError::WrongType { .. }), "{text}");
+        assert!(text.contains("please log in"), "{text}");
+        assert!(!error.is_retryable());
+        assert!(files(folder.path()).is_empty());
+    }
+    // Who says that it is a video is believed.
+    let file = answer("200 OK", &["content-type: video/x-odd"], b"<odd");
+    let server = Server::start(vec![file]).await;
+    let file = video_at(&server.url).download_to(&path).await;
+    assert_eq!(file.unwrap().bytes, 4);
+}
+
+#[tokio::test]
 async fn an_empty_file_is_none() {
     let stage = Stage::new(100).await;
     let fault = Fault::replace_body(200, "video/mp4", "").always();

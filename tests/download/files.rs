@@ -185,6 +185,54 @@ async fn links() {
     stage.video.download_to(&target).await.unwrap();
     assert_eq!(fs::read(&behind).unwrap(), b"mine");
     assert_eq!(fs::read(&target).unwrap(), stage.bytes);
+
+    // Nor is its note.
+    let target = stage.path("b.mp4");
+    let note = stage.path(".b.mp4.part.json");
+    std::os::unix::fs::symlink(&behind, &note).unwrap();
+    stage.leave_a_part(&target).await;
+    assert!(fs::symlink_metadata(&note).unwrap().is_file());
+    stage.video.download_to(&target).await.unwrap();
+    assert_eq!(fs::read(&behind).unwrap(), b"mine");
+    assert_eq!(fs::read(&target).unwrap(), stage.bytes);
+    assert_eq!(
+        stage.files(),
+        [".a.mp4.part", "a.mp4", "b.mp4", "behind.mp4", "link.mp4"]
+    );
+}
+
+#[tokio::test]
+async fn names_in_the_way_do_not_stop_a_download() {
+    let stage = Stage::new(100).await;
+    for name in [".a.mp4.part", ".b.mp4.part.json"] {
+        fs::create_dir(stage.path(name)).unwrap();
+    }
+    for name in ["a.mp4", "b.mp4"] {
+        let file = stage.video.download_to(stage.path(name)).await;
+        assert_eq!(file.unwrap().bytes, 100, "{name}");
+    }
+    assert_eq!(
+        stage.files(),
+        [".a.mp4.part", ".b.mp4.part.json", "a.mp4", "b.mp4"]
+    );
+}
+
+#[tokio::test]
+async fn a_long_name_is_taken_or_refused_at_once() {
+    let stage = Stage::new(100).await;
+    let long = "a".repeat(255);
+    let file = stage.video.download_to(stage.path(&long)).await;
+    assert_eq!(file.unwrap().bytes, 100);
+    let requests = stage.sim.stats().media_requests;
+    let too_long = stage.path(&"a".repeat(256));
+    for overwrite in [false, true] {
+        let download = stage.video.download_to(&too_long).overwrite(overwrite);
+        let error = download.await.expect_err("too long");
+        assert!(matches!(error, DownloadError::NotAFile { .. }), "{error:?}");
+        assert!(error.to_string().ends_with("too long"), "{error}");
+    }
+    assert_eq!(stage.sim.stats().media_requests, requests);
+    assert_eq!(stage.files(), [long]);
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! Downloads over real sockets, to real files.
 
+mod disk;
 mod faults;
 mod files;
+mod proxies;
 mod raw;
 mod resume;
 
@@ -112,9 +114,9 @@ fn part(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.part"))
 }
 
-/// Bytes that look like no others.
+/// Bytes that look like no others, nor like a page.
 fn noise(size: usize, seed: u32) -> Vec<u8> {
-    let mut state = seed;
+    let mut state = seed.wrapping_mul(0x9e37_79b9);
     let byte = |_| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 24) as u8

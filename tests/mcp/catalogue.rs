@@ -176,18 +176,25 @@ fn limits_of_texts_and_lists_are_said() {
         {
             let path = format!("{}/{name}", tool.name);
             let is_url = name.ends_with("_url");
-            if name == "prompt" || name.ends_with("_id") {
-                assert_eq!(property["minLength"], 1, "{path}");
-            }
+            let (least, most) = match name.as_str() {
+                "prompt" => (json!(1), json!(10_000)),
+                // An empty one counts as none.
+                "start_image_url" | "end_image_url" => (Value::Null, json!(8_192)),
+                _ if is_url => (json!(1), json!(8_192)),
+                _ if name.ends_with("_id") => (json!(1), json!(200)),
+                _ => (Value::Null, Value::Null),
+            };
+            assert_eq!(property["minLength"], least, "{path}");
+            assert_eq!(property["maxLength"], most, "{path}");
             if is_url {
                 let text = text_of(&property["description"]);
-                let says = text.contains("http or https") || text.contains("same rules");
-                assert!(says, "{path}: {text}");
+                assert!(text.contains("http or https"), "{path}: {text}");
             }
             if property["type"] == "array" {
                 assert_eq!(property["minItems"], 1, "{path}");
                 assert_eq!(property["maxItems"], 50, "{path}");
                 assert_eq!(property["items"]["minLength"], 1, "{path}");
+                assert_eq!(property["items"]["maxLength"], 200, "{path}");
             }
         }
     }
@@ -321,6 +328,9 @@ fn arguments_are_those_of_the_spec() {
         let known = offered.contains(&field) || decided.contains(&field.as_str());
         assert!(known, "{field} is in no tool");
     }
-    let text = text_of(&schemas["TaskQuery"]["properties"]["ids"]["description"]);
-    assert!(text.contains("at most 50"), "{text}");
+    // No limit of the service's own, so that it has no keyword.
+    let ids = &schemas["TaskQuery"]["properties"]["ids"];
+    let batch = json!(tool("luma_get_tasks_batch").input_schema);
+    let most = &batch["properties"]["task_ids"]["maxItems"];
+    assert_eq!((most, most), (&ids["x-advised-max-items"], &json!(50)));
 }

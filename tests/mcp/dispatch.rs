@@ -351,7 +351,6 @@ async fn errors_of_the_service_say_what_to_do() {
         (400, "bad_request", "Correct the arguments"),
         (401, "invalid_token", "check the API token"),
         (402, "payment_required", "top up"),
-        (403, "forbidden", "change the prompt"),
         (403, "used_up", "top up"),
         (403, "disabled", "disabled"),
     ] {
@@ -381,6 +380,59 @@ async fn errors_of_the_service_say_what_to_do() {
         }
     }
     assert_eq!(simulator.stats().submits_billed, 0);
+}
+
+#[tokio::test]
+async fn what_may_not_be_seen_is_not_submitted_again() {
+    let simulator = simulator(AT_ONCE).await;
+    let luma = client(&simulator);
+    let body = json!({ "error": { "code": "forbidden", "message": "No." } });
+    for (name, arguments, says, says_not) in [
+        (
+            GENERATE,
+            json!({ "prompt": "a" }),
+            "change the prompt",
+            "may not see it",
+        ),
+        (
+            GET,
+            json!({ "task_id": "a" }),
+            "may not see it",
+            "change the prompt",
+        ),
+        (
+            BATCH,
+            json!({ "task_ids": ["a"] }),
+            "may not see it",
+            "change the prompt",
+        ),
+    ] {
+        simulator.inject(Fault::status(403).json(body.clone()));
+        let outcome = call(&luma, name, arguments, &at_once()).await;
+        assert_eq!(result(&outcome)["error"]["code"], "forbidden");
+        let step = text_of(&result(&outcome)["next_step"]);
+        assert!(step.contains(says) && !step.contains(says_not), "{step}");
+    }
+}
+
+#[tokio::test]
+async fn a_task_may_be_unknown_for_a_moment() {
+    let simulator = simulator(NEVER).await;
+    let luma = client(&simulator);
+    let id = submitted(&luma).await;
+    let unknown = || simulator.inject(Fault::status(404).on(Target::Lookup));
+    unknown();
+    let stop = CancellationToken::new();
+    let context = Context::new().cancelled_by(stop.clone()).on_progress({
+        let (simulator, id) = (simulator.clone(), id.clone());
+        move |_| assert!(simulator.complete(&id))
+    });
+    let outcome = call(&luma, GET, json!({ "task_id": id }), &context).await;
+    assert_eq!(result(&outcome)["state"], "completed", "{}", outcome.text);
+    // Where the host allows no time, there is none.
+    unknown();
+    let outcome = looked_up(&luma, &id).await;
+    assert_eq!(result(&outcome)["error"]["code"], "not_found");
 }
 
 #[tokio::test]
@@ -491,4 +543,31 @@ fn a_call_can_be_spawned() {
     let luma = Luma::builder().token(TOKEN).build().expect("a client");
     let context = Context::new();
     sendable(&mcp::call(&luma, GET, json!({}), &context));
+}
+
+#[tokio::test]
+async fn lookups_at_the_same_time_share_requests() {
+    let simulator = simulator(AT_ONCE).await;
+    let luma = client(&simulator);
+    let mut ids = vec!["nobody-knows-it".to_owned()];
+    for _ in 0..50 {
+        ids.push(submitted(&luma).await);
+    }
+    let before = simulator.stats();
+    let outcomes = futures::future::join_all(ids.iter().map(|id| looked_up(&luma, id))).await;
+    for (id, outcome) in ids.iter().zip(outcomes) {
+        let result = result(&outcome);
+        assert_eq!(result["task_id"], **id);
+        match outcome.is_error {
+            true => assert_eq!(
+                (&**id, text_of(&result["error"]["code"])),
+                (&*ids[0], "not_found")
+            ),
+            false => assert_eq!(result["state"], "completed"),
+        }
+    }
+    let after = simulator.stats();
+    // The first goes alone, and so does what no batch brings. More only where the machine is slow.
+    let requests = after.lookups - before.lookups;
+    assert!((2..20).contains(&requests), "{requests} requests");
 }

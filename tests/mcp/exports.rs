@@ -13,19 +13,6 @@ fn each_format() {
     insta::assert_json_snapshot!("export_gemini", export::gemini());
 }
 
-#[test]
-fn bytes_are_stable() {
-    for export in [
-        export::mcp,
-        export::openai_chat,
-        export::openai_responses,
-        export::anthropic,
-        export::gemini,
-    ] {
-        assert_eq!(export().to_string(), export().to_string());
-    }
-}
-
 fn list(value: &Value) -> &[Value] {
     value.as_array().expect("a list")
 }
@@ -94,6 +81,55 @@ fn gemini_gets_nothing_that_it_refuses() {
             jsonschema::draft202012::meta::validate(schema).expect("a schema");
         }
     }
+}
+
+/// What a host takes no keyword for, its model reads.
+#[test]
+fn no_limit_is_lost() {
+    let chat = export::openai_chat();
+    let responses = export::openai_responses();
+    let gemini = export::gemini();
+    let exports = [
+        list(&chat)
+            .iter()
+            .map(|tool| &tool["function"])
+            .collect::<Vec<_>>(),
+        list(&responses).iter().collect(),
+        list(&gemini[0]["functionDeclarations"]).iter().collect(),
+    ];
+    let mut count = 0;
+    for function in exports.into_iter().flatten() {
+        let name = text_of(&function["name"]);
+        let schema = function
+            .get("parameters")
+            .or(function.get("parametersJsonSchema"));
+        let original = json!(tool(name).input_schema);
+        for (property, original) in original["properties"].as_object().expect("properties") {
+            let exported = &schema.expect("a schema")["properties"][property];
+            for (exported, original) in [
+                (exported, original),
+                (&exported["items"], &original["items"]),
+            ] {
+                let text = text_of(&exported["description"]);
+                for (keyword, words) in [
+                    ("minLength", "{} to "),
+                    ("maxLength", "{} characters."),
+                    ("minItems", "{} to "),
+                    ("maxItems", "{} items."),
+                    ("minimum", "At least {}."),
+                ] {
+                    let Some(limit) = original.get(keyword) else {
+                        continue;
+                    };
+                    let words = words.replace("{}", &limit.to_string());
+                    let is_known = exported.get(keyword) == Some(limit) || text.contains(&words);
+                    assert!(is_known, "{name}/{property}: {keyword}: {text}");
+                    count += 1;
+                }
+            }
+        }
+    }
+    assert!(count > 90, "{count}");
 }
 
 /// A call of each host, and what of its answer has to be so.

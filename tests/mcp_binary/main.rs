@@ -2,7 +2,7 @@
 
 use std::{process::Stdio, time::Duration};
 
-use luma_client::simulator::Simulator;
+use luma_client::simulator::{Fault, Simulator, Target};
 use rmcp::{
     ClientHandler, RoleClient,
     model::{
@@ -20,7 +20,7 @@ use tokio::{
 
 /// For what must come, but may take its time on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-const TOKEN: &str = "s3cret-token";
+const TOKEN: &str = "s3cret-token-of-the-account";
 const KEY: &str = "an-access-key-of-the-server";
 
 fn luma(arguments: &[&str]) -> Command {
@@ -29,6 +29,8 @@ fn luma(arguments: &[&str]) -> Command {
         "ACEDATACLOUD_API_TOKEN",
         "ACEDATACLOUD_API_BASE_URL",
         "LUMA_MCP_ACCESS_KEY",
+        "LUMA_DEFAULT_ASPECT_RATIO",
+        "LUMA_REQUEST_TIMEOUT",
     ] {
         command.env_remove(variable);
     }
@@ -196,11 +198,34 @@ async fn without_a_token_it_lists_its_tools() {
 }
 
 #[tokio::test]
+async fn what_the_vendor_s_server_reads_is_not_passed_over_in_silence() {
+    let simulator = simulator().await;
+    let mut command = with_account(&simulator, &[]);
+    command
+        .env("LUMA_DEFAULT_ASPECT_RATIO", "9:16")
+        .env("LUMA_REQUEST_TIMEOUT", "5");
+    let mut server = command.spawn().expect("a process");
+    let mut stdin = server.stdin.take().expect("a pipe");
+    stdin.write_all(&hello()).await.expect("written");
+    stdin.write_all(&submit(1)).await.expect("written");
+    drop(stdin);
+    let output = timeout(PATIENCE, server.wait_with_output()).await;
+    let output = output.expect("it ends").expect("output");
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    for variable in ["LUMA_DEFAULT_ASPECT_RATIO", "LUMA_REQUEST_TIMEOUT"] {
+        assert!(stderr.contains(variable), "{stderr}");
+    }
+    // What was not asked for is not sent.
+    let submit = simulator.requests()[0].json().expect("JSON");
+    assert_eq!(submit.get("aspect_ratio"), None);
+}
+
+#[tokio::test]
 async fn http_from_start_to_signal() {
     let simulator = simulator().await;
     for (variable, arguments) in [
         (Some(KEY), &["--http", "127.0.0.1:0"][..]),
-        (None, &["--http", "127.0.0.1:0", "--access-key", KEY]),
+        (None, &["--http", "localhost:0", "--access-key", KEY]),
     ] {
         let mut command = with_account(&simulator, arguments);
         if let Some(key) = variable {
@@ -252,6 +277,209 @@ async fn signals_end_it_while_it_reads_standard_input() {
     assert_eq!(code(&mut server).await, Some(0));
 }
 
+fn line(message: &Value) -> Vec<u8> {
+    format!("{message}\n").into_bytes()
+}
+
+fn hello() -> Vec<u8> {
+    line(
+        &json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": { "name": "a-test", "version": "1" },
+    } }),
+    )
+}
+
+fn submit(id: u32) -> Vec<u8> {
+    line(
+        &json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params":
+        { "name": "luma_generate_video", "arguments": { "prompt": "A fox" } } }),
+    )
+}
+
+#[tokio::test]
+async fn a_host_that_does_not_read_does_not_keep_it_alive() {
+    let simulator = simulator().await;
+    for ends_by_signal in [false, true] {
+        let mut server = with_account(&simulator, &[]).spawn().expect("a process");
+        let mut stdin = server.stdin.take().expect("a pipe");
+        stdin.write_all(&hello()).await.expect("written");
+        // Far more than a pipe holds.
+        for id in 1..=20 {
+            let list = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/list" });
+            stdin.write_all(&line(&list)).await.expect("written");
+        }
+        // A signal before it listens would end it as well.
+        let stdout = server.stdout.as_mut().expect("a pipe");
+        stdout.read_exact(&mut [0]).await.expect("an answer");
+        if ends_by_signal {
+            signal(&server, "TERM").await;
+        } else {
+            drop(stdin);
+        }
+        assert_eq!(code(&mut server).await, Some(0), "{ends_by_signal}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let simulator = simulator().await;
+    simulator.inject(Fault::silence().on(Target::Submit));
+    let mut server = with_account(&simulator, &[]).spawn().expect("a process");
+    let mut stdin = server.stdin.take().expect("a pipe");
+    stdin.write_all(&hello()).await.expect("written");
+    stdin.write_all(&submit(1)).await.expect("written");
+    while simulator.stats().submits_received == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let begin = std::time::Instant::now();
+    while server.try_wait().expect("a status").is_none() {
+        signal(&server, "TERM").await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(code(&mut server).await, Some(130));
+    // The submit under way would have held it for longer.
+    assert!(begin.elapsed() < Duration::from_secs(20));
+}
+
+#[tokio::test]
+async fn what_comes_before_the_first_request_does_no_harm() {
+    let secret = "s3cret-in-a-message";
+    let mut server = luma(&[]).spawn().expect("a process");
+    let mut stdin = server.stdin.take().expect("a pipe");
+    for message in [
+        json!({ "jsonrpc": "2.0", "method": "notifications/x", "params": { "token": secret } }),
+        json!({ "jsonrpc": "2.0", "id": 1, "result": { "token": secret } }),
+        json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
+    ] {
+        stdin.write_all(&line(&message)).await.expect("written");
+    }
+    stdin.write_all(&hello()).await.expect("written");
+    drop(stdin);
+    let output = timeout(PATIENCE, server.wait_with_output()).await;
+    let output = output.expect("it ends").expect("output");
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("one answer");
+    assert_eq!(answer["result"]["serverInfo"]["name"], "luma");
+    assert!(stderr.contains("before the first request"), "{stderr}");
+    assert!(!stderr.contains(secret), "{stderr}");
+}
+
+/// The lines that are answered, by their ids.
+async fn answers(server: Command, lines: &[Vec<u8>]) -> Vec<Value> {
+    let mut server = { server }.spawn().expect("a process");
+    let mut stdin = server.stdin.take().expect("a pipe");
+    stdin.write_all(&lines.concat()).await.expect("written");
+    drop(stdin);
+    let output = timeout(PATIENCE, server.wait_with_output()).await;
+    let output = output.expect("it ends").expect("output");
+    let stdout = String::from_utf8(output.stdout).expect("text");
+    let answers = stdout.lines().map(serde_json::from_str);
+    let mut answers: Vec<Value> = answers.collect::<Result<_, _>>().expect("JSON");
+    answers.sort_by_key(|answer| answer["id"].as_u64());
+    answers
+}
+
+#[tokio::test]
+async fn max_videos_and_read_only_hold() {
+    let simulator = simulator().await;
+    let mut lines = vec![hello()];
+    lines.extend((1..=50).map(submit));
+    let server = with_account(&simulator, &["--max-videos", "3"]);
+    let answers_to_submits = answers(server, &lines).await.split_off(1);
+    let accepted = |answer: &&Value| answer["result"]["isError"] == false;
+    assert_eq!(answers_to_submits.iter().filter(accepted).count(), 3);
+    assert_eq!(answers_to_submits.len(), 50);
+    assert_eq!(simulator.stats().submits_billed, 3);
+
+    let list = line(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }));
+    let server = with_account(&simulator, &["--read-only"]);
+    let found = answers(server, &[hello(), list, submit(2)]).await;
+    assert_eq!(
+        found[1]["result"]["tools"].as_array().map(Vec::len),
+        Some(4)
+    );
+    let refused = &found[2]["result"]["structuredContent"]["result"]["error"]["code"];
+    assert_eq!(refused, "read_only");
+    assert_eq!(simulator.stats().submits_billed, 3);
+}
+
+/// What the documents tell a host to start: the configurations as they stand there, and the command
+/// line of Claude Code.
+fn documented() -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    for path in ["docs/mcp.md", "README.md"] {
+        let text = std::fs::read_to_string(path).expect(path);
+        for block in text.split("```json\n").skip(1) {
+            let block = block.split("```").next().expect("a block");
+            let block: Value = serde_json::from_str(block).expect("JSON");
+            for servers in ["mcpServers", "servers", "context_servers"] {
+                for server in block[servers].as_object().into_iter().flatten() {
+                    let (_, server) = server;
+                    let variables = server["env"].as_object().expect("variables");
+                    assert!(variables.keys().eq(["ACEDATACLOUD_API_TOKEN"]), "{path}");
+                    assert_eq!(server["command"], "luma", "{path}");
+                    let arguments = server["args"].as_array().expect("arguments");
+                    let arguments = arguments.iter().filter_map(Value::as_str);
+                    found.push(arguments.map(str::to_owned).collect());
+                }
+            }
+        }
+        let lines = text
+            .lines()
+            .filter(|line| line.starts_with("claude mcp add"));
+        found.extend(lines.map(|line| {
+            let (_, command) = line.split_once("-- luma ").expect(line);
+            command.split(' ').map(str::to_owned).collect()
+        }));
+    }
+    found
+}
+
+#[tokio::test]
+async fn every_documented_configuration_starts_a_server() {
+    let documented = documented();
+    assert!(documented.len() >= 4, "{documented:?}");
+    for arguments in documented {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_luma"));
+        command
+            .env_remove("ACEDATACLOUD_API_BASE_URL")
+            .arg("--simulate")
+            .args(&arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let list = line(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }));
+        let found = answers(command, &[hello(), list, submit(2)]).await;
+        let tools = found[1]["result"]["tools"].as_array().map(Vec::len);
+        assert_eq!(tools, Some(8), "{arguments:?}");
+        assert_eq!(found[2]["result"]["isError"], false, "{arguments:?}");
+    }
+}
+
+/// Models cache what does not change by a byte. Each process has hashes of its own.
+#[tokio::test]
+async fn the_bytes_of_exports_are_the_same_in_every_process() {
+    for format in [
+        "mcp",
+        "openai-chat",
+        "openai-responses",
+        "anthropic",
+        "gemini",
+    ] {
+        let print = async || {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_luma"));
+            let output = command.args(["tools", "--format", format]).output().await;
+            let output = output.expect("output").stdout;
+            assert!(output.len() > 1_000, "{format}");
+            output
+        };
+        assert_eq!(print().await, print().await, "{format}");
+    }
+}
+
 #[tokio::test]
 async fn mistakes_are_2_and_nothing_listens() {
     let simulator = simulator().await;
@@ -263,7 +491,7 @@ async fn mistakes_are_2_and_nothing_listens() {
         ),
         (
             &["--http", "0.0.0.0:0", "--access-key", KEY],
-            "by which host name",
+            "--allow-host",
         ),
         (
             &[
@@ -297,7 +525,11 @@ async fn mistakes_are_2_and_nothing_listens() {
             ],
             "cannot be used with",
         ),
-        (&["--http", "nowhere"], "--http"),
+        (&["--http", "nowhere"], "127.0.0.1:8000"),
+        (
+            &["--http", "127.0.0.1:0", "--access-key", TOKEN],
+            "has the API token in it",
+        ),
         (&["--access-key", KEY], "--http"),
         (&["--token-from-request"], "--http"),
         (&["--max-videos", "many"], "--max-videos"),

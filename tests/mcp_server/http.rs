@@ -150,6 +150,7 @@ async fn refusals() {
         *request.method_mut() = method;
         RequestBuilder::from_parts(client, request)
     };
+    let get = |path: &str| reqwest::Client::new().get(url.replace("/mcp", path));
     let chunked = |body: &str| {
         let chunks = body
             .as_bytes()
@@ -182,6 +183,57 @@ async fn refusals() {
             with(post(&url), "host", Some(&format!("evil.example:{port}"))),
             403,
         ),
+        (
+            "evil Origin without a key",
+            with(
+                with(post(&url), "authorization", None),
+                "origin",
+                Some("https://evil.example"),
+            ),
+            403,
+        ),
+        (
+            "evil Host without a key",
+            with(
+                with(post(&url), "authorization", None),
+                "host",
+                Some("evil.example"),
+            ),
+            403,
+        ),
+        (
+            "an evil Origin behind a good one",
+            post(&url)
+                .header("origin", format!("http://{host}"))
+                .header("origin", "https://evil.example"),
+            403,
+        ),
+        (
+            "two Hosts",
+            with(post(&url), "host", Some(&host)).header("host", "evil.example"),
+            403,
+        ),
+        (
+            "Origin without a scheme",
+            with(post(&url), "origin", Some(&host)),
+            403,
+        ),
+        (
+            "evil Host elsewhere",
+            with(get("/nowhere"), "host", Some("evil.example")),
+            403,
+        ),
+        (
+            "evil Origin at /health",
+            with(get("/health"), "origin", Some("https://evil.example")),
+            403,
+        ),
+        (
+            "a probe by address",
+            with(get("/health"), "host", Some("10.1.2.3:8000")),
+            200,
+        ),
+        ("elsewhere", get("/mcp/"), 404),
         ("GET", method(Method::GET), 405),
         ("DELETE", method(Method::DELETE), 405),
         ("OPTIONS", method(Method::OPTIONS), 405),
@@ -241,6 +293,15 @@ async fn refusals() {
                     .is_ok_and(|text| text.starts_with("Bearer realm="))
             );
         }
+        let text = answer.text().await.expect("text");
+        let advice = match expected {
+            401 => "Authorization: Bearer",
+            403 => "--allow-",
+            404 => "/mcp",
+            413 => "1048576 bytes",
+            _ => "",
+        };
+        assert!(text.contains(advice), "{name}: {text}");
     }
     assert_eq!(simulator.stats().requests(), 0);
 }
@@ -393,6 +454,14 @@ async fn unsafe_options_are_refused_before_anything_is_bound() {
             Err(ServeError::Options(got)) => assert_eq!(got, expected),
             other => panic!("{other:?}"),
         }
+    }
+    for key in [TOKEN.to_owned(), format!("{TOKEN}-and-more")] {
+        let options = HttpOptions::new(LOOPBACK, Access::Key(key.into()));
+        let refused = server(&simulator).listen(options).await;
+        assert!(matches!(
+            refused,
+            Err(ServeError::Options(InvalidOptions::KeyIsToken))
+        ));
     }
     let weak = server(&simulator)
         .listen(HttpOptions::new(LOOPBACK, weak))

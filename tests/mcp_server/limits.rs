@@ -1,6 +1,6 @@
 //! What a run of the server may spend.
 
-use luma_client::simulator::TaskScript;
+use luma_client::simulator::{Fault, Target, TaskScript};
 
 use super::*;
 
@@ -32,6 +32,31 @@ async fn max_videos_counts_what_may_have_been_accepted() {
 }
 
 #[tokio::test]
+async fn a_place_that_may_come_back_is_not_used_up() {
+    let simulator = simulator().await;
+    let refused = Fault::status(403).json(json!({ "error": { "code": "forbidden" } }));
+    simulator.inject(Fault::slow(Duration::from_millis(500)).on(Target::Submit));
+    simulator.inject(refused.on(Target::Submit));
+    let session = connect(
+        server(&simulator).max_videos(1),
+        Era::Legacy,
+        Client::default(),
+    )
+    .await;
+    let fox = || json!({ "prompt": "A fox", "aspect_ratio": "16:9" });
+    let first = call(&session, "luma_generate_video", fox());
+    let second = async {
+        eventually("a submit", || simulator.stats().submits_received > 0).await;
+        call(&session, "luma_generate_video", fox()).await
+    };
+    let (_, second) = tokio::join!(first, second);
+    let content = second.structured_content.expect("content");
+    assert_eq!(content["result"]["error"]["code"], "max_videos");
+    let step = content["result"]["next_step"].as_str().expect("a step");
+    assert!(step.contains("submits under way"), "{step}");
+}
+
+#[tokio::test]
 async fn read_only_offers_lookups_alone() {
     let simulator = simulator().await;
     let session = connect(
@@ -58,12 +83,39 @@ async fn read_only_offers_lookups_alone() {
     result_of(&tools, "luma_list_actions", &actions);
     let ratios = call(&session, "luma_list_aspect_ratios", json!({})).await;
     result_of(&tools, "luma_list_aspect_ratios", &ratios);
-    for text in [json!(info), json!(prompts), json!(actions), json!(ratios)] {
+    let mut texts = vec![
+        json!(tools),
+        json!(info),
+        json!(prompts),
+        json!(actions),
+        json!(ratios),
+    ];
+    // A task of the account that somebody else submitted, in each of its states.
+    for script in [
+        TaskScript::completes().after(Duration::ZERO),
+        TaskScript::fails("forbidden", "No.").after(Duration::ZERO),
+        TaskScript::completes().after(Duration::MAX),
+    ] {
+        simulator.on_submit(script);
+        let task = luma(&simulator).generate("A fox").submit().await;
+        let id = task.expect("accepted").id().to_string();
+        let ids = json!({ "task_ids": [id, "nobody"] });
+        texts.push(json!(call(&session, "luma_get_tasks_batch", ids).await));
+        if texts.len() < 8 {
+            let one = call(&session, "luma_get_task", json!({ "task_id": id })).await;
+            result_of(&tools, "luma_get_task", &one);
+            texts.push(json!(one));
+        }
+    }
+    let submits = simulator.stats().submits_billed;
+    let requests = simulator.stats().requests();
+    for text in texts {
         let text = text.to_string();
         assert!(
             !text.contains("luma_generate") && !text.contains("luma_extend"),
             "{text}"
         );
+        assert!(!text.contains("Another attempt"), "{text}");
     }
     assert_eq!(prompts.len(), 1);
     let wrong = call(&session, "luma_list_actions", json!({ "a": 1 })).await;
@@ -78,7 +130,8 @@ async fn read_only_offers_lookups_alone() {
     assert_eq!(refused.is_error, Some(true));
     let content = refused.structured_content.expect("content");
     assert_eq!(content["result"]["error"]["code"], "read_only");
-    assert_eq!(simulator.stats().requests(), 0);
+    assert_eq!(simulator.stats().submits_billed, submits);
+    assert_eq!(simulator.stats().requests(), requests);
 }
 
 #[tokio::test]

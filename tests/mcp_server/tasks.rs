@@ -1,6 +1,6 @@
 //! The tasks extension: for who declares it in that very request, and through restarts.
 
-use luma_client::simulator::TaskScript;
+use luma_client::simulator::{Fault, Target, TaskScript};
 use rmcp::model::{
     CancelTaskParams, GetTaskParams, InputResponses, TaskPayload, TaskStatus, UpdateTaskParams,
 };
@@ -122,6 +122,32 @@ async fn a_submit_that_was_refused_makes_no_task() {
 }
 
 #[tokio::test]
+async fn arguments_are_checked_before_a_task_is_paid_for() {
+    let simulator = simulator().await;
+    let session = connect(server(&simulator), Era::Modern, with_tasks()).await;
+    for timeout in [json!("abc"), json!(-5), json!([1])] {
+        let arguments = json!({ "prompt": "A fox", "timeout": timeout });
+        let refused = call(&session, "luma_generate_video", arguments).await;
+        let content = refused.structured_content.expect("content");
+        let code = &content["result"]["error"]["code"];
+        assert_eq!(code, "invalid_arguments", "{timeout}");
+    }
+    assert_eq!(simulator.stats().requests(), 0);
+}
+
+#[tokio::test]
+async fn a_task_may_be_unknown_for_a_moment() {
+    let simulator = simulator().await;
+    let session = connect(server(&simulator), Era::Modern, with_tasks()).await;
+    let id = create(&session).await.task_id;
+    simulator.inject(Fault::status(404).on(Target::Lookup));
+    assert_eq!(
+        get(&session, &id).await,
+        (TaskStatus::Working, TaskPayload::Working)
+    );
+}
+
+#[tokio::test]
 async fn unknown_tasks_are_invalid_parameters_and_known_ones_go_on() {
     let simulator = simulator().await;
     let session = connect(server(&simulator), Era::Modern, with_tasks()).await;
@@ -155,7 +181,6 @@ async fn unknown_tasks_are_invalid_parameters_and_known_ones_go_on() {
 
 #[tokio::test]
 async fn a_lookup_that_fails_shows_no_token() {
-    use luma_client::simulator::{Fault, Target};
     let simulator = simulator().await;
     let session = connect(server(&simulator), Era::Modern, with_tasks()).await;
     let id = create(&session).await.task_id;

@@ -4,24 +4,28 @@
 #![allow(dead_code)]
 
 pub mod cases;
+mod courier;
+pub mod fronts;
 pub mod http2;
+mod world;
 
 use std::{
     fmt::{Debug, Display},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use futures::{TryStreamExt, future::join_all};
 use luma_client::{
-    DownloadError, Error, Luma, LumaBuilder, Pace, PendingSubmission, RetryPolicy, TaskId,
-    TaskState, TransportError, Video,
-    simulator::{Fault, JobDuration, Simulator, Target, TaskScript},
-    webhook::{self, WebhookError},
+    DownloadError, Error, Luma, LumaBuilder, Pace, PendingSubmission, RetryPolicy, TaskState,
+    TransportError,
+    simulator::{Fault, JobDuration, Simulator, Stats, Target},
 };
 use serde_json::{Value, json};
-use tokio::net::TcpSocket;
+use tokio::time::{Instant, sleep, timeout};
 
 pub use cases::Case;
+use courier::{Delivery, Parcel, Receiver};
+pub use world::World;
 
 /// Long and odd enough to stand in nothing by chance.
 pub const TOKEN: &str = "sk-9f3c1e7ab24d4c0d8f55-never-to-be-shown";
@@ -35,6 +39,9 @@ const FILE: &[u8] = &[7; 1024];
 /// Of what a request is given, where the fault is that nothing comes.
 const IMPATIENCE: Duration = Duration::from_millis(600);
 
+/// For what must come, but may take its time on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A call that something goes wrong with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
@@ -43,7 +50,7 @@ pub enum Operation {
     Lookup,
     BatchLookup,
     History,
-    /// No call, but what came to the callback URL: the same bodies.
+    /// A submit whose callback goes wrong on its way, and the wait for its video.
     Webhook,
     Download,
 }
@@ -65,9 +72,18 @@ impl Operation {
 
     fn target(self) -> Target {
         match self {
+            Self::Webhook => unreachable!("the service is not asked"),
             Self::Submit | Self::HeldSubmit => Target::Submit,
             Self::Download => Target::Media,
             _ => Target::Lookup,
+        }
+    }
+
+    fn is_at(self, path: &str) -> bool {
+        match self.target() {
+            Target::Submit => path == "/luma/videos",
+            Target::Media => path.starts_with("/media/"),
+            _ => path == "/luma/tasks",
         }
     }
 
@@ -94,12 +110,16 @@ pub enum Strike {
     NoHost,
     /// Nobody listens.
     NoListener,
-    /// The connection suffers.
-    Connection(Fault),
+    /// Who begins to speak is cut off.
+    Gate,
+    /// The connection suffers; a callback likewise.
+    Connection(Fault, Delivery),
     /// Another answer comes.
     Answer(u16, Vec<(&'static str, String)>, Body),
     /// A redirect to another host.
     Redirect(u16),
+    /// The same from https to plain http.
+    Downgrade(u16),
 }
 
 /// The body of another answer.
@@ -119,139 +139,12 @@ pub struct Outcome {
     /// In a few words.
     pub name: String,
     pub requests: u64,
+    /// How many connections ended before the service saw a request.
+    pub cut_off: u64,
     pub billed: u64,
     /// All that the call gave, as it can be shown.
     pub shown: Vec<String>,
     pub pending: Option<Box<PendingSubmission>>,
-}
-
-/// A service, and a client of it.
-#[derive(Debug)]
-pub struct World {
-    pub simulator: Simulator,
-    /// Where redirects lead. Nothing may ever come there but downloads, without the token.
-    pub elsewhere: Simulator,
-    pub luma: Luma,
-    /// Of a task that was submitted before.
-    pub known: TaskId,
-    /// Of that task.
-    video: Video,
-    /// The same file elsewhere.
-    file_elsewhere: String,
-    /// Bound, but nobody listens.
-    _closed: TcpSocket,
-}
-
-impl World {
-    pub async fn start(case: &Case) -> Self {
-        let at_once = JobDuration::Fixed(Duration::ZERO);
-        let service = Simulator::builder().token(TOKEN).duration(at_once);
-        let simulator = service.start().await.expect("a simulator");
-        let elsewhere = Simulator::start().await.expect("a simulator");
-        let luma = match case.is_silent {
-            true => builder(simulator.url()).read_timeout(IMPATIENCE),
-            false => builder(simulator.url()),
-        };
-        let luma = luma.build().expect("a client");
-        // Through the same client: what comes next meets a connection that is in use.
-        let closed = TcpSocket::new_v4().expect("a socket");
-        closed
-            .bind("127.0.0.1:0".parse().expect("an address"))
-            .expect("a port");
-        let port = closed.local_addr().expect("an address").port();
-        let nowhere = match case.strike {
-            Strike::NoHost => Some("http://nowhere.invalid".to_owned()),
-            Strike::NoListener => Some(format!("http://127.0.0.1:{port}")),
-            _ => None,
-        };
-        if let Some(nowhere) = &nowhere {
-            let url = format!("{nowhere}/v.mp4");
-            let response = json!({ "state": "completed", "video_url": url });
-            simulator.on_submit(TaskScript::response(response));
-        }
-        let earlier = luma.generate("Something else").submit().await;
-        let earlier = earlier.expect("no fault yet");
-        let pace = Pace::fixed(Duration::from_millis(10));
-        let video = earlier.wait().pace(pace).await.expect("a video");
-        simulator.set_video(FILE);
-
-        let mut file_elsewhere = String::new();
-        if let Strike::Redirect(_) = case.strike {
-            elsewhere.set_video(FILE);
-            let there = client(elsewhere.url()).generate("A copy").submit().await;
-            let there = there.expect("no fault there");
-            let url = elsewhere.video_url(there.id().as_str());
-            file_elsewhere = url.expect("a file");
-        }
-        let luma = match nowhere {
-            Some(nowhere) => client(&nowhere),
-            None if case.is_silent => luma.with_timeout(IMPATIENCE),
-            None => luma,
-        };
-        Self {
-            simulator,
-            elsewhere,
-            luma,
-            known: earlier.id().clone(),
-            video,
-            file_elsewhere,
-            _closed: closed,
-        }
-    }
-
-    fn inject(&self, case: &Case, operation: Operation) {
-        let fault = match &case.strike {
-            Strike::NoHost | Strike::NoListener => return,
-            Strike::Connection(fault) => fault.clone(),
-            Strike::Redirect(status) => {
-                let elsewhere = self.elsewhere.url();
-                let location = match operation.target() {
-                    Target::Submit => format!("{elsewhere}/luma/videos"),
-                    Target::Media => self.file_elsewhere.clone(),
-                    _ => format!("{elsewhere}/luma/tasks"),
-                };
-                Fault::redirect(*status, location)
-            }
-            Strike::Answer(status, headers, body) => {
-                let mut fault = match body {
-                    Body::Filler(length) => Fault::body_bytes(*length),
-                    body => Fault::status(*status).body(body.of(operation, self.known.as_str())),
-                };
-                for (name, value) in headers {
-                    fault = fault.header(*name, value);
-                }
-                let is_blank = match body {
-                    Body::Text(text) => text.is_empty(),
-                    body => matches!(body, Body::Filler(_)),
-                };
-                match operation {
-                    // What it says it is must not be all that is wrong with it.
-                    Operation::Download if is_blank => fault.header("content-type", "video/mp4"),
-                    _ => fault,
-                }
-            }
-        };
-        let fault = match &case.strike {
-            Strike::Connection(_) => fault,
-            _ => fault.accepting(case.is_accepted),
-        };
-        let fault = fault.on(operation.target());
-        self.simulator.inject(match case.times {
-            Some(times) => fault.times(times),
-            // It goes on from each cut, so that one says all.
-            None if operation == Operation::Download && case.is_cut => fault.times(1),
-            None => fault.always(),
-        });
-    }
-
-    fn requests(&self, operation: Operation) -> u64 {
-        let stats = self.simulator.stats();
-        match operation.target() {
-            Target::Submit => stats.submits_received,
-            Target::Media => stats.media_requests,
-            _ => stats.lookups,
-        }
-    }
 }
 
 impl Body {
@@ -259,7 +152,9 @@ impl Body {
         match self {
             // Only who was sent the token can quote it.
             Self::Text(text) if operation == Operation::Download => {
-                text.replace(TOKEN, "of yours").into_bytes()
+                let text = text.replace(TOKEN, "of yours");
+                text.replace(&cases::escaped(TOKEN), "of yours")
+                    .into_bytes()
             }
             Self::Text(text) => text.clone().into_bytes(),
             Self::Bytes(bytes) => bytes.clone(),
@@ -280,6 +175,14 @@ fn retry() -> RetryPolicy {
         .max_delay(Duration::from_millis(4))
 }
 
+/// A service whose tasks have ended at once, and a client of it.
+pub async fn start() -> (Simulator, Luma) {
+    let builder = Simulator::builder().duration(JobDuration::Fixed(Duration::ZERO));
+    let simulator = builder.start().await.expect("a simulator");
+    let luma = client(simulator.url());
+    (simulator, luma)
+}
+
 /// A client that does not wait long before it tries again, but long for an answer.
 pub fn client(base_url: &str) -> Luma {
     builder(base_url).build().expect("a client")
@@ -290,9 +193,13 @@ fn builder(base_url: &str) -> LumaBuilder {
         .token(TOKEN)
         .base_url(base_url)
         .allow_plain_http(true)
-        // Without certificates, which take their time to load.
-        .http_client(reqwest::Client::builder().no_proxy().tls_certs_only([]))
+        .http_client(bare())
         .retry(retry())
+}
+
+/// Without certificates, which take their time to load.
+fn bare() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().no_proxy().tls_certs_only([])
 }
 
 /// Calls `cell` for each case and each operation, in their order.
@@ -336,22 +243,29 @@ pub async fn each<T>(
 /// Lets a call go wrong. Calls in the same world must not overlap.
 pub async fn run(world: &World, case: &Case, operation: Operation) -> Outcome {
     if operation == Operation::Webhook {
-        return callback(case);
+        return callback(world, case).await;
     }
     let billed = || world.simulator.stats().submits_billed;
     let before = (world.requests(operation), billed());
-    world.inject(case, operation);
+    let begin = Instant::now();
+    let date = soon();
+    world.inject(case, operation, date);
     let mut shown = vec![format!("{:?} {:#?}", world.luma, world.simulator)];
     let result = call(world, case, operation, &mut shown).await;
-    world.simulator.clear_faults();
+    let cut_off = world.heal();
+    assert_patience(world, case, operation, begin, date);
     let elsewhere = world.elsewhere.requests();
-    let is_file = |path: &str| path.starts_with("/media/");
+    let may_come = |path: &str| match case.strike {
+        Strike::Redirect(_) => path.starts_with("/media/"),
+        _ => false,
+    };
     // Its own task there was submitted directly.
     let strays = elsewhere
         .iter()
-        .skip(1)
-        .filter(|request| !is_file(&request.path));
-    assert_eq!(strays.count(), 0, "{case:?} {operation:?}");
+        .filter(|request| !may_come(&request.path))
+        .skip(1);
+    let strays: Vec<_> = strays.collect();
+    assert!(strays.is_empty(), "{case:?} {operation:?}: {strays:?}");
     for simulator in [&world.simulator, &world.elsewhere] {
         assert_eq!(simulator.stats().media_requests_with_authorization, 0);
     }
@@ -369,6 +283,7 @@ pub async fn run(world: &World, case: &Case, operation: Operation) -> Outcome {
     Outcome {
         name,
         requests: world.requests(operation) - before.0,
+        cut_off,
         billed: billed() - before.1,
         shown,
         pending,
@@ -420,7 +335,7 @@ async fn call(
             show(&first, shown);
             assert!(first.is_some());
         }
-        Operation::Webhook => {}
+        Operation::Webhook => unreachable!("it has no single call"),
         Operation::Download => {
             let folder = tempfile::tempdir().expect("a folder");
             let path = folder.path().join("v.mp4");
@@ -438,35 +353,78 @@ async fn call(
     Ok(())
 }
 
-/// What the parser of callbacks makes of the same body.
-fn callback(case: &Case) -> Outcome {
-    let operation = Operation::Webhook;
-    let body = match &case.strike {
-        Strike::Answer(_, _, body) => body.of(operation, "a-task"),
-        // There is no body, or it is as it should be.
-        _ => operation.answer("a-task").to_string().into_bytes(),
+/// A date of one to two seconds ahead, as HTTP has them.
+fn soon() -> SystemTime {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    UNIX_EPOCH + Duration::from_secs(now.expect("after 1970").as_secs() + 2)
+}
+
+/// Whether the next request came when it was asked for, and not before.
+fn assert_patience(
+    world: &World,
+    case: &Case,
+    operation: Operation,
+    begin: Instant,
+    date: SystemTime,
+) {
+    let times: Vec<Instant> = world
+        .simulator
+        .requests()
+        .iter()
+        .filter(|request| request.at >= begin && operation.is_at(&request.path))
+        .map(|request| request.at)
+        .collect();
+    // Whether there is a next one at all is the table's to say.
+    let [first, second, ..] = times[..] else {
+        return;
     };
-    let mut shown = Vec::new();
-    let name = match (&case.strike, webhook::parse(&body)) {
-        (Strike::Answer(..), Ok(task)) => {
-            show(&task, &mut shown);
-            "ok"
-        }
-        (Strike::Answer(..), Err(error)) => {
-            show_error(&error, &mut shown);
-            match error {
-                WebhookError::NotAnObject => "not an object",
-                WebhookError::NoTaskId => "no task id",
-                WebhookError::TooLarge(_) => "too large",
-                _ => "?",
-            }
-        }
-        _ => "-",
+    let gap = second - first;
+    assert!(gap >= case.patience, "{case:?} {operation:?}: {gap:?}");
+    if case.is_dated {
+        let came = SystemTime::now() - second.elapsed();
+        assert!(came >= date, "{case:?} {operation:?}: {came:?}");
+    }
+}
+
+/// What becomes of a video whose callback suffers.
+async fn callback(world: &World, case: &Case) -> Outcome {
+    let World {
+        direct, simulator, ..
+    } = world;
+    let before = simulator.stats();
+    let receiver = Receiver::new(direct);
+    let parcel = Parcel {
+        delivery: case.delivery(),
+        content: match &case.strike {
+            Strike::Answer(_, headers, body) => Some((headers.clone(), body.clone())),
+            _ => None,
+        },
     };
+    let url = match &world.nowhere {
+        Some(nowhere) => format!("{nowhere}/hook"),
+        None => receiver.start(parcel).await,
+    };
+    let submit = direct.generate("A lighthouse at noon").callback_url(url);
+    let task = submit.submit().await.expect("no fault on the way there");
+    let delivered = async {
+        let ended = |stats: Stats| stats.webhooks_delivered + stats.webhooks_failed;
+        while ended(simulator.stats()) == ended(before.clone()) {
+            sleep(Duration::from_millis(2)).await;
+        }
+    };
+    timeout(PATIENCE, delivered).await.expect("an attempt");
+    // The callback has come, or will not: the wait begins with what is known by then.
+    let pace = Pace::fixed(Duration::from_millis(10));
+    let end = task.wait().pace(pace).deadline(PATIENCE).await;
+    let mut shown = receiver.shown();
+    show(&end, &mut shown);
+    end.expect("a video, callback or not");
+    let after = simulator.stats();
     Outcome {
-        name: name.to_owned(),
-        requests: 0,
-        billed: 0,
+        name: receiver.verdict().to_owned(),
+        requests: after.requests() - before.requests(),
+        cut_off: 0,
+        billed: after.submits_billed - before.submits_billed,
         shown,
         pending: None,
     }
@@ -488,6 +446,7 @@ pub fn name(error: &Error) -> String {
             DownloadError::WrongType { .. } => "no video".to_owned(),
             DownloadError::TooLarge { .. } => "too large".to_owned(),
             DownloadError::Empty => "empty".to_owned(),
+            DownloadError::Redirect { .. } => "redirect refused".to_owned(),
             DownloadError::Transport(error) => transport(error).to_owned(),
             error => format!("{error:?}"),
         },

@@ -140,7 +140,18 @@ impl<'a> Board<'a> {
         }
     }
 
-    /// Takes the bar away.
+    /// Leaves the bar as it stands, and begins a line: where a terminal echoes `^C` it wraps, so
+    /// that how many lines to clear is not known.
+    pub fn leave(&self) {
+        if let Some(bar) = &self.bar
+            && !bar.is_hidden()
+        {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+            self.output.note("");
+        }
+    }
+
+    /// Takes the bar away, unless it was left.
     pub fn clear(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

@@ -10,7 +10,7 @@ use crate::{
     completions, download, extend,
     failure::{Exit, Failure, Kind},
     generate, history,
-    output::print_document,
+    output::{print_document, printed},
     simulate, task, tools, wait,
 };
 
@@ -28,7 +28,7 @@ Exit codes:
   2    usage or bad input; nothing was sent
   3    the API, the network or a file failed
   4    a deadline passed, or the task has not ended yet
-  130  interrupted by Ctrl-C
+  130  interrupted by Ctrl-C or SIGTERM
 Where tasks end differently, 3 counts before 4, and 4 before 1.
 
 Examples:
@@ -125,19 +125,27 @@ impl fmt::Debug for Token {
 pub fn read() -> Result<Cli, Exit> {
     let cli = Cli::try_parse().and_then(check);
     cli.map_err(|error| {
-        // A reader that has gone needs no message.
-        let _ = error.print();
+        let result = error.print();
         if !error.use_stderr() {
+            printed(result);
             return Exit::Done;
         }
         if std::env::args_os().any(|arg| arg == OsStr::new("--json")) {
-            let text = error.to_string();
-            let line = text.lines().next().unwrap_or_default();
-            let message = line.trim_start_matches("error: ");
+            let message = message(&error.to_string());
             print_document(&Failure::new(Kind::BadInput, message).document());
         }
         Exit::BadInput
     })
+}
+
+/// What clap says of a mistake, as one line, without the usage.
+fn message(text: &str) -> String {
+    let lines = text.trim_start_matches("error: ").lines().map(str::trim);
+    let facts = lines.take_while(|line| {
+        !line.starts_with("Usage:") && !line.starts_with("For more information")
+    });
+    let facts: Vec<_> = facts.filter(|line| !line.is_empty()).collect();
+    facts.join(" ")
 }
 
 /// What clap cannot check: it sees the global options of each level by themselves.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use luma_client::{Luma, LumaBuilder, Pace};
+use luma_client::{Luma, LumaBuilder, Pace, TOKEN_VARIABLE};
 
 use crate::{
     cli::Globals,
@@ -20,6 +20,8 @@ pub struct Context<'a> {
     pub usual: Duration,
     /// The options of a command that asks the same service.
     same_service: Vec<String>,
+    /// The token was typed, and has to be again.
+    token_was_typed: bool,
     /// Runs as long as it is held.
     simulated: Option<Simulated>,
 }
@@ -38,6 +40,7 @@ impl<'a> Context<'a> {
                 pace: Pace::fixed(Simulated::PACE),
                 usual: Simulated::USUAL,
                 same_service: vec!["--simulate".to_owned()],
+                token_was_typed: false,
                 simulated: Some(simulated),
             });
         }
@@ -50,12 +53,22 @@ impl<'a> Context<'a> {
             same_service: base_url
                 .flat_map(|url| ["--base-url".to_owned(), url.clone()])
                 .collect(),
+            token_was_typed: globals.token.is_some(),
             simulated: None,
         })
     }
 
-    /// A command line of this program that asks the same service. The token is not in it.
-    pub fn command(&self, arguments: &[&str]) -> String {
+    /// What to run now: a command line of this program that asks the same service.
+    pub fn next_step(&self, lead: &str, arguments: &[&str]) -> String {
+        let step = format!("{lead}: {}", self.command(arguments));
+        match self.token_was_typed {
+            true => format!("{step}\nIt needs the token again: --token or {TOKEN_VARIABLE}."),
+            false => step,
+        }
+    }
+
+    /// The token is not in it.
+    fn command(&self, arguments: &[&str]) -> String {
         let options = self.same_service.iter().map(String::as_str);
         let words = options.chain(arguments.iter().copied()).map(quoted);
         std::iter::once("luma".to_owned())

@@ -50,9 +50,14 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
     let handle = context.luma.task(id.clone());
     let task = tokio::select! {
         biased;
-        task = handle.get() => task?,
-        () = interrupts.first.cancelled() => {
-            let view = TaskView::of_id(id).with_error(interrupted(context, id, &target));
+        task = handle.get() => task.map_err(Failure::from),
+        () = interrupts.first.cancelled() => Err(interrupted()),
+    };
+    let task = match task {
+        Ok(task) => task,
+        Err(failure) => {
+            let failure = resumable(context, id, &target, failure);
+            let view = TaskView::of_id(id).with_error(failure);
             return Ok(context.output.task(&view));
         }
     };
@@ -67,10 +72,15 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
             let saved = tokio::select! {
                 biased;
                 saved = target.save(&video, progress) => saved,
-                () = interrupts.first.cancelled() => Err(interrupted(context, id, &target)),
+                () = interrupts.first.cancelled() => Err(interrupted()),
             };
-            board.clear();
-            saved.map(Some)
+            match &saved {
+                Err(failure) if failure.kind == Kind::Interrupted => board.leave(),
+                _ => board.clear(),
+            }
+            saved
+                .map(Some)
+                .map_err(|failure| resumable(context, id, &target, failure))
         }
         // The view tells why.
         (TaskState::Failed, None) => Ok(None),
@@ -81,12 +91,9 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
                 arguments.extend(["-o", &path]);
                 arguments.extend(target.overwrite().then_some("--overwrite"));
             }
-            let wait = context.command(&arguments);
-            Err(Failure::new(
-                Kind::NotReady,
-                format!("there is no video yet: the task is {state}"),
-            )
-            .hint(format!("Wait for it with: {wait}")))
+            let message = format!("there is no video yet: the task is {state}");
+            let hint = context.next_step("Wait for it with", &arguments);
+            Err(Failure::new(Kind::NotReady, message).hint(hint))
         }
     };
     match saved {
@@ -96,12 +103,18 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
     Ok(context.output.task(&view))
 }
 
-/// What came so far is kept beside the file.
-fn interrupted(context: &Context<'_>, id: &TaskId, target: &Target) -> Failure {
+fn interrupted() -> Failure {
+    Failure::new(Kind::Interrupted, "interrupted")
+}
+
+/// The failure, with the command that goes on: what came so far is kept beside the file.
+fn resumable(context: &Context<'_>, id: &TaskId, target: &Target, failure: Failure) -> Failure {
+    if !failure.kind.can_go_on() {
+        return failure;
+    }
     let path = target.path().to_string_lossy();
     let mut arguments = vec!["download", id.as_str(), "-o", &path];
     arguments.extend(target.overwrite().then_some("--overwrite"));
     arguments.extend((target.content == Content::Thumbnail).then_some("--thumbnail"));
-    let command = context.command(&arguments);
-    Failure::new(Kind::Interrupted, "interrupted").hint(format!("Go on with: {command}"))
+    failure.also(&context.next_step("Go on with", &arguments))
 }

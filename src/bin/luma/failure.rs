@@ -1,10 +1,12 @@
 //! Why a command ended otherwise than well, and the exit code that says so.
 
-use std::{io, process::ExitCode, time::Duration};
+use std::{io, process::ExitCode};
 
-use luma_client::{ConfigError, Error, InvalidInput, TOKEN_VARIABLE, WaitError};
+use luma_client::{ConfigError, Error, InvalidInput, WaitError};
 use serde::Serialize;
 use serde_json::{Value, json};
+
+use crate::hint::{self, hint};
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,6 +89,11 @@ impl Kind {
         }
     }
 
+    /// Whether the same wait or download, said again, may have more luck.
+    pub fn can_go_on(self) -> bool {
+        !matches!(self, Self::TaskFailed | Self::NotFound)
+    }
+
     pub fn exit(self) -> Exit {
         match self {
             Self::BadInput => Exit::BadInput,
@@ -137,6 +144,15 @@ impl Failure {
         self
     }
 
+    /// One more thing to do, after what the hint says.
+    pub fn also(self, more: &str) -> Self {
+        let hint = match &self.hint {
+            Some(hint) => format!("{hint}\n{more}"),
+            None => more.to_owned(),
+        };
+        self.hint(hint)
+    }
+
     /// The JSON document of a command that has nothing else to say.
     pub fn document(&self) -> Value {
         json!({ "error": self })
@@ -157,13 +173,6 @@ pub fn with_cause(error: &(dyn std::error::Error + 'static)) -> String {
     }
 }
 
-/// The wait that the service asked for, in whole seconds: rounded up, not to come too early.
-fn retry_hint(wait: Duration) -> String {
-    let part = u64::from(wait.subsec_nanos() > 0);
-    let seconds = wait.as_secs().saturating_add(part);
-    format!("The service asks to wait {seconds} s before the next try.")
-}
-
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::from(&error)
@@ -181,20 +190,16 @@ impl From<&Error> for Failure {
         };
         let message = match error {
             Error::Transport(_) | Error::Unconfirmed { .. } => with_cause(error),
+            // The library's own words speak of its builder.
+            Error::Config(ConfigError::NoToken) => "there is no API token".to_owned(),
             error => error.to_string(),
         };
-        if let Error::Config(ConfigError::NoToken) = error {
-            // The library's own words speak of its builder.
-            return Self::new(kind, "there is no API token").hint(format!(
-                "Set {TOKEN_VARIABLE}, or try it out with --simulate: no token, no bill."
-            ));
-        }
         let api = error.api();
         Self {
             code: api.and_then(|api| Some(api.code.as_ref()?.to_string())),
             http_status: api.map(|api| api.status.as_u16()),
             trace_id: api.and_then(|api| api.trace_id.clone()),
-            hint: error.retry_after().map(retry_hint),
+            hint: hint(error),
             ..Self::new(kind, message)
         }
     }
@@ -231,7 +236,9 @@ impl From<&WaitError> for Failure {
                 ..Self::from(&**source)
             },
             WaitError::Deadline { .. } => Self::new(Kind::Deadline, error.to_string()),
-            WaitError::NotFound { .. } => Self::new(Kind::NotFound, error.to_string()),
+            WaitError::NotFound { .. } => {
+                Self::new(Kind::NotFound, error.to_string()).hint(hint::NOT_FOUND)
+            }
             WaitError::Cancelled { .. } => Self::new(Kind::Interrupted, error.to_string()),
             _ => Self::new(Kind::Api, error.to_string()),
         }

@@ -130,7 +130,10 @@ fn fault(effect: &str) -> Result<Fault, String> {
     Ok(match effect.split_once('=') {
         Some(("html", text)) => Fault::html(status(text)?),
         Some(("slow", time)) => Fault::slow(times::duration(time)?),
-        Some((text, seconds)) => Fault::retry_after(status(text)?, seconds),
+        Some((text, seconds)) => match seconds.parse::<u32>() {
+            Ok(_) => Fault::retry_after(status(text)?, seconds),
+            Err(_) => return Err(format!("{seconds:?} is no whole number of seconds")),
+        },
         None => match effect {
             "reset" => Fault::reset_before(),
             "lost" => Fault::reset_after(),
@@ -189,6 +192,10 @@ mod tests {
             "submit:99",
             "submit:600",
             "submit:999=5",
+            "submit:429=",
+            "submit:429=abc",
+            "submit:429=-5",
+            "submit:429=1.5",
             "submit:html=600",
             "submit:maybe",
             "submit:slow=0",

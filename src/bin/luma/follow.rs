@@ -65,7 +65,10 @@ pub async fn follow(
         while !runs.is_empty() {
             tokio::select! {
                 biased;
-                () = interrupts.first.cancelled() => break,
+                () = interrupts.first.cancelled() => {
+                    board.leave();
+                    break;
+                }
                 Some((index, view)) = runs.next() => {
                     let failure = view.error.as_ref();
                     board.ended(index, failure.map_or("completed", |failure| failure.kind.end()));

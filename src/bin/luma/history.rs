@@ -8,7 +8,7 @@ use luma_client::TaskId;
 
 use crate::{
     context::Context,
-    failure::{Exit, Failure},
+    failure::{Exit, Failure, Kind},
     output::{plain, styled},
     times,
     view::{TaskView, utc},
@@ -40,6 +40,12 @@ pub struct Args {
 }
 
 pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
+    if let (Some(since), Some(until)) = (args.since, args.until)
+        && since > until
+    {
+        let message = "no time is in the range: --since is later than --until";
+        return Err(Failure::new(Kind::BadInput, message));
+    }
     let mut history = context.luma.history().page_size(args.limit.min(50));
     if let Some(time) = args.since {
         history = history.since(time);

@@ -1,11 +1,11 @@
-//! Ctrl-C, for the commands that have something to say when it comes.
+//! Ctrl-C and SIGTERM, for the commands that have something to say when they come.
 
 use std::io;
 
 use luma_client::CancellationToken;
 
-/// Ctrl-C once, and once more. From [`listen`](Self::listen) on it does not end the program by
-/// itself.
+/// Ctrl-C or SIGTERM once, and once more. From [`listen`](Self::listen) on they do not end the
+/// program by themselves.
 pub struct Interrupts {
     pub first: CancellationToken,
     pub second: CancellationToken,
@@ -17,12 +17,12 @@ impl Interrupts {
             first: CancellationToken::new(),
             second: CancellationToken::new(),
         };
-        // Where it cannot be listened to, Ctrl-C ends the program as ever.
-        if let Ok(mut ctrl_c) = ctrl_c() {
+        // Where they cannot be listened to, they end the program as ever.
+        if let Ok(mut signals) = Signals::listen() {
             let tokens = [interrupts.first.clone(), interrupts.second.clone()];
             tokio::spawn(async move {
                 for token in tokens {
-                    ctrl_c.recv().await;
+                    signals.recv().await;
                     token.cancel();
                 }
             });
@@ -31,34 +31,41 @@ impl Interrupts {
     }
 }
 
-/// From this call on, not from its first poll as with `tokio::signal::ctrl_c`.
+/// They are heard from this call on, not from its first poll as with `tokio::signal::ctrl_c`.
 #[cfg(unix)]
-fn ctrl_c() -> io::Result<tokio::signal::unix::Signal> {
-    use tokio::signal::unix::{SignalKind, signal};
-    signal(SignalKind::interrupt())
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
 }
 
-#[cfg(windows)]
-fn ctrl_c() -> io::Result<tokio::signal::windows::CtrlC> {
-    tokio::signal::windows::ctrl_c()
-}
-
-/// What a service manager sends to end a service; never where there is no such thing.
 #[cfg(unix)]
-pub fn terminated() -> impl Future<Output = ()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listening = signal(SignalKind::terminate());
-    async move {
-        match listening {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
     }
 }
 
 #[cfg(windows)]
-pub fn terminated() -> impl Future<Output = ()> {
-    std::future::pending()
+struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    async fn recv(&mut self) {
+        self.0.recv().await;
+    }
 }

@@ -13,6 +13,7 @@ mod failure;
 mod fault;
 mod follow;
 mod generate;
+mod hint;
 mod history;
 mod interrupt;
 mod logging;
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(exit) => return exit.into(),
     };
-    let output = Output::new(&cli.globals);
+    let output = Output::new(&cli.globals, cli.command.serves());
     logging::start(cli.globals.verbose, cli.command.serves());
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,

@@ -14,7 +14,7 @@ use crate::{
     cli::{Globals, Token},
     context::client,
     failure::{Exit, Failure, Kind},
-    interrupt::{Interrupts, terminated},
+    interrupt::Interrupts,
     output::Output,
     simulated::Simulated,
 };
@@ -33,7 +33,7 @@ Examples:
 pub struct Args {
     /// Serve over HTTP at this address, as http://ADDRESS/mcp, in place of standard input and
     /// output
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     http: Option<SocketAddr>,
 
     /// A host name by which clients reach the server; may be given again. Needed where other
@@ -64,8 +64,40 @@ pub struct Args {
     read_only: bool,
 }
 
+fn address(text: &str) -> Result<SocketAddr, String> {
+    // A name can stand for several addresses; this one is the same everywhere.
+    let numbers = match text.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.to_owned(),
+    };
+    numbers
+        .parse()
+        .map_err(|_| "write it as 127.0.0.1:8000, [::1]:8000 or localhost:8000".to_owned())
+}
+
+/// What the vendor's server reads, and this one does not.
+const NOT_READ: [(&str, &str); 2] = [
+    (
+        "LUMA_DEFAULT_ASPECT_RATIO",
+        "each call chooses its aspect_ratio, or leaves it to the service",
+    ),
+    (
+        "LUMA_REQUEST_TIMEOUT",
+        "requests have the time limits of the client",
+    ),
+];
+
+fn tell_what_is_not_read(output: &Output) {
+    for (variable, reason) in NOT_READ {
+        if std::env::var_os(variable).is_some() {
+            output.note(&format!("{variable} is not read: {reason}."));
+        }
+    }
+}
+
 pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit, Failure> {
-    let (interrupts, terminated) = (Interrupts::listen(), terminated());
+    let interrupts = Interrupts::listen();
+    tell_what_is_not_read(output);
     // It runs as long as it is held.
     let simulated = match globals.simulate {
         true => Some(Simulated::start().await?),
@@ -81,10 +113,7 @@ pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit,
     }
     let stop = CancellationToken::new();
     let stopping = async {
-        tokio::select! {
-            () = interrupts.first.cancelled() => {}
-            () = terminated => {}
-        }
+        interrupts.first.cancelled().await;
         stop.cancel();
         // Who does not want to wait for the calls under way says it again.
         interrupts.second.cancelled().await;

@@ -18,14 +18,15 @@ pub struct Output {
 }
 
 impl Output {
-    pub fn new(globals: &Globals) -> Self {
+    /// What `serves` others has standard output for its protocol alone, also with `--json`.
+    pub fn new(globals: &Globals, serves: bool) -> Self {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         if globals.no_color || no_color {
             console::set_colors_enabled(false);
             console::set_colors_enabled_stderr(false);
         }
         Self {
-            json: globals.json,
+            json: globals.json && !serves,
             verbose: globals.verbose > 0,
         }
     }
@@ -151,10 +152,14 @@ pub fn print_document(document: &impl Serialize) {
     }
 }
 
-/// A reader that has gone, like `head`, is no failure. A full disk is: the result is lost.
 fn print(bytes: &[u8]) {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+    printed(stdout.write_all(bytes).and_then(|()| stdout.flush()));
+}
+
+/// A reader that has gone, like `head`, is no failure. A full disk is: the result is lost.
+pub fn printed(result: io::Result<()>) {
+    match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             complain(&format!("error: the result cannot be printed: {error}\n"));
             std::process::exit(Exit::Service.code().into());

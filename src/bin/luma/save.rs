@@ -9,6 +9,7 @@ use luma_client::{DownloadError, TaskId, Video};
 
 use crate::{
     failure::{Failure, Kind, with_cause},
+    hint::retry,
     view::FileView,
 };
 
@@ -36,6 +37,9 @@ impl Target {
             let message = format!("{} {why}", path.display());
             Err(Failure::new(Kind::BadInput, message))
         };
+        if path == Path::new("-") {
+            return refuse("is no name for a file: videos are not written to standard output");
+        }
         let ends_as_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
         let Some(name) = path.file_name().filter(|_| !ends_as_folder) else {
             return refuse("is no name for a file");
@@ -46,7 +50,10 @@ impl Target {
         }
         match fs::metadata(&path) {
             Ok(found) if !found.is_file() => return refuse("is there already, and is no file"),
-            Ok(_) if !overwrite => return Err(there_already(&path)),
+            // A link that leads nowhere is there, too.
+            _ if !overwrite && fs::symlink_metadata(&path).is_ok() => {
+                return Err(there_already(&path));
+            }
             _ => {}
         }
         let mut probe = std::ffi::OsString::from(".");
@@ -152,7 +159,10 @@ impl From<DownloadError> for Failure {
             DownloadError::Transport(_) => Kind::Network,
             _ => Kind::Download,
         };
-        Self::new(kind, with_cause(&error))
+        Self {
+            hint: error.retry_after().map(retry),
+            ..Self::new(kind, with_cause(&error))
+        }
     }
 }
 

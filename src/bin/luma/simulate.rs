@@ -9,7 +9,7 @@ use crate::{
     cli::Globals,
     failure::{Exit, Failure, Kind},
     fault::{GRAMMAR, Trouble},
-    interrupt::{Interrupts, terminated},
+    interrupt::Interrupts,
     output::Output,
     times,
 };
@@ -63,7 +63,7 @@ impl FromStr for JobTime {
 
 /// A `--token` of the command line is the only one that is valid.
 pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit, Failure> {
-    let (interrupts, terminated) = (Interrupts::listen(), terminated());
+    let interrupts = Interrupts::listen();
     let mut builder = Simulator::builder()
         .port(args.port)
         .duration(args.duration.0)
@@ -92,10 +92,7 @@ pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit,
         "The simulated service runs until Ctrl-C; token: {token}. In another terminal:\n  \
          luma --base-url {url} --token ... generate \"A fox\" --interval 1s"
     ));
-    tokio::select! {
-        () = interrupts.first.cancelled() => {}
-        () = terminated => {}
-    }
+    interrupts.first.cancelled().await;
     simulator.shutdown().await;
     let stats = simulator.stats();
     output.note(&format!(

@@ -105,7 +105,7 @@ pub async fn run(
     let handle = match answer(context, &interrupts, submit).await? {
         Ok(handle) => handle,
         Err(Error::Unconfirmed { pending, source }) if options.find_lost => {
-            find(context, &pending, *source).await?
+            find(context, &interrupts, &pending, *source).await?
         }
         Err(error) => return Err(explained(context, error)),
     };
@@ -132,12 +132,10 @@ pub async fn run(
     .await;
     let mut exit = Exit::Done;
     for mut view in views {
-        if let Some(failure) = &mut view.error
-            && failure.kind != Kind::TaskFailed
-        {
-            let hints = failure.hint.take().into_iter().chain([resume.clone()]);
-            failure.hint = Some(hints.collect::<Vec<_>>().join("\n"));
-        }
+        view.error = view.error.map(|failure| match failure.kind {
+            Kind::TaskFailed => failure,
+            _ => failure.also(&resume),
+        });
         exit = exit.or_worse(context.output.task(&view));
     }
     Ok(exit)
@@ -155,7 +153,7 @@ fn resume(context: &Context<'_>, handle: &TaskHandle, file: &File) -> String {
         arguments.extend(["-o", &path]);
         arguments.extend(target.overwrite().then_some("--overwrite"));
     }
-    format!("Go on with: {}", context.command(&arguments))
+    context.next_step("Go on with", &arguments)
 }
 
 /// The answer to the submit. Ctrl-C waits for it, because it may be billed; another one does not.
@@ -178,8 +176,10 @@ async fn answer(
         answer = &mut submit => Ok(answer),
         () = interrupts.second.cancelled() => {
             let message = "interrupted; the video may have been accepted and billed";
-            let look = context.command(&["history", "--since", "5m"]);
-            let hint = format!("See whether it is there before you submit again: {look}");
+            let hint = context.next_step(
+                "See whether it is there before you submit again",
+                &["history", "--since", "5m"],
+            );
             Err(Failure::new(Kind::Interrupted, message).hint(hint))
         }
     }
@@ -189,25 +189,29 @@ async fn answer(
 fn explained(context: &Context<'_>, error: Error) -> Failure {
     let failure = Failure::from(&error);
     let Error::Unconfirmed { pending, .. } = &error else {
-        return failure;
+        let advice = failure.hint.as_deref().unwrap_or_default();
+        let hint = format!("Nothing was billed. {advice}");
+        return failure.hint(hint.trim());
     };
-    let look = look_yourself(context, pending);
-    failure.hint(format!(
-        "{look}\nWith --find-lost a submit looks for itself."
-    ))
+    failure
+        .hint(look_yourself(context, pending))
+        .also("Next time --find-lost does that by itself.")
 }
 
 fn look_yourself(context: &Context<'_>, pending: &PendingSubmission) -> String {
     let sent_at = pending.sent_at().duration_since(std::time::UNIX_EPOCH);
     // Clocks differ: a minute earlier.
     let since = utc(sent_at.unwrap_or_default().as_secs_f64() - 60.0);
-    let look = context.command(&["history", "--since", &since]);
-    format!("Do not submit again before you know. See whether it is there: {look}")
+    context.next_step(
+        "Do not submit again before you know. See whether it is there",
+        &["history", "--since", &since],
+    )
 }
 
 /// Looks for the task of a submit whose answer was lost.
 async fn find(
     context: &Context<'_>,
+    interrupts: &Interrupts,
     pending: &PendingSubmission,
     lost: Error,
 ) -> Result<TaskHandle, Failure> {
@@ -216,22 +220,28 @@ async fn find(
     context.output.note(&format!(
         "The answer to the submit was lost ({message}): looking for its task."
     ));
-    let doubt = match pending.find().await {
-        Ok(Search::Found(handle)) => return Ok(handle),
-        Ok(Search::NotThere) => {
+    let found = tokio::select! {
+        biased;
+        () = interrupts.first.cancelled() => None,
+        found = pending.find() => Some(found),
+    };
+    let (kind, doubt) = match found.transpose() {
+        Ok(None) => (Kind::Interrupted, "the search was interrupted".to_owned()),
+        Ok(Some(Search::Found(handle))) => return Ok(handle),
+        Ok(Some(Search::NotThere)) => {
             return Err(Failure {
                 message: format!("{message}; it was not accepted"),
                 ..failure
             }
             .hint("Nothing was billed: it is safe to submit again."));
         }
-        Ok(Search::CannotTell(doubt)) => doubt.to_string(),
-        Ok(_) => Doubt::NoHistory.to_string(),
-        Err(error) => error.to_string(),
+        Ok(Some(Search::CannotTell(doubt))) => (Kind::Unconfirmed, doubt.to_string()),
+        Ok(Some(_)) => (Kind::Unconfirmed, Doubt::NoHistory.to_string()),
+        Err(error) => (Kind::Unconfirmed, error.to_string()),
     };
     let message = format!("{message}; the video may have been accepted and billed: {doubt}");
     Err(Failure {
-        kind: Kind::Unconfirmed,
+        kind,
         message,
         ..failure
     }

@@ -73,10 +73,9 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
     let jobs = ids.iter().map(job).collect::<Result<Vec<_>, Failure>>()?;
     let views = follow(context, &interrupts, jobs, &args.wait).await;
     let exit = context.output.tasks(&views);
-    // What has not ended can be gone on with.
     let open = views.iter().filter(|view| {
-        let kind = view.error.as_ref().map(|failure| failure.kind);
-        matches!(kind, Some(Kind::Interrupted | Kind::Deadline))
+        let failure = view.error.as_ref();
+        failure.is_some_and(|failure| failure.kind.can_go_on())
     });
     let open: Vec<&str> = open.map(|view| view.task_id.as_str()).collect();
     if !open.is_empty() {
@@ -90,8 +89,8 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
             }
         }
         arguments.extend(args.overwrite.then_some("--overwrite"));
-        let command = context.command(&arguments);
-        context.output.note(&format!("Go on with: {command}"));
+        let go_on = context.next_step("Go on with", &arguments);
+        context.output.note(&go_on);
     }
     Ok(exit)
 }

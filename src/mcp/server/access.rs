@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::{
-    body::Body,
     extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -82,15 +81,29 @@ impl Gate {
             Access::TokenFromRequest => self.luma.with_token(bearer.to_owned().into()).ok(),
         }
     }
+
+    fn refuse(&self, challenge: &'static str) -> Response {
+        let headers = [(WWW_AUTHENTICATE, challenge)];
+        let advice = match &*self.access {
+            Access::Key(_) => {
+                "Send the access key of this server as `Authorization: Bearer KEY`. It is not the \
+                 API token.\n"
+            }
+            Access::TokenFromRequest => {
+                "Send your API token of Ace Data Cloud as `Authorization: Bearer TOKEN`.\n"
+            }
+        };
+        (StatusCode::UNAUTHORIZED, headers, advice).into_response()
+    }
 }
 
 /// Lets a request pass with the client that it may use, or answers 401.
 pub(super) async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     let Some(bearer) = bearer(request.headers()) else {
-        return unauthorized("Bearer realm=\"luma\"");
+        return gate.refuse("Bearer realm=\"luma\"");
     };
     let Some(luma) = gate.admit(&bearer) else {
-        return unauthorized("Bearer realm=\"luma\", error=\"invalid_token\"");
+        return gate.refuse("Bearer realm=\"luma\", error=\"invalid_token\"");
     };
     // Nothing behind this line needs it, and it could end in a log there.
     request.headers_mut().remove(AUTHORIZATION);
@@ -106,11 +119,6 @@ fn bearer(headers: &HeaderMap) -> Option<String> {
     let bearer = bearer.trim();
     let good = scheme.eq_ignore_ascii_case("bearer") && !bearer.is_empty();
     (good && values.next().is_none()).then(|| bearer.to_owned())
-}
-
-fn unauthorized(challenge: &'static str) -> Response {
-    let headers = [(WWW_AUTHENTICATE, challenge)];
-    (StatusCode::UNAUTHORIZED, headers, Body::empty()).into_response()
 }
 
 #[cfg(test)]

@@ -26,13 +26,16 @@ use tokio::{select, sync::mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    limits::{Limits, Refusal, surely_not_submitted},
-    lines::Held,
+    calls::Calls,
+    limits::{Limits, Place, Refusal, surely_not_submitted},
     message, prompts, tasks,
 };
 use crate::{
     Luma, Task, TaskId,
-    mcp::{self, Context, Outcome, Progress, UnknownTool, guide, tools::Kind},
+    mcp::{
+        self, Context, MAX_HOLD, Outcome, Progress, UnknownTool, context::Offers, dispatch,
+        tools::description,
+    },
 };
 
 const WEBSITE: &str = "https://platform.acedata.cloud";
@@ -77,7 +80,8 @@ pub(super) struct Handler {
     pub(super) limits: Arc<Limits>,
     /// The calls under way: a submit is billed, so that its end is worth waiting for.
     pub(super) running: TaskTracker,
-    pub(super) held: Held,
+    /// Those of a session over stdio.
+    pub(super) calls: Calls,
     /// Ends what holds a call.
     pub(super) stop: CancellationToken,
 }
@@ -95,7 +99,7 @@ impl Handler {
     }
 
     /// Whether the tool may be called at all; a submit then has its place.
-    fn admit(&self, tool: &mcp::Tool) -> Result<(), Refusal> {
+    fn admit(&self, tool: &mcp::Tool) -> Result<Option<Place<'_>>, Refusal> {
         if !tool.annotations.read_only_hint && self.limits.is_read_only() {
             return Err(Refusal::ReadOnly);
         }
@@ -103,8 +107,8 @@ impl Handler {
             return Err(Refusal::NoToken);
         }
         match tool.annotations.read_only_hint {
-            true => Ok(()),
-            false => self.limits.take(),
+            true => Ok(None),
+            false => self.limits.take().map(Some),
         }
     }
 
@@ -115,21 +119,29 @@ impl Handler {
         luma: &Luma,
         tool: &mcp::Tool,
         arguments: JsonObject,
+        hold: Duration,
         context: &RequestContext<RoleServer>,
     ) -> Result<Outcome, ErrorData> {
         let cancel = CancellationToken::new();
         let (reports, inbox) = mpsc::unbounded_channel();
-        let (held, id) = (self.held.clone(), context.id.clone());
-        let surroundings =
-            Context::new()
-                .cancelled_by(cancel.clone())
-                .on_progress(move |progress| {
-                    held.add(&id);
-                    // Nobody listens any more once the call has ended.
-                    let _ = reports.send(progress);
-                });
+        // A submit is not cancelled by an end of the input: its answer has the task id.
+        let held = tool
+            .annotations
+            .read_only_hint
+            .then(|| (self.calls.clone(), context.id.clone()));
+        let surroundings = Context::new()
+            .hold(hold)
+            .offers(self.limits.offers())
+            .cancelled_by(cancel.clone())
+            .on_progress(move |progress| {
+                if let Some((calls, id)) = &held {
+                    calls.hold(id);
+                }
+                // Nobody listens any more once the call has ended.
+                let _ = reports.send(progress);
+            });
         let mut call = pin!(call(luma, tool, arguments.clone(), &surroundings));
-        let outcome = select! {
+        select! {
             biased;
             outcome = &mut call => outcome,
             never = pass_on(inbox, context) => match never {},
@@ -139,24 +151,16 @@ impl Handler {
             }
             // A lookup is free: it says how things stand, rather than that it was cancelled.
             () = self.stop.cancelled() => match tool.annotations.read_only_hint {
-                true => self::call(luma, tool, arguments, &Context::new().hold(Duration::ZERO)).await,
+                true => {
+                    let at_once = Context::new().hold(Duration::ZERO).offers(self.limits.offers());
+                    self::call(luma, tool, arguments, &at_once).await
+                }
                 false => {
                     cancel.cancel();
                     call.await
                 }
             },
-        };
-        self.held.remove(&context.id);
-        let outcome = outcome?;
-        if outcome.is_error || !self.limits.is_read_only() {
-            return Ok(outcome);
         }
-        // What is not offered is not named.
-        Ok(match tool.kind {
-            Kind::ListActions => Outcome::new(&guide::lookups(), Vec::new()),
-            Kind::ListAspectRatios => Outcome::new(&guide::ratios_of_lookups(), Vec::new()),
-            _ => outcome,
-        })
     }
 
     /// Looks a task up, for a request that has to declare the extension.
@@ -173,7 +177,7 @@ impl Handler {
         }
         let id = tasks::id(id)?;
         let luma = self.luma(context)?;
-        let task = luma.task(id.clone()).get().await;
+        let task = dispatch::look_up(&luma, &id, dispatch::GRACE).await;
         let task = task.map_err(|error| tasks::lookup_failed(&luma, &id, &error))?;
         Ok((luma, id, task))
     }
@@ -252,10 +256,15 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let offered =
-            |tool: &mcp::Tool| tool.annotations.read_only_hint || !self.limits.is_read_only();
+        let offers = self.limits.offers();
+        let offered = |tool: &mcp::Tool| offers == Offers::All || tool.annotations.read_only_hint;
         let tools = TOOLS.iter().filter(|(_, tool)| offered(tool));
-        let tools = tools.map(|(tool, _)| tool.clone()).collect();
+        let tools = tools.map(|(listed, tool)| {
+            let mut listed = listed.clone();
+            listed.description = Some(description(tool, offers).into());
+            listed
+        });
+        let tools = tools.collect();
         Ok(ListToolsResult::with_all_items(tools)
             .with_ttl_ms(LIST_TTL_MS)
             .with_cache_scope(CacheScope::Public))
@@ -278,24 +287,27 @@ impl ServerHandler for Handler {
             return Err(ErrorData::invalid_params(unknown.to_string(), None));
         };
         let luma = self.luma(&context)?;
-        if let Err(refusal) = self.admit(tool) {
-            return Ok(result_of(refusal.into()).into());
-        }
+        let place = match self.admit(tool) {
+            Ok(place) => place,
+            Err(refusal) => return Ok(result_of(refusal.into()).into()),
+        };
         let submits = !tool.annotations.read_only_hint;
         let as_task = submits && tasks::declared(&context.meta);
-        let mut arguments = request.arguments.unwrap_or_default();
-        if as_task && tool.input_schema["properties"].get("timeout").is_some() {
-            // The task is the wait.
-            arguments.remove("timeout");
+        let arguments = request.arguments.unwrap_or_default();
+        // A task is the wait.
+        let hold = if as_task { Duration::ZERO } else { MAX_HOLD };
+        let outcome = self.run(&luma, tool, arguments, hold, &context).await?;
+        if context.ct.is_cancelled() {
+            // No answer is sent that would end it.
+            self.calls.end(&context.id);
         }
-        let outcome = self.run(&luma, tool, arguments, &context).await?;
-        if submits {
+        if let Some(place) = place {
             if surely_not_submitted(&outcome) {
-                self.limits.give_back();
+                place.give_back();
             } else if context.ct.is_cancelled() {
-                // Nobody will read the answer, and it is paid for.
+                // It is paid for, and perhaps nobody reads the answer.
                 let task = tasks::submitted(&outcome);
-                tracing::warn!(task, "a video was submitted, but the client is gone");
+                tracing::warn!(task, "a video was submitted by a call that was cancelled");
             }
         }
         match tasks::submitted(&outcome) {
@@ -348,7 +360,14 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
         let (luma, id, task) = self.task(&request.task_id, &context).await?;
-        Ok(tasks::report(&luma, &id, &task, OffsetDateTime::now_utc()))
+        let offers = self.limits.offers();
+        Ok(tasks::report(
+            &luma,
+            &id,
+            &task,
+            offers,
+            OffsetDateTime::now_utc(),
+        ))
     }
 
     /// No task ever asks for anything: there is nothing to take in.

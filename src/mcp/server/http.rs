@@ -20,6 +20,7 @@ use hyper_util::{
 use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
 };
+use secrecy::ExposeSecret;
 use tokio::{
     net::{TcpListener, TcpStream},
     select,
@@ -35,7 +36,8 @@ use super::{
     finish,
     handler::Handler,
     message,
-    options::{Allowed, Origin},
+    options::{Allowed, InvalidOptions, Origin},
+    strangers,
 };
 
 /// For the headers of a request to arrive.
@@ -71,6 +73,12 @@ impl HttpServer {
             address: options.address,
             source,
         };
+        if let Access::Key(key) = &options.access
+            && server.has_token
+            && server.luma.without_token(key.expose_secret()).is_some()
+        {
+            return Err(InvalidOptions::KeyIsToken.into());
+        }
         let listener = TcpListener::bind(options.address)
             .await
             .map_err(listen_error)?;
@@ -83,7 +91,7 @@ impl HttpServer {
         Ok(Self {
             listener,
             address,
-            router: router(handler.clone(), gate, &allowed, kill.clone()),
+            router: router(handler.clone(), gate, allowed, kill.clone()),
             handler,
             kill,
         })
@@ -156,15 +164,13 @@ async fn accept(
     }
 }
 
-fn router(handler: Handler, gate: Gate, allowed: &Allowed, kill: CancellationToken) -> Router {
-    let origins = allowed.origins.iter().map(|origin| &*origin.with_port);
-    let origins = origins.chain(allowed.loopback_origins.iter().copied());
+fn router(handler: Handler, gate: Gate, allowed: Allowed, kill: CancellationToken) -> Router {
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true)
-        .with_allowed_hosts(allowed.hosts.clone())
-        .with_allowed_origins(origins)
-        .enforce_origin_validation()
+        // That is what `strangers` is for.
+        .disable_allowed_hosts()
+        .disable_allowed_origins()
         .with_max_request_body_bytes(MAX_MESSAGE)
         .with_cancellation_token(kill);
     let mcp = StreamableHttpService::new(
@@ -176,11 +182,19 @@ fn router(handler: Handler, gate: Gate, allowed: &Allowed, kill: CancellationTok
         .route_service("/mcp", mcp)
         .route_layer(from_fn(read_body))
         .route_layer(from_fn_with_state(gate, access::pass))
-        .route("/health", get(health));
-    match allowed.origins.is_empty() {
+        .route(strangers::HEALTH, get(health))
+        .fallback(nowhere);
+    let router = match allowed.origins.is_empty() {
         true => router,
         false => router.layer(cors(&allowed.origins)),
-    }
+    };
+    // Outermost: a stranger hears nothing else.
+    router.layer(from_fn_with_state(Arc::new(allowed), strangers::stop))
+}
+
+async fn nowhere() -> impl IntoResponse {
+    let advice = "There is nothing here: POST messages of MCP to /mcp.\n";
+    (StatusCode::NOT_FOUND, advice)
 }
 
 async fn health() -> impl IntoResponse {
@@ -206,7 +220,7 @@ async fn read_body(request: Request, next: Next) -> Response {
     let declared = parts.headers.get(header::CONTENT_LENGTH);
     let declared = declared.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|bytes| bytes > MAX_MESSAGE as u64) {
-        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+        return too_large();
     }
     match timeout(BODY_TIME, to_bytes(body, MAX_MESSAGE)).await {
         Ok(Ok(body)) => {
@@ -221,9 +235,18 @@ async fn read_body(request: Request, next: Next) -> Response {
             }
         }
         // Or the client is gone, and reads no answer.
-        Ok(Err(_)) => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
-        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+        Ok(Err(_)) => too_large(),
+        Err(_) => {
+            let seconds = BODY_TIME.as_secs();
+            let advice = format!("Send the body of a request within {seconds} seconds.\n");
+            (StatusCode::REQUEST_TIMEOUT, advice).into_response()
+        }
     }
+}
+
+fn too_large() -> Response {
+    let advice = format!("Send messages of {MAX_MESSAGE} bytes at most.\n");
+    (StatusCode::PAYLOAD_TOO_LARGE, advice).into_response()
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -1,10 +1,13 @@
 //! What one run of a server may spend: a model must not be able to empty an account.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::json;
 
-use crate::{TOKEN_VARIABLE, mcp::Outcome};
+use crate::{
+    TOKEN_VARIABLE,
+    mcp::{Outcome, context::Offers},
+};
 
 /// The bounds of one run, shared by all its requests.
 #[derive(Debug, Default)]
@@ -16,15 +19,32 @@ pub(super) struct Limits {
 #[derive(Debug)]
 struct Videos {
     most: u32,
-    left: AtomicU32,
+    count: Mutex<Count>,
 }
+
+#[derive(Debug)]
+struct Count {
+    left: u32,
+    /// Submits without an answer so far: their places may come back.
+    open: u32,
+}
+
+/// The place of one submit. Dropped, it counts as spent.
+#[derive(Debug)]
+pub(super) struct Place<'a>(Option<&'a Videos>);
 
 /// Why a submit was refused before anything was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     ReadOnly,
     NoToken,
-    VideosUsedUp { most: u32 },
+    VideosUsedUp {
+        most: u32,
+    },
+    /// The last places are those of submits under way.
+    VideosUnderWay {
+        most: u32,
+    },
 }
 
 /// Whether a submit certainly made no video. In doubt it counts as one.
@@ -41,7 +61,10 @@ impl Limits {
             read_only,
             videos: max_videos.map(|most| Videos {
                 most,
-                left: AtomicU32::new(most),
+                count: Mutex::new(Count {
+                    left: most,
+                    open: 0,
+                }),
             }),
         }
     }
@@ -50,27 +73,55 @@ impl Limits {
         self.read_only
     }
 
+    pub(super) fn offers(&self) -> Offers {
+        match self.read_only {
+            true => Offers::Lookups,
+            false => Offers::All,
+        }
+    }
+
     /// Takes the place of one submit. What is not given back counts as spent.
-    pub(super) fn take(&self) -> Result<(), Refusal> {
+    pub(super) fn take(&self) -> Result<Place<'_>, Refusal> {
         if self.read_only {
             return Err(Refusal::ReadOnly);
         }
         let Some(videos) = &self.videos else {
-            return Ok(());
+            return Ok(Place(None));
         };
-        videos
-            .left
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| {
-                left.checked_sub(1)
-            })
-            .map(|_| ())
-            .map_err(|_| Refusal::VideosUsedUp { most: videos.most })
+        let most = videos.most;
+        let mut count = videos.count();
+        match (count.left, count.open) {
+            (0, 0) => Err(Refusal::VideosUsedUp { most }),
+            (0, _) => Err(Refusal::VideosUnderWay { most }),
+            _ => {
+                count.left -= 1;
+                count.open += 1;
+                Ok(Place(Some(videos)))
+            }
+        }
     }
+}
 
-    /// Gives back the place of a submit that certainly was not accepted.
-    pub(super) fn give_back(&self) {
-        if let Some(videos) = &self.videos {
-            videos.left.fetch_add(1, Ordering::AcqRel);
+impl Videos {
+    fn count(&self) -> MutexGuard<'_, Count> {
+        // Nothing that can panic runs under the lock.
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place<'_> {
+    /// The submit certainly was not accepted.
+    pub(super) fn give_back(self) {
+        if let Some(videos) = self.0 {
+            videos.count().left += 1;
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if let Some(videos) = self.0 {
+            videos.count().open -= 1;
         }
     }
 }
@@ -80,7 +131,7 @@ impl Refusal {
         match self {
             Self::ReadOnly => "read_only",
             Self::NoToken => "no_token",
-            Self::VideosUsedUp { .. } => "max_videos",
+            Self::VideosUsedUp { .. } | Self::VideosUnderWay { .. } => "max_videos",
         }
     }
 
@@ -93,6 +144,10 @@ impl Refusal {
             Self::VideosUsedUp { most } => format!(
                 "this run of the server may make {most} videos at most, and they are used up; \
                  nothing was sent"
+            ),
+            Self::VideosUnderWay { most } => format!(
+                "this run of the server may make {most} videos at most, and the last of them are \
+                 just being submitted; nothing was sent"
             ),
         }
     }
@@ -109,6 +164,10 @@ impl Refusal {
             Self::VideosUsedUp { .. } => {
                 "Do not try again. Tell the user that the server was started with --max-videos, \
                  and has to be restarted before it makes more."
+            }
+            Self::VideosUnderWay { .. } => {
+                "Wait for the answers of the submits under way. Only if one of them was refused, \
+                 this call can be made once more."
             }
         }
     }
@@ -131,13 +190,17 @@ mod tests {
     #[test]
     fn places_are_taken_and_given_back() {
         let limits = Limits::new(false, Some(2));
-        let used_up = Err(Refusal::VideosUsedUp { most: 2 });
-        assert_eq!(limits.take(), Ok(()));
-        assert_eq!(limits.take(), Ok(()));
-        assert_eq!(limits.take(), used_up);
-        limits.give_back();
-        assert_eq!(limits.take(), Ok(()));
-        assert_eq!(limits.take(), used_up);
+        let refusal = || limits.take().err();
+        let first = limits.take().expect("a place");
+        let second = limits.take().expect("a place");
+        assert_eq!(refusal(), Some(Refusal::VideosUnderWay { most: 2 }));
+        drop(first);
+        assert_eq!(refusal(), Some(Refusal::VideosUnderWay { most: 2 }));
+        second.give_back();
+        let third = limits.take().expect("a place");
+        assert_eq!(refusal(), Some(Refusal::VideosUnderWay { most: 2 }));
+        drop(third);
+        assert_eq!(refusal(), Some(Refusal::VideosUsedUp { most: 2 }));
     }
 
     #[test]
@@ -166,10 +229,13 @@ mod tests {
     #[test]
     fn the_edges() {
         assert_eq!(
-            Limits::new(false, Some(0)).take(),
-            Err(Refusal::VideosUsedUp { most: 0 })
+            Limits::new(false, Some(0)).take().err(),
+            Some(Refusal::VideosUsedUp { most: 0 })
         );
-        assert_eq!(Limits::new(true, Some(9)).take(), Err(Refusal::ReadOnly));
+        assert_eq!(
+            Limits::new(true, Some(9)).take().err(),
+            Some(Refusal::ReadOnly)
+        );
         let none = Limits::new(false, None);
         assert!((0..1000).all(|_| none.take().is_ok()));
     }

@@ -4,8 +4,8 @@ use rmcp::{
     ErrorData,
     model::{
         CallToolRequestParams, CancelTaskParams, ClientJsonRpcMessage, CompleteRequestParams,
-        ErrorCode, GetPromptRequestParams, GetTaskParams, JsonRpcError, PaginatedRequestParams,
-        RequestId, UpdateTaskParams,
+        ErrorCode, GetPromptRequestParams, GetTaskParams, InitializeRequestParams, JsonRpcError,
+        PaginatedRequestParams, RequestId, UpdateTaskParams,
     },
 };
 use serde::{
@@ -23,22 +23,51 @@ pub(super) fn read(text: &[u8]) -> Result<ClientJsonRpcMessage, JsonRpcError> {
     } else {
         match serde_json::from_slice(text) {
             Ok(message) => return Ok(message),
-            Err(error) => explain(&error),
+            Err(error) => explain(text, &error),
         }
     };
     Err(JsonRpcError::new(id(text), error))
 }
 
 /// Nothing of the message is repeated: a log may hear of it.
-fn explain(error: &serde_json::Error) -> ErrorData {
+fn explain(text: &[u8], error: &serde_json::Error) -> ErrorData {
     let reason = error.to_string();
     if error.is_data() {
-        let reason = "this is not one message of JSON-RPC 2.0 with params by name";
-        ErrorData::invalid_request(reason, None)
+        ErrorData::invalid_request(fault(text), None)
     } else if reason.starts_with("recursion limit") {
         ErrorData::invalid_request("the message is nested too deeply", None)
     } else {
         ErrorData::parse_error(format!("this is not JSON: {reason}"), None)
+    }
+}
+
+/// What keeps JSON from being a message.
+fn fault(text: &[u8]) -> &'static str {
+    let message = match serde_json::from_slice(text) {
+        Ok(Value::Object(message)) => message,
+        Ok(Value::Array(_)) => return "batches are not taken: send each message by itself",
+        _ => return "a message must be a JSON object",
+    };
+    let has = |key: &str, is_good: fn(&Value) -> bool| message.get(key).is_none_or(is_good);
+    let is_id = |id: &Value| id.is_string() || id.is_i64();
+    if message
+        .get("jsonrpc")
+        .is_none_or(|version| version != "2.0")
+    {
+        "jsonrpc must be \"2.0\""
+    } else if !has("id", is_id) {
+        "id must be a string or a whole number of up to 64 bits, or be left out"
+    } else if !has("method", Value::is_string) {
+        "method must be a string"
+    } else if !has("params", Value::is_object) {
+        "params must be an object"
+    } else if !["method", "result", "error"]
+        .map(|key| message.contains_key(key))
+        .contains(&true)
+    {
+        "method is missing"
+    } else {
+        "this is no message of JSON-RPC 2.0"
     }
 }
 
@@ -83,8 +112,21 @@ pub(super) fn misread(method: &str, params: Option<&Value>) -> ErrorData {
         "tasks/cancel" => reason::<CancelTaskParams>(params),
         "tools/list" | "prompts/list" => reason::<PaginatedRequestParams>(params),
         "ping" | "server/discover" => reason::<IgnoredAny>(params),
-        _ => return ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method.to_owned(), None),
+        _ => {
+            let method: String = method.chars().take(64).collect();
+            let reason = format!("there is no method {method:?}");
+            return ErrorData::new(ErrorCode::METHOD_NOT_FOUND, reason, None);
+        }
     };
+    invalid(method, &reason)
+}
+
+/// The answer to an `initialize` that cannot be read.
+pub(super) fn misread_initialize(params: Option<&Value>) -> ErrorData {
+    invalid("initialize", &reason::<InitializeRequestParams>(params))
+}
+
+fn invalid(method: &str, reason: &str) -> ErrorData {
     ErrorData::invalid_params(format!("invalid params of {method}: {reason}"), None)
 }
 
@@ -171,7 +213,43 @@ mod tests {
             assert_eq!(error.code.0, -32602, "{method}");
             assert!(error.message.contains(part), "{method}: {}", error.message);
         }
-        assert_eq!(misread("resources/list", None).code.0, -32601);
-        assert_eq!(misread("nothing/at/all", Some(&json!({}))).code.0, -32601);
+        for method in ["nothing/at/all", "", &"x".repeat(1_000)] {
+            let error = misread(method, Some(&json!({})));
+            assert_eq!(error.code.0, -32601);
+            assert!(error.message.starts_with("there is no method \""));
+            assert!(error.message.len() < 100);
+        }
+    }
+
+    #[test]
+    fn each_fault_has_its_name() {
+        for (text, part) in [
+            ("[]", "batches"),
+            (r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, "batches"),
+            ("7", "a JSON object"),
+            ("{}", "jsonrpc must"),
+            (r#"{"id":1,"method":"ping"}"#, "jsonrpc must"),
+            (
+                r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#,
+                "jsonrpc must",
+            ),
+            (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, "id must"),
+            (r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#, "id must"),
+            (r#"{"jsonrpc":"2.0","id":1e30,"method":"ping"}"#, "id must"),
+            (
+                r#"{"jsonrpc":"2.0","id":18446744073709551615,"method":"ping"}"#,
+                "id must",
+            ),
+            (r#"{"jsonrpc":"2.0","id":1,"method":7}"#, "method must"),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#,
+                "params must",
+            ),
+            (r#"{"jsonrpc":"2.0","id":1}"#, "method is missing"),
+        ] {
+            let error = read(text.as_bytes()).expect_err(text).error;
+            assert_eq!(error.code.0, -32600, "{text}");
+            assert!(error.message.contains(part), "{text}: {}", error.message);
+        }
     }
 }

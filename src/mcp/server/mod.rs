@@ -17,6 +17,7 @@
 //! is written to standard output.
 
 mod access;
+mod calls;
 mod handler;
 mod http;
 mod limits;
@@ -24,6 +25,7 @@ mod lines;
 mod message;
 mod options;
 mod prompts;
+mod strangers;
 mod tasks;
 
 use std::{io, sync::Arc, time::Duration};
@@ -32,7 +34,7 @@ use rmcp::{ServiceExt, service::ServerInitializeError, transport::stdio_pipes};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     join, select,
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -41,11 +43,7 @@ pub use self::{
     http::HttpServer,
     options::{HttpOptions, InvalidOptions},
 };
-use self::{
-    handler::Handler,
-    limits::Limits,
-    lines::{Held, Lines},
-};
+use self::{calls::Calls, handler::Handler, limits::Limits, lines::Lines};
 use crate::Luma;
 
 /// The largest message that is read, in bytes, over HTTP as well as over stdio.
@@ -54,6 +52,10 @@ const MAX_MESSAGE: usize = 1 << 20;
 /// How long a server that stops waits for the calls under way: longer than one attempt at a submit
 /// takes by default, because its answer is paid for.
 const GRACE: Duration = Duration::from_secs(40);
+
+/// How long the last answers may take to be read, once all are there. rmcp itself writes for up to
+/// five seconds, but then waits for whoever holds the pipe.
+const PARTING: Duration = Duration::from_secs(6);
 
 /// An MCP server, before it is served.
 #[derive(Clone, Debug)]
@@ -148,7 +150,7 @@ impl Server {
         let stop = stop.child_token();
         let handler = self.handler(stop.clone());
         let running = handler.running.clone();
-        let transport = Lines::new(reader, writer, handler.held.clone(), stop.clone());
+        let transport = Lines::new(reader, writer, handler.calls.clone(), stop.clone());
         // Not `stop`: what is under way is answered first.
         let cut = CancellationToken::new();
         let session = select! {
@@ -159,7 +161,7 @@ impl Server {
             Ok(session) => session,
             // The client left before it said anything.
             Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
-            Err(error) => return Err(ServeError::Session(error.to_string())),
+            Err(error) => return Err(ServeError::Session(why(&error))),
         };
         let stopping = async {
             stop.cancelled().await;
@@ -167,8 +169,12 @@ impl Server {
             cut.cancel();
         };
         let waiting = async {
-            let reason = session.waiting().await;
-            tracing::debug!(?reason, "the session has ended");
+            select! {
+                reason = session.waiting() => tracing::debug!(?reason, "the session has ended"),
+                () = async { cut.cancelled().await; sleep(PARTING).await } => {
+                    tracing::warn!("the client has not read the last answers");
+                }
+            }
             stop.cancel();
         };
         join!(waiting, stopping);
@@ -186,14 +192,26 @@ impl Server {
     }
 
     fn handler(&self, stop: CancellationToken) -> Handler {
+        let running = TaskTracker::new();
         Handler {
             luma: self.luma.clone(),
             has_token: self.has_token,
             limits: Arc::new(Limits::new(self.read_only, self.max_videos)),
-            running: TaskTracker::new(),
-            held: Held::default(),
+            calls: Calls::new(running.clone()),
+            running,
             stop,
         }
+    }
+}
+
+/// Why a session could not begin, without a word of what the client sent.
+fn why(error: &ServerInitializeError) -> String {
+    match error {
+        ServerInitializeError::InitializeFailed(error) => error.message.to_string(),
+        ServerInitializeError::TransportError { error, .. } => {
+            format!("the client cannot be answered: {error}")
+        }
+        _ => "the client did not begin with a request".to_owned(),
     }
 }
 

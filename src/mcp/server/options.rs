@@ -32,7 +32,8 @@ pub struct HttpOptions {
 pub enum InvalidOptions {
     /// Other machines could reach the server, but no host name is allowed.
     #[error(
-        "{0} can be reached from other machines: say by which host name, such as mcp.example.com"
+        "{0} can be reached from other machines: say by which host name, such as mcp.example.com, \
+         with allow_host (--allow-host)"
     )]
     NoHost(SocketAddr),
     /// It is no host name, with or without a port.
@@ -44,6 +45,12 @@ pub enum InvalidOptions {
     /// The access key is too weak.
     #[error(transparent)]
     Key(#[from] WeakKey),
+    /// The access key would give the account away.
+    #[error(
+        "the access key has the API token in it, which no client should know: make another one, \
+         for example with `openssl rand -hex 32`"
+    )]
+    KeyIsToken,
 }
 
 impl HttpOptions {
@@ -75,10 +82,7 @@ impl HttpOptions {
         self.access.check()?;
         Ok(Allowed {
             hosts: hosts(self.address, &self.hosts)?,
-            loopback_origins: match self.address.ip().is_loopback() {
-                true => &LOOPBACK_ORIGINS,
-                false => &[],
-            },
+            is_loopback: self.address.ip().is_loopback(),
             origins: self
                 .origins
                 .iter()
@@ -92,34 +96,40 @@ impl HttpOptions {
 
 #[derive(Debug, PartialEq)]
 pub(super) struct Allowed {
-    pub(super) hosts: Vec<String>,
+    pub(super) hosts: Vec<Authority>,
     /// For these, browsers are told that they may.
     pub(super) origins: Vec<Origin>,
-    /// These are not turned away, as the protocol has it for a server on loopback. A browser still
-    /// lets no page of theirs call: it asks first, and is told nothing.
-    pub(super) loopback_origins: &'static [&'static str],
+    /// Then pages of loopback are not turned away, as the protocol has it. A browser still lets none
+    /// of them call: it asks first, and is told nothing.
+    is_loopback: bool,
 }
 
-const LOOPBACK_ORIGINS: [&str; 3] = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"];
+impl Allowed {
+    pub(super) fn admits(&self, origin: &Origin) -> bool {
+        let (place, _port) = origin.with_port.rsplit_once(':').unwrap_or_default();
+        let is_loopback = ["http://localhost", "http://127.0.0.1", "http://[::1]"].contains(&place);
+        self.is_loopback && is_loopback || self.origins.contains(origin)
+    }
+}
 
-/// An origin as a browser spells it, and with its port always there, as rmcp wants it.
+/// An origin as a browser spells it, and with its port always there.
 #[derive(Debug, PartialEq)]
 pub(super) struct Origin {
     pub(super) spelled: String,
     pub(super) with_port: String,
 }
 
-fn hosts(address: SocketAddr, given: &[String]) -> Result<Vec<String>, InvalidOptions> {
+fn hosts(address: SocketAddr, given: &[String]) -> Result<Vec<Authority>, InvalidOptions> {
     let is_loopback = address.ip().is_loopback();
     if given.is_empty() && !is_loopback {
         return Err(InvalidOptions::NoHost(address));
     }
     let mut hosts = Vec::new();
     if is_loopback {
-        hosts.extend(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
+        hosts.extend(["localhost", "127.0.0.1", "[::1]"].map(Authority::from_static));
     }
     for host in given {
-        let good = host.parse::<Authority>().is_ok_and(|authority| {
+        let host_name = host.parse::<Authority>().ok().filter(|authority| {
             let name = authority.host();
             let bytes = name.trim_start_matches('[').trim_end_matches(']').bytes();
             !name.is_empty()
@@ -128,15 +138,12 @@ fn hosts(address: SocketAddr, given: &[String]) -> Result<Vec<String>, InvalidOp
                     .clone()
                     .all(|byte| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte))
         });
-        match good {
-            true => hosts.push(host.clone()),
-            false => return Err(InvalidOptions::Host(host.clone())),
-        }
+        hosts.push(host_name.ok_or_else(|| InvalidOptions::Host(host.clone()))?);
     }
     Ok(hosts)
 }
 
-fn read_origin(text: &str) -> Option<Origin> {
+pub(super) fn read_origin(text: &str) -> Option<Origin> {
     let uri: Uri = text.parse().ok()?;
     let scheme = uri.scheme_str()?;
     let default_port = match scheme {

@@ -15,7 +15,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     Error, Luma, Task, TaskId, TaskState,
-    mcp::{Outcome, dispatch, results::TaskReport},
+    mcp::{Outcome, context::Offers, dispatch, results::TaskReport},
     wire::Timestamp,
 };
 
@@ -80,7 +80,13 @@ pub(super) fn created(id: &str, now: OffsetDateTime) -> CreateTaskResult {
 ///
 /// A task that failed is one whose tool call has ended with an error in its result; `failed` of MCP
 /// is kept for errors of the protocol.
-pub(super) fn report(luma: &Luma, id: &TaskId, task: &Task, now: OffsetDateTime) -> GetTaskResult {
+pub(super) fn report(
+    luma: &Luma,
+    id: &TaskId,
+    task: &Task,
+    offers: Offers,
+    now: OffsetDateTime,
+) -> GetTaskResult {
     let created = time(&task.created_at).or_else(|| time(&task.started_at));
     let state = task.state();
     let updated = match state.is_terminal() {
@@ -95,7 +101,7 @@ pub(super) fn report(luma: &Luma, id: &TaskId, task: &Task, now: OffsetDateTime)
     )
     .with_status_message(format!("the video is {state}"));
     let (head, payload) = if state.is_terminal() {
-        let result = result_of(luma, id, task);
+        let result = result_of(luma, id, task, offers);
         (head, TaskPayload::Completed { result })
     } else {
         let head = head.with_poll_interval_ms(POLL_INTERVAL_MS);
@@ -105,8 +111,8 @@ pub(super) fn report(luma: &Luma, id: &TaskId, task: &Task, now: OffsetDateTime)
 }
 
 /// What the submit would have answered, had it waited.
-fn result_of(luma: &Luma, id: &TaskId, task: &Task) -> JsonObject {
-    let mut outcome = dispatch::outcome(TaskReport::of(id, task));
+fn result_of(luma: &Luma, id: &TaskId, task: &Task, offers: Offers) -> JsonObject {
+    let mut outcome = dispatch::outcome(TaskReport::of(id, task, offers));
     if task.state() == TaskState::Failed {
         outcome = outcome.into_error();
     }
@@ -166,7 +172,7 @@ mod tests {
             let mut task = task;
             task["id"] = "a".into();
             let task = serde_json::from_value(task).expect("a task");
-            let report = json!(report(&luma, &id, &task, now));
+            let report = json!(report(&luma, &id, &task, Offers::All, now));
             let got = [
                 &report["status"],
                 &report["createdAt"],

@@ -44,6 +44,29 @@ async fn fifty_ids_a_request_and_so_many_requests_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn while_there_is_time_few_requests_are_under_way() {
+    for (latency, most) in [(20, FEW_IN_FLIGHT), (200, MAX_IN_FLIGHT)] {
+        let service = Service::new(|ask| match ask.number {
+            0..20 => ask.all(running),
+            _ => ask.all(done),
+        })
+        .latency(Duration::from_millis(latency));
+        let luma = service.client();
+        let tasks: Vec<_> = ids(1_000)
+            .into_iter()
+            .map(|id| submitted(&luma, id))
+            .collect();
+        let waits: Vec<_> = tasks.iter().map(|task| spawn(task, every(3))).collect();
+        for end in join_all(waits).await {
+            end.unwrap().unwrap();
+        }
+        assert_eq!(service.sizes(), [50; 40], "{latency} ms");
+        let under_way = service.0.lock().unwrap().most_under_way;
+        assert_eq!(under_way, most, "{latency} ms");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn waits_on_one_id_share_one_lookup() {
     let service = Service::new(|ask| match ask.number {
         0 => ask.all(running),
@@ -146,7 +169,64 @@ async fn one_bad_id_does_not_spend_the_budget_of_the_others() {
     );
     assert!(a.is_ok() && c.is_ok());
     assert!(matches!(bad, Err(WaitError::Poll { .. })));
-    assert_eq!(service.sizes(), [3, 3, 1, 1, 1]);
+    // Looked for at once, by halves; what one of its own failures stretches is its own pace.
+    assert_eq!(service.sizes(), [3, 1, 1, 1, 1, 1]);
+    assert_eq!(service.times(), [3_000, 3_000, 3_000, 3_000, 6_000, 12_000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_bad_id_among_fifty_is_found_by_halves() {
+    for status in [500, 400] {
+        let service = Service::new(move |ask| match ask.ids.contains(&id("t0007")) {
+            true => Err(http(status, None)),
+            false => ask.all(done),
+        });
+        let luma = service.client();
+        let begin = Instant::now();
+        let waits = ids(50)
+            .into_iter()
+            .map(|id| spawn(&submitted(&luma, id), every(5)));
+        let ends = join_all(waits.skip(8).collect::<Vec<_>>()).await;
+        assert!(ends.iter().all(|end| matches!(end, Ok(Ok(_)))));
+        assert_eq!(begin.elapsed().as_secs(), 5);
+        assert!(service.sizes().len() <= 13, "{:?}", service.sizes());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_does_not_multiply_requests() {
+    const MINUTES: u128 = 5;
+    for (status, at_most) in [(429, 1), (502, 1), (500, 4)] {
+        let service = Service::new(move |_| Err(http(status, None))).latency(SECOND / 10);
+        let luma = service.client();
+        let watch = luma.watch(ids(1_000)).pace(every(5));
+        let ends = tokio::spawn(
+            watch
+                .deadline(60 * SECOND * MINUTES as u32)
+                .collect::<Vec<_>>(),
+        );
+        let ends = ends.await.unwrap();
+        // Nobody's wait ends before its time, with ten failures to spend.
+        assert!(
+            ends.iter()
+                .all(|(_, end)| matches!(end, Err(WaitError::Deadline { .. })))
+        );
+        // Of what a sound service would have been asked.
+        let sound = 20 * MINUTES * 60 / 5;
+        let sent = service.sizes().len() as u128;
+        assert!(sent <= at_most * sound, "{status}: {sent} of {sound}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_reports_of_a_task_the_end_counts() {
+    let service = Service::new(|ask| {
+        let twice = ask.ids.iter().flat_map(|id| [done(id), running(id)]);
+        Ok(twice.chain([done(&id("other"))]).collect())
+    });
+    let ends = service.client().wait_all(ids(2)).await;
+    assert!(ends.iter().all(|(_, end)| end.is_ok()));
+    assert_eq!(service.sizes(), [2]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -165,3 +165,22 @@ async fn a_loop_that_begins_its_stream_anew_keeps_the_pace() {
     assert_eq!(service.times(), [0]);
     assert!(seen > 10, "{seen}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_loop_that_begins_many_waits_anew_keeps_the_pace() {
+    for (count, latency) in [(1_000, 20), (3_000, 20), (3_000, 700)] {
+        let service = Service::new(|ask| ask.all(running)).latency(Duration::from_millis(latency));
+        let luma = service.client();
+        let begin = Instant::now();
+        while begin.elapsed() < 10 * SECOND {
+            let mut watch = luma.watch(ids(count)).pace(every(60));
+            assert!(timeout(SECOND / 2, watch.next()).await.is_err());
+        }
+        let asked: usize = service.sizes().iter().sum();
+        assert_eq!(asked, count, "{latency} ms");
+        // What may be looked up again is not kept for ever.
+        sleep(1_000 * SECOND).await;
+        luma.notify(done(&id("a")));
+        assert_eq!(luma.core.hub.0.state().sizes(), (1, 1, 0));
+    }
+}

@@ -25,7 +25,8 @@ use tokio::{
 
 use super::{
     Hub, Lookup,
-    state::{MAX_IN_FLIGHT, MAX_KEPT},
+    kept::MAX_KEPT,
+    state::{FEW_IN_FLIGHT, MAX_IN_FLIGHT},
 };
 use crate::{
     CancellationToken, Luma, Pace, Schedule, Task, TaskHandle, TaskId, TaskState, Ticket, Video,
@@ -91,6 +92,7 @@ impl Service {
                 media: core.media.clone(),
                 hub,
                 accepted: core.accepted.clone(),
+                coalescer: core.coalescer.clone(),
             }),
         }
     }

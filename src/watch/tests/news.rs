@@ -51,6 +51,55 @@ async fn early_notifications_do_not_pile_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_early_notification_is_not_driven_out_by_waits_that_come_and_go() {
+    let service = Service::new(|ask| ask.all(running));
+    let luma = service.client();
+    luma.notify(done(&id("early")));
+    let busy = submitted(&luma, id("busy"));
+    for _ in 0..2 * MAX_KEPT {
+        let wait = busy.wait().pace(every(10)).into_future();
+        assert!(timeout(SECOND / 100, wait).await.is_err());
+    }
+    timeout(SECOND, luma.task(id("early")).into_future())
+        .await
+        .expect("known")
+        .unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn early_notifications_are_kept_without_what_somebody_adds_to_them() {
+    let service = Service::new(|ask| ask.all(done));
+    let luma = service.client();
+    let filler = "{},".repeat(4 << 10);
+    for (name, fields) in [
+        ("small", format!(r#""x":[{filler}{{}}]"#)),
+        ("large", format!(r#""error":[{filler}{{}}]"#)),
+    ] {
+        let body =
+            format!(r#"{{"task_id":"{name}","state":"completed","video_url":"u",{fields}}}"#);
+        luma.notify(crate::webhook::parse(body.as_bytes()).unwrap());
+        let mut updates = luma.task(id(name)).wait().updates();
+        let task = updates.next().await.unwrap().unwrap();
+        let result = task.response.as_ref().unwrap().result().unwrap();
+        assert!(result.extra.is_empty());
+    }
+    assert_eq!(service.calls(), [(0, vec!["large".to_owned()])]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notification_about_a_dropped_wait_has_its_own_time() {
+    let service = Service::new(|ask| ask.all(running));
+    let luma = service.client();
+    let wait = luma.task(id("a")).wait().pace(every(2_000)).into_future();
+    assert!(timeout(SECOND, wait).await.is_err());
+    sleep(14 * 60 * SECOND).await;
+    luma.notify(done(&id("a")));
+    sleep(14 * 60 * SECOND).await;
+    let end = timeout(SECOND, luma.task(id("a")).into_future()).await;
+    end.expect("known").unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_notification_outranks_the_lookup_under_way() {
     let service = Service::new(|ask| ask.all(running)).latency(SECOND);
     let luma = service.client();
@@ -112,6 +161,37 @@ async fn updates_beside_a_wait_do_not_change_its_end() {
     drop(updates);
     wait.await.unwrap().unwrap();
     assert_eq!(service.times(), [10_000, 15_000, 25_000, 35_000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn news_keep_nobody_from_the_deadline_or_from_being_cancelled() {
+    let service = Service::new(|ask| ask.all(running));
+    let luma = service.client();
+    let token = CancellationToken::new();
+    let wait = || submitted(&luma, id("a")).wait().pace(every(1));
+    for (wait, is_cancelled) in [
+        (wait().no_deadline().cancelled_by(token.clone()), true),
+        (wait().deadline(10 * SECOND), false),
+    ] {
+        // Slower than the reports: there is always one that was not read.
+        let begin = Instant::now();
+        let mut updates = wait.updates();
+        let end = loop {
+            match updates.next().await.expect("an end") {
+                Ok(_) => sleep(2 * SECOND).await,
+                Err(end) => break end,
+            }
+            if begin.elapsed() >= 10 * SECOND {
+                token.cancel();
+            }
+        };
+        assert_eq!(
+            matches!(end, WaitError::Cancelled { .. }),
+            is_cancelled,
+            "{end:?}"
+        );
+        assert!(begin.elapsed() <= 13 * SECOND, "{:?}", begin.elapsed());
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -114,6 +114,39 @@ async fn a_deadline_before_the_first_lookup_still_has_an_edge() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_waits_for_company_past_an_edge() {
+    let ms = Duration::from_millis;
+    let service = Service::new(|ask| ask.all(running));
+    let luma = service.client();
+    let task = submitted(&luma, id("a"));
+    // Due after 10 s, and ready to wait for 1 s more; company comes after 10.9 s.
+    let patient = spawn(&task, every(10));
+    sleep(ms(900)).await;
+    let company = spawn(&submitted(&luma, id("b")), every(10));
+    sleep(ms(8_500)).await;
+    // Edges at 10.03 s: before the wait's own lookup would be due, and within its slack.
+    for pace in [every(20), every(10)] {
+        let wait = task.wait().pace(pace).deadline(ms(700));
+        drop(tokio::spawn(wait.into_future()));
+    }
+    sleep(2 * SECOND).await;
+    assert_eq!(service.times()[0], 10_000);
+    patient.abort();
+    company.abort();
+
+    // The same for a wait that is alone on its task.
+    let service = Service::new(|ask| ask.all(running));
+    let luma = service.client();
+    let wait = submitted(&luma, id("a")).wait().pace(every(10));
+    let edge = tokio::spawn(wait.deadline(ms(11_500)).into_future());
+    sleep(ms(900)).await;
+    let company = spawn(&submitted(&luma, id("b")), every(10));
+    assert!(edge.await.unwrap().is_err());
+    assert_eq!(service.times()[0], 10_000);
+    company.abort();
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_deadline_bounds_the_lookup_under_way() {
     let service = Service::new(|ask| ask.all(done)).latency(3600 * SECOND);
     let begin = Instant::now();

@@ -1,5 +1,7 @@
 //! One thread, many threads, and runtimes that go.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::*;
 
 fn current_thread() -> Runtime {
@@ -79,6 +81,31 @@ fn a_runtime_that_stands_still_holds_nobody_up() {
         let end = other.block_on(async { timeout(30 * SECOND, wait).await });
         end.expect("an end").unwrap();
     }
+}
+
+#[test]
+fn a_driver_goes_with_the_last_wait_of_its_runtime() {
+    let stands = Arc::new(AtomicBool::new(false));
+    let stood = stands.clone();
+    let service = Service::new(move |ask| match stood.load(Ordering::SeqCst) {
+        false => ask.all(running),
+        true => ask.all(done),
+    });
+    let luma = service.client();
+    let wait = |name| luma.task(id(name)).wait().pace(Pace::fixed(SOON));
+    let (near, far) = (wait("a").into_future(), wait("b").into_future());
+    let (idle, other) = (current_thread(), current_thread());
+    let thread = idle.block_on(async {
+        let mut near = near;
+        assert!(timeout(SOON, &mut near).await.is_err());
+        let thread =
+            std::thread::spawn(move || other.block_on(async { timeout(30 * SECOND, far).await }));
+        sleep(SOON).await;
+        thread
+    });
+    // Nobody runs the runtime of the driver any more, but it is kept.
+    stands.store(true, Ordering::SeqCst);
+    thread.join().unwrap().expect("an end").unwrap();
 }
 
 #[test]

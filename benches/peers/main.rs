@@ -1,0 +1,96 @@
+//! This client beside the vendor's packages, in turn, against the same simulated service.
+//!
+//! ```sh
+//! benches/peers/run            # about ten minutes: installs the peers first
+//! benches/peers/run --quick    # whether it works: one run of everything, small
+//! cargo bench --bench peers --features cli,mcp-server    # this client alone, offline
+//! ```
+
+mod figures;
+mod load;
+mod process;
+mod server;
+mod service;
+mod waits;
+
+use std::{
+    env,
+    error::Error,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
+
+/// Where the peers are installed: a virtual environment of Python.
+const PEERS: &str = "LUMA_PEERS";
+
+/// How much is measured.
+struct Scale {
+    runs: usize,
+    waits: &'static [usize],
+    shortest: Duration,
+    longest: Duration,
+    pace: Duration,
+    starts: usize,
+    /// For so long a server is called.
+    load: Duration,
+}
+
+const FULL: Scale = Scale {
+    runs: 3,
+    waits: &[100, 1_000],
+    shortest: Duration::from_secs(15),
+    longest: Duration::from_secs(25),
+    pace: Duration::from_secs(3),
+    starts: 15,
+    load: Duration::from_secs(3),
+};
+
+const QUICK: Scale = Scale {
+    runs: 1,
+    waits: &[20],
+    shortest: Duration::from_secs(2),
+    longest: Duration::from_secs(3),
+    pace: Duration::from_secs(1),
+    starts: 1,
+    load: Duration::from_millis(500),
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match &*arguments.iter().map(String::as_str).collect::<Vec<_>>() {
+        ["service", min, max] => return service::run(min, max).await,
+        ["waits", url, pace] => return waits::run(url, pace).await,
+        _ => {}
+    }
+    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    // Cargo says so where it measures; its tests only want to know that it works.
+    let is_full = has("--bench") && !has("--quick");
+    let scale = if is_full { &FULL } else { &QUICK };
+    let peers = env::var_os(PEERS).map(|folder| PathBuf::from(folder).join("bin"));
+    let python = peers.as_ref().map(|bin| bin.join("python"));
+    let server = peers.as_ref().map(|bin| bin.join("mcp-luma"));
+
+    let only = |part: &str| has(part) || !(has("waits") || has("server"));
+    println!("{}", figures::HEAD);
+    if only("waits") {
+        for row in waits::measure(scale, python.as_deref()).await? {
+            println!("{row}");
+        }
+    }
+    if !only("server") {
+        return Ok(());
+    }
+    let Some(luma) = option_env!("CARGO_BIN_EXE_luma") else {
+        println!("\nThe server is measured with the features cli and mcp-server.");
+        return Ok(());
+    };
+    let (rows, driver) = server::measure(scale, Path::new(luma), server.as_deref()).await?;
+    for row in rows {
+        println!("{row}");
+    }
+    println!("\nThe program that called the servers took {driver:.2} of a core at most.");
+    Ok(())
+}

@@ -1,0 +1,13 @@
+//! Pages that explain what no single item can.
+
+#[doc = include_str!("../docs/states.md")]
+pub mod states {}
+
+#[doc = include_str!("../docs/costs.md")]
+pub mod costs {}
+
+#[doc = include_str!("../docs/scaling.md")]
+pub mod scaling {}
+
+#[doc = include_str!("../docs/mcp.md")]
+pub mod mcp {}
