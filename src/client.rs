@@ -475,21 +475,27 @@ impl LumaBuilder {
             Some(client) => given(client),
             None => http_client(&base_url, timeouts.connect),
         };
+        let timeout = self.timeout.unwrap_or(Self::TIMEOUT);
         let http = http
+            .user_agent(AGENT)
+            .timeout(timeout)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .connection_verbose(false)
             .build()
             .map_err(setup_error)?;
+        let stem = config::stem(&base_url).to_owned();
         let transport = Transport {
             token: Arc::new(Token::new(token)?),
+            base_url,
+            client_timeout: timeout,
             limits: Limits {
-                timeout: self.timeout.unwrap_or(Self::TIMEOUT),
+                timeout,
                 max_body: self.max_response_bytes.unwrap_or(Self::MAX_RESPONSE_BYTES),
                 retry: self.retry,
             },
         };
-        let api = api::Client::new_with_client(config::stem(&base_url), http, transport);
+        let api = api::Client::new_with_client(&stem, http, transport);
         let media = match self.download {
             Some(client) => Media::given(given(client), timeouts.read)?,
             None => Media::new(timeouts),

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{ACCEPT, AUTHORIZATION, USER_AGENT},
+    header::{ACCEPT, AUTHORIZATION},
 };
 use memchr::memmem;
 use progenitor_client::ResponseValue;
@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::time::Instant;
+use url::Url;
 
 use crate::{
     api::{self, Client},
@@ -28,6 +29,10 @@ pub(crate) const AGENT: &str = concat!("luma-client/", env!("CARGO_PKG_VERSION")
 #[derive(Clone)]
 pub struct Transport {
     pub(crate) token: Arc<Token>,
+    /// Parsed once, not for every request.
+    pub(crate) base_url: Url,
+    /// For one attempt, where a request has no limit of its own.
+    pub(crate) client_timeout: Duration,
     pub(crate) limits: Limits,
 }
 
@@ -122,15 +127,23 @@ impl Client {
     }
 
     fn request(&self, path: &str, body: &impl Serialize) -> reqwest::Result<Request> {
-        let Transport { token, limits } = &self.inner;
-        self.client
-            .post(format!("{}{path}", self.baseurl))
+        let Transport {
+            token,
+            base_url,
+            client_timeout,
+            limits,
+        } = &self.inner;
+        let mut url = base_url.clone();
+        url.set_path(&[base_url.path().trim_end_matches('/'), path].concat());
+        let mut request = self
+            .client
+            .post(url)
             .header(ACCEPT, HeaderValue::from_static("application/json"))
-            .header(AUTHORIZATION, token.bearer.clone())
-            .header(USER_AGENT, HeaderValue::from_static(AGENT))
-            .timeout(limits.timeout)
-            .json(body)
-            .build()
+            .header(AUTHORIZATION, token.bearer.clone());
+        if limits.timeout != *client_timeout {
+            request = request.timeout(limits.timeout);
+        }
+        request.json(body).build()
     }
 }
 
@@ -310,7 +323,33 @@ fn is_object_or_null(body: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::looks_readable;
+    use super::*;
+
+    /// Whatever a value takes for its own: a list in place of an object, what is no UTF-8.
+    #[test]
+    fn what_is_read_is_an_answer_only_if_it_looks_like_one() {
+        #[derive(serde::Deserialize)]
+        struct Flag(#[allow(dead_code, reason = "read")] serde::de::IgnoredAny);
+        for (body, is_read, is_answer) in [
+            (&b"{\"id\":\"a\"}"[..], true, true),
+            (b" null ", true, true),
+            (b"{\"id\":\"\xff\"}", true, false),
+            (b"[]", true, false),
+            (b"7", true, false),
+            (b"{\"id\":", false, false),
+        ] {
+            let answer = Answer {
+                status: StatusCode::OK,
+                headers: HeaderMap::new(),
+                body: Bytes::from_static(body),
+                overflow: None,
+            };
+            let (value, end) = answer.read::<Flag>();
+            let shown = String::from_utf8_lossy(body);
+            assert_eq!(value.is_ok(), is_read, "{shown}");
+            assert_eq!(end.is_none(), is_answer, "{shown}");
+        }
+    }
 
     #[test]
     fn pages_and_cuts_are_told_from_objects() {

@@ -1,5 +1,5 @@
 //! What a call costs over a hand-written one, and a client over a bare one: instructions and
-//! allocations.
+//! allocations; and the time that the first client of a process takes to build.
 //!
 //! ```sh
 //! cargo bench --bench overhead    # needs valgrind
@@ -7,7 +7,8 @@
 //!
 //! [`hand`] is the hand-written side. Each side runs in a process of its own under callgrind, against
 //! the same server; a figure is the difference between two runs of different length, so that what
-//! comes once does not count. Instructions do not depend on what else the machine does.
+//! comes once does not count. Instructions do not depend on what else the machine does. Times do, so
+//! the two sides take turns, and the medians count.
 
 mod hand;
 mod ours;
@@ -17,7 +18,8 @@ use std::{
     alloc::System,
     env,
     io::Write,
-    process::{Command, ExitCode},
+    process::{Command, ExitCode, Output},
+    time::Instant,
 };
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -66,17 +68,21 @@ fn main() -> Result<ExitCode> {
         ["run", side, work, url, times] => {
             let (_, work) = Work::ALL[work.parse::<usize>()?];
             let times = times.parse()?;
+            let begin = Instant::now();
             match side {
                 "hand" => runtime.block_on(hand::run(work, url, times))?,
                 _ => runtime.block_on(ours::run(work, times))?,
             }
+            println!("microseconds: {}", begin.elapsed().as_micros());
             println!("allocations: {}", ALLOCATOR.stats().allocations);
         }
         // `cargo test --benches` only wants to know that it works.
         _ if arguments.contains(&"--test") => {}
         _ => {
             let server = tokio::runtime::Runtime::new()?;
-            compare(&server.block_on(service::serve())?)?;
+            let url = server.block_on(service::serve())?;
+            compare(&url)?;
+            compare_start(&url)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -104,11 +110,51 @@ fn compare(url: &str) -> Result<()> {
     Ok(())
 }
 
+/// How long the first client of a process takes.
+fn compare_start(url: &str) -> Result<()> {
+    const TURNS: usize = 41;
+    const START: usize = Work::ALL.len() - 1;
+    let mut times = [const { Vec::new() }; 2];
+    for _ in 0..TURNS {
+        for (side, times) in ["hand", "ours"].into_iter().zip(&mut times) {
+            let run = run(&mut Command::new(env::current_exe()?), side, START, url, 1)?;
+            let out = String::from_utf8_lossy(&run.stdout);
+            times.push(number_after("microseconds", &out).ok_or("no time")?);
+        }
+    }
+    let [hand, ours] = times.map(|mut times| {
+        times.sort_unstable();
+        [times[TURNS / 2], times[0], times[TURNS - 1]]
+    });
+    println!();
+    println!("| what | microseconds by hand (least, most) | ours (least, most) | ratio |");
+    println!("|---|---|---|---|");
+    let ratio = ours[0] as f64 / hand[0] as f64;
+    let shown = |[median, least, most]: [u64; 3]| format!("{median} ({least}, {most})");
+    println!(
+        "| first client of a process | {} | {} | {ratio:.3} |",
+        shown(hand),
+        shown(ours)
+    );
+    Ok(())
+}
+
 /// Instructions and allocations of one run.
 fn measure(side: &str, work: usize, url: &str, times: u64) -> Result<(u64, u64)> {
-    let output = Command::new("valgrind")
+    let mut valgrind = Command::new("valgrind");
+    valgrind
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(env::current_exe()?)
+        .arg(env::current_exe()?);
+    let output = run(&mut valgrind, side, work, url, times)?;
+    let report = String::from_utf8_lossy(&output.stderr);
+    let instructions = number_after("Collected", &report).ok_or("no count of callgrind's")?;
+    let out = String::from_utf8_lossy(&output.stdout);
+    let allocations = number_after("allocations", &out).ok_or("no count of ours")?;
+    Ok((instructions, allocations))
+}
+
+fn run(program: &mut Command, side: &str, work: usize, url: &str, times: u64) -> Result<Output> {
+    let output = program
         .args(["run", side, &work.to_string(), url, &times.to_string()])
         // What `Luma::from_env` reads.
         .envs([
@@ -116,14 +162,10 @@ fn measure(side: &str, work: usize, url: &str, times: u64) -> Result<(u64, u64)>
             ("ACEDATACLOUD_API_BASE_URL", url),
         ])
         .output()?;
-    let report = String::from_utf8_lossy(&output.stderr);
-    if !output.status.success() {
-        return Err(report.into());
+    match output.status.success() {
+        true => Ok(output),
+        false => Err(String::from_utf8_lossy(&output.stderr).into()),
     }
-    let instructions = number_after("Collected", &report).ok_or("no count of callgrind's")?;
-    let out = String::from_utf8_lossy(&output.stdout);
-    let allocations = number_after("allocations", &out).ok_or("no count of ours")?;
-    Ok((instructions, allocations))
 }
 
 /// The number at the end of the line that has the word in it.
