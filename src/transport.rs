@@ -83,6 +83,16 @@ impl Token {
         self.finder.needle().len() >= MIN_TOKEN && self.finder.find(text).is_some()
     }
 
+    /// Whether an escape in this JSON stands for a character of the token, like `\/` for a slash.
+    /// Most texts have escapes, but others: `\n`, or those of letters that no token has.
+    fn may_hide_in(&self, json: &[u8]) -> bool {
+        memchr::memchr_iter(b'\\', json).any(|at| match &json[at + 1..] {
+            [b'u', b'0', b'0', b'2'..=b'7', ..] => true,
+            [mark @ (b'/' | b'\\' | b'"'), ..] => self.finder.needle().contains(mark),
+            _ => false,
+        })
+    }
+
     /// The text without the token.
     pub(crate) fn cut_from(&self, text: &str) -> String {
         text.replace(self.secret.expose_secret(), "[token]")
@@ -244,7 +254,9 @@ impl Answer {
 /// The body without a token that JSON's escapes hide, like a slash as `\/`; `None` where it has
 /// none.
 fn without_escaped(body: &[u8], token: &Token) -> Option<Vec<u8>> {
-    memchr::memchr(b'\\', body)?;
+    if !token.may_hide_in(body) {
+        return None;
+    }
     let mut json = serde_json::from_slice(body).ok()?;
     cut(&mut json, token).then(|| serde_json::to_vec(&json).unwrap_or_default())
 }
@@ -349,6 +361,32 @@ mod tests {
             assert_eq!(value.is_ok(), is_read, "{shown}");
             assert_eq!(end.is_none(), is_answer, "{shown}");
         }
+    }
+
+    #[test]
+    fn no_escape_hides_a_token() {
+        let secret = "to/ken-\\of~\"mine\"";
+        let token = Token::new(secret.into()).expect("a token");
+        let escaped = |c: char, how: usize| match (how, c) {
+            (0, '/' | '\\' | '"') => format!("\\{c}"),
+            (1, _) => format!("\\u{:04x}", c as u32),
+            (2, _) => format!("\\u{:04X}", c as u32),
+            (_, '\\' | '"') => format!("\\{c}"),
+            _ => c.to_string(),
+        };
+        for (at, how) in (0..secret.len()).flat_map(|at| [(at, 0), (at, 1), (at, 2)]) {
+            let hidden = secret.char_indices();
+            let hidden: String = hidden
+                .map(|(i, c)| escaped(c, if i == at { how } else { 3 }))
+                .collect();
+            let body = format!(r#"{{"a":"x {hidden} y"}}"#);
+            let answer = without_escaped(body.as_bytes(), &token).expect(&body);
+            assert_eq!(answer, br#"{"a":"x [token] y"}"#, "{body}");
+        }
+        let plain = Token::new("token-of-mine".into()).expect("a token");
+        let body = br#"{"a":"\n \"b\" caf\u00e9 \u6d77 \/ \\"}"#;
+        assert!(!plain.may_hide_in(body));
+        assert!(token.may_hide_in(body));
     }
 
     #[test]

@@ -38,7 +38,7 @@ fn task(number: usize) -> Value {
             "success": true,
             "task_id": id(number),
             "video_id": "5c0f9f0c-58a3-4f0f-9d2b-0c2ee3d17c6f",
-            "prompt": "A lighthouse at dusk, the beam sweeps slowly over a calm sea, slow zoom in",
+            "prompt": "A lighthouse at dusk (\"Vuurtoren\"):\nthe beam sweeps over a calm sea, slow zoom in",
             "video_url": "https://cdn.example.com/luma/5c0f9f0c-58a3-4f0f-9d2b-0c2ee3d17c6f.mp4",
             "video_width": 1360,
             "video_height": 752,
