@@ -4,8 +4,6 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use http::HeaderMap;
 use progenitor_client::ResponseValue;
-#[cfg(feature = "mcp")]
-use secrecy::ExposeSecret;
 use secrecy::SecretString;
 use serde::Serialize;
 use url::Url;
@@ -24,7 +22,7 @@ use crate::{
     orphan::Accepted,
     retry::RetryPolicy,
     task::{Task, TaskId, Verdict},
-    transport::{AGENT, Limits, Transport},
+    transport::{AGENT, Limits, Token, Transport},
     video::{Extend, Generate, Source},
     watch::Hub,
     wire::TaskAnswer,
@@ -120,8 +118,12 @@ impl Luma {
     /// # Ok(()) }
     /// ```
     pub async fn tasks(&self, ids: &[TaskId]) -> Result<Vec<Task>> {
-        let mut tasks = Vec::with_capacity(ids.len());
-        for ids in ids.chunks(MAX_BATCH) {
+        let mut batches = ids.chunks(MAX_BATCH);
+        let mut tasks = match batches.next() {
+            Some(ids) => self.retrieve_batch(ids).await?.items,
+            None => Vec::new(),
+        };
+        for ids in batches {
             tasks.extend(self.retrieve_batch(ids).await?.items);
         }
         Ok(tasks)
@@ -175,7 +177,8 @@ impl Luma {
     pub(crate) fn with_token(&self, token: SecretString) -> Result<Self, ConfigError> {
         let core = &self.core;
         let mut api = core.api.clone();
-        api.inner.token = Arc::new(config::token(Some(token), |_| None)?);
+        let token = config::token(Some(token), |_| None)?;
+        api.inner.token = Arc::new(Token::new(token)?);
         Ok(Self {
             core: Arc::new(Core {
                 hub: Hub::new(api.clone()),
@@ -188,12 +191,11 @@ impl Luma {
         })
     }
 
-    /// The text without the token; `None` where it is not in there. A token so short that it could
-    /// be a part of any word counts as not there.
+    /// The text without the token; `None` where it is not in there.
     #[cfg(feature = "mcp")]
     pub(crate) fn without_token(&self, text: &str) -> Option<String> {
-        let token = self.core.api.inner.token.expose_secret();
-        (token.len() >= 8 && text.contains(token)).then(|| text.replace(token, "[token]"))
+        let token = &self.core.api.inner.token;
+        token.is_in(text.as_bytes()).then(|| token.cut_from(text))
     }
 
     pub(crate) async fn retrieve(&self, id: &TaskId) -> Result<Task> {
@@ -244,7 +246,7 @@ pub(crate) async fn retrieve(api: &api::Client, id: &TaskId) -> Result<Task> {
     let answer = ask(
         api,
         &TaskQuery {
-            id: Some(id.to_string()),
+            id: Some(id.as_str().to_owned()),
             ..query(TaskAction::Retrieve)
         },
     )
@@ -253,7 +255,7 @@ pub(crate) async fn retrieve(api: &api::Client, id: &TaskId) -> Result<Task> {
         Some(api) if api.says_not_found() => Error::NotFound { task: id.clone() },
         _ => error,
     })?;
-    let task = match answer {
+    let mut task = match answer {
         TaskAnswer::Task(task) => *task,
         TaskAnswer::Batch(batch) => batch
             .items
@@ -268,17 +270,17 @@ pub(crate) async fn retrieve(api: &api::Client, id: &TaskId) -> Result<Task> {
     match task.verdict() {
         Verdict::Missing => Err(Error::NotFound { task: id.clone() }),
         Verdict::Refused => Err(refusal(&task, id)),
-        // A report that does not say what it is about is about what was asked.
-        _ => Ok(Task {
-            id: Some(id.to_string()),
-            ..task
-        }),
+        _ => {
+            // A report that does not say what it is about is about what was asked.
+            task.id.get_or_insert_with(|| id.as_str().to_owned());
+            Ok(task)
+        }
     }
 }
 
 pub(crate) async fn retrieve_batch(api: &api::Client, ids: &[TaskId]) -> Result<TaskBatch> {
     let query = TaskQuery {
-        ids: ids.iter().map(TaskId::to_string).collect(),
+        ids: ids.to_vec(),
         ..query(TaskAction::RetrieveBatch)
     };
     batch_of(ask(api, &query).await?)
@@ -475,21 +477,27 @@ impl LumaBuilder {
             Some(client) => given(client),
             None => http_client(&base_url, timeouts.connect),
         };
+        let timeout = self.timeout.unwrap_or(Self::TIMEOUT);
         let http = http
+            .user_agent(AGENT)
+            .timeout(timeout)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .connection_verbose(false)
             .build()
             .map_err(setup_error)?;
+        let stem = config::stem(&base_url).to_owned();
         let transport = Transport {
-            token: Arc::new(token),
+            token: Arc::new(Token::new(token)?),
+            base_url,
+            client_timeout: timeout,
             limits: Limits {
-                timeout: self.timeout.unwrap_or(Self::TIMEOUT),
+                timeout,
                 max_body: self.max_response_bytes.unwrap_or(Self::MAX_RESPONSE_BYTES),
                 retry: self.retry,
             },
         };
-        let api = api::Client::new_with_client(config::stem(&base_url), http, transport);
+        let api = api::Client::new_with_client(&stem, http, transport);
         let media = match self.download {
             Some(client) => Media::given(given(client), timeouts.read)?,
             None => Media::new(timeouts),

@@ -7,6 +7,7 @@ use std::{
     fmt,
     future::poll_fn,
     pin::pin,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -47,7 +48,7 @@ use crate::{
 #[derive(Clone)]
 pub struct PendingSubmission {
     luma: Luma,
-    intent: Intent,
+    intent: Arc<Intent>,
     /// The moment of the intent by a clock that nobody sets, where this process made it.
     sent: Option<Instant>,
     /// When the answer was given up.
@@ -124,7 +125,7 @@ impl PendingSubmission {
     pub(crate) fn restored(luma: Luma, intent: Intent) -> Self {
         Self {
             luma,
-            intent,
+            intent: Arc::new(intent),
             sent: None,
             lost: Instant::now(),
             trace_id: None,
@@ -166,8 +167,13 @@ impl PendingSubmission {
         self.luma.core.accepted.begin(&self.intent)
     }
 
+    /// Takes the task that the service answered with for the one of this submit.
+    pub(crate) fn answered(&self, id: &TaskId) {
+        self.luma.core.accepted.answered(id, self.intent.key);
+    }
+
     /// Takes a task for the one of this submit; false where it is that of another.
-    pub(crate) fn claim(&self, id: &TaskId) -> bool {
+    fn claim(&self, id: &TaskId) -> bool {
         self.luma.core.accepted.claim(id, self.intent.key)
     }
 

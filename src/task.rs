@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 pub use crate::api::types::Task;
 use crate::{
@@ -22,8 +22,8 @@ use crate::{
 /// assert_eq!(serde_json::from_str::<TaskId>(&stored)?, id);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct TaskId(Arc<str>);
 
 impl TaskId {
@@ -71,6 +71,12 @@ impl TryFrom<String> for TaskId {
 impl From<TaskId> for String {
     fn from(id: TaskId) -> Self {
         id.as_str().to_owned()
+    }
+}
+
+impl Serialize for TaskId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -355,7 +361,9 @@ impl Meaning {
 
 /// Whether there is white space or a control character in it, as in no id and no URL.
 pub(crate) fn has_blanks(text: &str) -> bool {
-    text.contains(|c: char| c.is_whitespace() || c.is_control())
+    // The quick way for the ids and URLs that there are.
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+    !is_plain && text.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
 pub(crate) fn has_text(text: &Option<String>) -> bool {

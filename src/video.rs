@@ -176,9 +176,10 @@ macro_rules! submission {
             /// # Errors
             ///
             /// [`InvalidInput`], the first thing that is wrong.
-            pub fn prepare(self) -> Result<Prepared, InvalidInput> {
-                let request = self.request()?;
-                Ok(Prepared::new(self.luma, request))
+            pub fn prepare(mut self) -> Result<Prepared, InvalidInput> {
+                check(&self.request)?;
+                self.request.async_ = Some(true);
+                Ok(Prepared::new(self.luma, self.request))
             }
 
             /// Submits: one request, **billed once**, that returns as soon as the service has
@@ -339,7 +340,7 @@ pub(crate) async fn submit(pending: PendingSubmission) -> Result<TaskHandle> {
     let luma = pending.client().clone();
     let _under_way = pending.begin();
     let id = match send(&luma, pending.request()).await {
-        Ok(result) => named(&result).ok_or_else(|| no_task_id(&result)),
+        Ok((id, result)) => id.ok_or_else(|| no_task_id(&result)),
         Err(Error::Api(error)) if !error.is_refusal() => {
             error.task_id.clone().ok_or(Error::Api(error))
         }
@@ -347,7 +348,7 @@ pub(crate) async fn submit(pending: PendingSubmission) -> Result<TaskHandle> {
     };
     match id {
         Ok(id) => {
-            pending.claim(&id);
+            pending.answered(&id);
             Ok(TaskHandle::submitted_now(luma, id))
         }
         Err(error) => Err(refused_or_lost(error, pending)),
@@ -364,10 +365,9 @@ async fn submit_held(luma: Luma, request: VideoRequest, hold: Duration) -> Resul
         answer => answer,
     };
     match result {
-        Ok(result) => {
-            let id = named(&result);
+        Ok((id, result)) => {
             if let Some(id) = &id {
-                pending.claim(id);
+                pending.answered(id);
             }
             Ok(Task {
                 id: id.map(String::from),
@@ -378,13 +378,13 @@ async fn submit_held(luma: Luma, request: VideoRequest, hold: Duration) -> Resul
     }
 }
 
-/// Sends a submit. `Ok` is an accepted one.
-async fn send(luma: &Luma, request: &VideoRequest) -> Result<VideoResult> {
+/// Sends a submit. `Ok` is an accepted one, and the task that it names.
+async fn send(luma: &Luma, request: &VideoRequest) -> Result<(Option<TaskId>, VideoResult)> {
     match luma.core.api.create_video(request).await {
         Ok(answer) => accepted(answer.into_inner()),
         Err(api::Error::InvalidResponsePayload(body, reason)) => {
             match crate::wire::salvage_result(&body).map(accepted) {
-                Some(Ok(result)) => Ok(result),
+                Some(Ok(accepted)) => Ok(accepted),
                 _ => Err(DecodeError::new(reason, &body).into()),
             }
         }
@@ -393,24 +393,26 @@ async fn send(luma: &Luma, request: &VideoRequest) -> Result<VideoResult> {
 }
 
 /// A 200 with a task id or a video is an accepted submit, whatever else it says.
-fn accepted(mut result: VideoResult) -> Result<VideoResult> {
+fn accepted(mut result: VideoResult) -> Result<(Option<TaskId>, VideoResult)> {
+    let id: Option<TaskId> = result.task_id.as_deref().and_then(|id| id.parse().ok());
     let error = result.error.as_ref().filter(|info| info.is_some());
     let error =
         error.map(|info| ApiError::new(StatusCode::OK, Some(info), result.trace_id.as_deref()));
-    if named(&result).is_none() && !has_text(&result.video_url) {
+    if id.is_none() && !has_text(&result.video_url) {
         return Err(error.map_or_else(|| no_task_id(&result), Error::from));
     }
     if error.and_then(|error| error.code) == Some(ErrorCode::Timeout) {
         // The hold has ended, not the task.
         (result.success, result.error) = (None, None);
     }
-    Ok(result)
+    Ok((id, result))
 }
 
 /// What an error that names a task says of it: that it was refused after all, or nothing yet.
-fn result_of(error: &ApiError) -> Option<VideoResult> {
+fn result_of(error: &ApiError) -> Option<(Option<TaskId>, VideoResult)> {
+    let id = error.task_id.clone()?;
     let mut result = VideoResult {
-        task_id: Some(error.task_id.clone()?.into()),
+        task_id: Some(id.to_string()),
         trace_id: error.trace_id.clone(),
         ..VideoResult::default()
     };
@@ -419,11 +421,7 @@ fn result_of(error: &ApiError) -> Option<VideoResult> {
         result.state = Some("failed".into());
         result.error = Some(ErrorInfo::new(code, &error.message));
     }
-    Some(result)
-}
-
-fn named(result: &VideoResult) -> Option<TaskId> {
-    result.task_id.as_deref()?.parse().ok()
+    Some((Some(id), result))
 }
 
 fn no_task_id(result: &VideoResult) -> Error {

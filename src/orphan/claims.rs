@@ -17,7 +17,7 @@ pub(crate) struct Accepted(Arc<Mutex<Submits>>);
 #[derive(Debug, Default)]
 struct Submits {
     claims: VecDeque<(TaskId, u32)>,
-    under_way: Vec<Intent>,
+    under_way: Vec<Arc<Intent>>,
 }
 
 impl Accepted {
@@ -33,11 +33,14 @@ impl Accepted {
         if let Some(owner) = owner(claims, id) {
             return owner == key;
         }
-        if claims.len() == Self::KEPT {
-            claims.pop_front();
-        }
-        claims.push_back((id.clone(), key));
+        keep(claims, id, key);
         true
+    }
+
+    /// Takes in the task that a submit was answered with. Nobody's yet: it is not looked for among
+    /// thousands. Were it somebody's, it would stay so, as the first claim counts.
+    pub(crate) fn answered(&self, id: &TaskId, key: u32) {
+        keep(&mut self.submits().claims, id, key);
     }
 
     pub(super) fn is_anothers(&self, id: &TaskId, key: u32) -> bool {
@@ -45,7 +48,7 @@ impl Accepted {
     }
 
     /// A submit is under way until the guard is dropped.
-    pub(crate) fn begin(&self, intent: &Intent) -> UnderWay {
+    pub(crate) fn begin(&self, intent: &Arc<Intent>) -> UnderWay {
         self.submits().under_way.push(intent.clone());
         UnderWay(self.clone(), intent.key)
     }
@@ -71,6 +74,13 @@ impl Drop for UnderWay {
     }
 }
 
+fn keep(claims: &mut VecDeque<(TaskId, u32)>, id: &TaskId, key: u32) {
+    if claims.len() == Accepted::KEPT {
+        claims.pop_front();
+    }
+    claims.push_back((id.clone(), key));
+}
+
 fn owner(claims: &VecDeque<(TaskId, u32)>, id: &TaskId) -> Option<u32> {
     let claim = claims.iter().find(|(claimed, _)| claimed == id);
     claim.map(|(_, key)| *key)
@@ -94,15 +104,19 @@ mod tests {
         assert!(!accepted.is_anothers(&id(0), 2));
         assert!(accepted.is_anothers(&id(1), 2));
         assert!(!accepted.is_anothers(&id(1), 1));
+        accepted.answered(&id(2), 2);
+        assert!(accepted.is_anothers(&id(2), 2), "it is the first one's");
+        accepted.answered(&id(0), 2);
+        assert!(accepted.is_anothers(&id(0), 1));
     }
 
     #[test]
     fn equal_submits_are_seen_while_they_are_under_way() {
         let intent = |prompt: &str| {
-            Intent::new(VideoRequest {
+            Arc::new(Intent::new(VideoRequest {
                 prompt: Some(prompt.to_owned()),
                 ..VideoRequest::default()
-            })
+            }))
         };
         let accepted = Accepted::default();
         let (lost, equal, other) = (intent("a fox"), intent("a fox "), intent("an owl"));
