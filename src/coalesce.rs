@@ -14,8 +14,8 @@ use std::{
 use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
-    client::MAX_BATCH,
     error::Result,
+    lookup::MAX_BATCH,
     task::{Task, TaskId, Verdict},
     watch::Lookup,
 };

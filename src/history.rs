@@ -12,8 +12,9 @@ use http::{HeaderMap, header::DATE};
 
 use crate::{
     api::types::{TaskAction, TaskBatch, TaskQuery},
-    client::{Luma, api_error, ask, ask_with_headers, batch_of, query},
+    client::Luma,
     error::{DecodeError, Error, Result},
+    lookup::{api_error, ask, ask_with_headers, batch_of},
     task::{Task, TaskId, Verdict},
     wire::TaskAnswer,
 };
@@ -38,7 +39,7 @@ impl Luma {
             luma: self.clone(),
             query: TaskQuery {
                 limit: std::num::NonZeroU32::new(History::PAGE),
-                ..query(TaskAction::RetrieveBatch)
+                ..TaskQuery::new(TaskAction::RetrieveBatch)
             },
             ready: VecDeque::new(),
             request: None,
@@ -60,7 +61,7 @@ impl Luma {
     pub async fn delete(&self, id: &TaskId) -> Result<bool> {
         let query = TaskQuery {
             id: Some(id.to_string()),
-            ..query(TaskAction::Delete)
+            ..TaskQuery::new(TaskAction::Delete)
         };
         let not_found = || Error::NotFound { task: id.clone() };
         match ask(&self.core.api, &query).await {

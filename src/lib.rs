@@ -97,6 +97,7 @@ extern crate self as luma_client;
 pub mod api;
 #[cfg(feature = "blocking")]
 mod blocking;
+mod builder;
 mod client;
 #[cfg(feature = "mcp")]
 mod coalesce;
@@ -111,6 +112,7 @@ pub mod guide;
 mod handle;
 mod history;
 mod intent;
+mod lookup;
 #[cfg(feature = "mcp")]
 pub mod mcp;
 mod orphan;
@@ -130,7 +132,8 @@ pub mod wire;
 
 #[cfg(feature = "blocking")]
 pub use blocking::block_on;
-pub use client::{Luma, LumaBuilder};
+pub use builder::LumaBuilder;
+pub use client::Luma;
 pub use config::{BASE_URL_VARIABLE, ConfigError, DEFAULT_BASE_URL, TOKEN_VARIABLE};
 pub use download::{Download, DownloadError, Downloaded, Progress};
 pub use error::{ApiError, DecodeError, Error, ErrorCode, Result, TransportError};

@@ -10,7 +10,7 @@ use reqwest::{Client, ClientBuilder, redirect::Policy};
 use url::Url;
 
 use crate::{
-    client::{http_client, setup_error},
+    builder::{http_client, setup_error},
     config::{ConfigError, is_loopback},
 };
 

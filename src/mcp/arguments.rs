@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use crate::{AspectRatio, client::MAX_BATCH};
+use crate::{AspectRatio, lookup::MAX_BATCH};
 
 // The service documents no lengths. These are far beyond what makes sense, and keep nonsense from it.
 /// The longest prompt, in characters.

@@ -10,8 +10,8 @@ use super::{
     state::{End, Now},
 };
 use crate::{
-    client::MAX_BATCH,
     error::Error,
+    lookup::MAX_BATCH,
     pace::{Pace, after, after_failures},
     task::{Task, TaskState},
 };

@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 use super::state::{Aftermath, End, Now, State};
 use crate::{
-    client::MAX_BATCH,
     error::{ApiError, Error, Result},
+    lookup::MAX_BATCH,
     pace::after,
     task::{Task, TaskId, Verdict},
 };

@@ -27,8 +27,8 @@ use tracing::Instrument;
 
 use crate::{
     api,
-    client::{retrieve, retrieve_batch},
     error::Result,
+    lookup::{retrieve, retrieve_batch},
     retry::RetryPolicy,
     task::{Task, TaskId},
 };

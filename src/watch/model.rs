@@ -25,8 +25,8 @@ use super::{
 };
 use crate::{
     Pace, Task, TaskId,
-    client::MAX_BATCH,
     error::{ApiError, Error},
+    lookup::MAX_BATCH,
 };
 
 /// How late a lookup may be: the slack of its interval, or of a first lookup.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::{client::MAX_BATCH, task::TaskId};
+use crate::{lookup::MAX_BATCH, task::TaskId};
 
 /// How far is looked for who has less time than a batch that lets them wait.
 const MAX_CROWD: usize = 20 * MAX_BATCH;
