@@ -49,6 +49,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// A struct that gets a field whenever the service does.
+fn growing() -> TypePatch {
+    let mut patch = TypePatch::default();
+    patch.with_attr("#[non_exhaustive]");
+    patch
+}
+
 fn settings() -> GenerationSettings {
     let mut settings = GenerationSettings::default();
     settings.with_inner_type(quote!(crate::transport::Transport));
@@ -62,8 +69,18 @@ fn settings() -> GenerationSettings {
     settings.with_replacement("TaskId", "::luma_client::TaskId", std::iter::empty());
     // Structs that keep unknown fields get no `Default` of the generator's own.
     for name in ["Task", "VideoResult"] {
-        settings.with_patch(name, TypePatch::default().with_derive("Default"));
+        settings.with_patch(name, growing().with_derive("Default"));
     }
+    for name in [
+        "DeletedTask",
+        "ErrorResponse",
+        "TaskBatch",
+        "TaskQuery",
+        "VideoRequest",
+    ] {
+        settings.with_patch(name, &growing());
+    }
+    settings.with_derive("PartialEq");
     settings
 }
 

@@ -1,6 +1,6 @@
 //! The benchmark is the example of the same name.
 
-#[path = "../examples/waits.rs"]
+#[path = "../examples/waits/main.rs"]
 mod waits;
 
 fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {

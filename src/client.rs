@@ -33,6 +33,9 @@ pub(crate) const MAX_BATCH: usize = 50;
 
 /// A client of the service. Cheap to clone; clones share connections and the poller.
 ///
+/// Its calls need a tokio runtime with I/O and time enabled, and panic where they are polled outside
+/// of one; programs without one have `block_on` (feature `blocking`).
+///
 /// ```no_run
 /// # async fn example() -> Result<(), luma_client::Error> {
 /// use luma_client::Luma;
@@ -105,6 +108,15 @@ impl Luma {
     ///
     /// As [`TaskHandle::get`], but never [`Error::NotFound`]. Where one request fails, the answers
     /// to the others are lost; [`watch`](Self::watch) loses none.
+    ///
+    /// ```no_run
+    /// # async fn example(luma: luma_client::Luma, ids: Vec<luma_client::TaskId>)
+    /// # -> Result<(), luma_client::Error> {
+    /// for task in luma.tasks(&ids).await? {
+    ///     println!("{} {}", task.id.as_deref().unwrap_or("?"), task.state());
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub async fn tasks(&self, ids: &[TaskId]) -> Result<Vec<Task>> {
         let mut batches = ids.chunks(MAX_BATCH);
         let mut tasks = match batches.next() {
@@ -127,11 +139,13 @@ impl Luma {
     /// let task = luma.with_retry(RetryPolicy::none()).task(id).get().await?;
     /// # Ok(()) }
     /// ```
+    #[must_use = "the client itself stays as it is"]
     pub fn with_retry(&self, retry: RetryPolicy) -> Self {
         self.with_limits(|limits| limits.retry = retry)
     }
 
     /// The same client with another timeout for each attempt; connections and poller stay shared.
+    #[must_use = "the client itself stays as it is"]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
         self.with_limits(|limits| limits.timeout = timeout)
     }
@@ -201,20 +215,7 @@ impl Luma {
 }
 
 pub(crate) fn query(action: TaskAction) -> TaskQuery {
-    TaskQuery {
-        action,
-        application_id: None,
-        created_at_max: None,
-        created_at_min: None,
-        id: None,
-        ids: Vec::new(),
-        limit: None,
-        offset: None,
-        trace_id: None,
-        trace_ids: Vec::new(),
-        type_: None,
-        user_id: None,
-    }
+    TaskQuery::new(action)
 }
 
 /// Sends a task query; an answer of unexpected field types is read as far as it goes.
@@ -325,6 +326,7 @@ pub(crate) fn api_error(task: &Task) -> ApiError {
 /// # Ok::<(), luma_client::Error>(())
 /// ```
 #[derive(Default)]
+#[must_use = "a builder does nothing until it builds"]
 pub struct LumaBuilder {
     token: Option<SecretString>,
     base_url: Option<String>,

@@ -16,7 +16,15 @@ use crate::{
     wait::{Wait, WaitFuture},
 };
 
-/// A task, and the client to look it up with.
+/// A task, and the client to look it up with. Await it, and it waits for the video.
+///
+/// ```no_run
+/// # async fn example(luma: luma_client::Luma) -> Result<(), Box<dyn std::error::Error>> {
+/// let task = luma.task("b8976e18-32dc-4718-9ed8-1ea090fcb6ea".parse()?);
+/// println!("{} is {}", task.id(), task.get().await?.state());
+/// let video = task.await?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct TaskHandle {
     pub(crate) luma: Luma,
@@ -112,7 +120,7 @@ impl IntoFuture for TaskHandle {
 /// let video = luma.resume(serde_json::from_str(&stored)?).wait().await?;
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Ticket {
     /// The task.

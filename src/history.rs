@@ -99,6 +99,17 @@ fn is_nothing(task: &Task) -> bool {
 type Page = Pin<Box<dyn Future<Output = Result<(TaskBatch, Option<f64>)>> + Send>>;
 
 /// The tasks of an account, a [`Stream`]. Ends after the last task, or after the first error.
+///
+/// ```no_run
+/// # async fn example(luma: luma_client::Luma) -> Result<(), luma_client::Error> {
+/// use std::time::{Duration, SystemTime};
+/// use futures::TryStreamExt;
+///
+/// let an_hour_ago = SystemTime::now() - Duration::from_secs(3600);
+/// let tasks: Vec<_> = luma.history().since(an_hour_ago).try_collect().await?;
+/// println!("{} in the last hour", tasks.len());
+/// # Ok(()) }
+/// ```
 #[must_use = "nothing is fetched before it is polled"]
 pub struct History {
     luma: Luma,

@@ -38,7 +38,7 @@ use crate::{
 /// };
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Intent {
     pub(crate) request: VideoRequest,
     pub(crate) sent_at: SystemTime,

@@ -115,6 +115,7 @@ mod intent;
 pub mod mcp;
 mod orphan;
 mod pace;
+mod query;
 mod retry;
 #[cfg(feature = "simulator")]
 pub mod simulator;
@@ -133,6 +134,7 @@ pub use client::{Luma, LumaBuilder};
 pub use config::{BASE_URL_VARIABLE, ConfigError, DEFAULT_BASE_URL, TOKEN_VARIABLE};
 pub use download::{Download, DownloadError, Downloaded, Progress};
 pub use error::{ApiError, DecodeError, Error, ErrorCode, Result, TransportError};
+pub use futures_core::Stream;
 pub use handle::{TaskHandle, Ticket};
 pub use history::History;
 pub use intent::{Intent, Prepared};
@@ -147,7 +149,9 @@ pub use wait::{Wait, WaitError, WaitFuture};
 pub use wire::AspectRatio;
 
 // Their types are in signatures here.
-pub use {http, reqwest};
+#[cfg(feature = "simulator")]
+pub use bytes;
+pub use {http, reqwest, serde_json};
 
 /// Compiles the examples of the README.
 #[cfg(doctest)]

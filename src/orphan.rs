@@ -180,6 +180,7 @@ impl PendingSubmission {
     /// How long the service may take to show in the history what it has accepted, from the moment
     /// the answer was lost; ten seconds by default. Before it has passed, a search does not say
     /// that the task is not there.
+    #[must_use = "it is set on what is returned"]
     pub fn settle(mut self, time: Duration) -> Self {
         self.settle = time;
         self

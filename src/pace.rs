@@ -38,6 +38,16 @@ pub trait Schedule: Send + Sync + 'static {
 ///
 /// Whatever the pace: up to 10 % are added at random, so that clients do not fall into step, and
 /// nothing is ever taken off; and a `Retry-After` of the service stretches it.
+///
+/// ```
+/// use std::time::Duration;
+/// use luma_client::Pace;
+///
+/// // By default seldom at first, and most often when most videos are done.
+/// let secs = Duration::from_secs;
+/// assert!(Pace::default().interval(secs(0)) > Pace::default().interval(secs(120)));
+/// assert_eq!(Pace::fixed(secs(5)).interval(secs(120)), secs(5));
+/// ```
 #[derive(Clone, Default)]
 pub struct Pace(Kind);
 

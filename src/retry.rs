@@ -28,7 +28,8 @@ pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 ///     .max_elapsed(Duration::from_secs(120));
 /// # let _ = patient;
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a policy does nothing by itself"]
 pub struct RetryPolicy {
     max_attempts: u32,
     min_delay: Duration,

@@ -206,6 +206,15 @@ impl Task {
     /// no response yet: pending; a known state word decides, whatever `success` says, but completed
     /// needs a video; an unknown word is not terminal unless the task says that it has ended;
     /// without a word `success`, `error` and `video_url` decide.
+    ///
+    /// ```
+    /// use luma_client::{Task, TaskState};
+    ///
+    /// let task: Task = serde_json::from_str(r#"{"id":"b8976e18","response":{"state":"dreaming"}}"#)?;
+    /// assert_eq!(task.state(), TaskState::Processing);
+    /// assert!(!task.state().is_terminal() && task.video().is_none() && task.failure().is_none());
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
     pub fn state(&self) -> TaskState {
         self.verdict().into()
     }

@@ -24,7 +24,29 @@ use crate::{
 /// The reports of a task, from [`Wait::updates`].
 ///
 /// The first comes at once. The last is the one with the video; a wait that ends otherwise ends
-/// the stream with its error. Nothing is looked up while nobody polls but what is under way.
+/// the stream with its error. Lookups begin with the first poll, and from then on go on at the
+/// wait's pace, whether the stream is polled or not, until it is dropped: who polls seldom gets the
+/// latest report, not every one.
+///
+/// ```no_run
+/// # async fn example(luma: luma_client::Luma, id: luma_client::TaskId)
+/// # -> Result<(), luma_client::WaitError> {
+/// use futures::StreamExt;
+///
+/// let mut updates = luma.task(id).wait().updates();
+/// while let Some(task) = updates.next().await {
+///     let task = task?;
+///     println!("{}", task.state());
+///     if let Some(video) = task.video() {
+///         println!("{}", video.url());
+///     }
+/// }
+/// # Ok(()) }
+/// ```
+///
+/// # Panics
+///
+/// When polled outside a tokio runtime that has its time driver enabled.
 #[must_use = "streams do nothing unless polled"]
 pub struct Updates(Option<Waiting>);
 
@@ -74,6 +96,10 @@ impl Stream for Updates {
 /// }
 /// # }
 /// ```
+///
+/// # Panics
+///
+/// When polled outside a tokio runtime that has its time driver enabled.
 #[must_use = "streams do nothing unless polled"]
 pub struct Watch {
     luma: Luma,
@@ -106,7 +132,16 @@ impl Luma {
         }
     }
 
-    /// Waits for many tasks and gives all ends, in the order of the ids.
+    /// Waits for many tasks and gives all ends, in the order of the ids. For other options than
+    /// those of [`Wait`], collect [`watch`](Self::watch).
+    ///
+    /// ```no_run
+    /// # async fn example(luma: luma_client::Luma, ids: Vec<luma_client::TaskId>) {
+    /// for (id, end) in luma.wait_all(ids).await {
+    ///     println!("{id}: {}", if end.is_ok() { "a video" } else { "none" });
+    /// }
+    /// # }
+    /// ```
     pub async fn wait_all(
         &self,
         ids: impl IntoIterator<Item = TaskId>,
@@ -137,6 +172,18 @@ impl Watch {
     /// How long to wait for each task at most; 15 minutes by default.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.options.deadline = Some(deadline);
+        self
+    }
+
+    /// Waits without a deadline.
+    pub fn no_deadline(mut self) -> Self {
+        self.options.deadline = None;
+        self
+    }
+
+    /// How many lookups of a task may fail in a row, as in [`Wait::tolerance`]; 10 by default.
+    pub fn tolerance(mut self, failures: u32) -> Self {
+        self.options.tolerance = failures;
         self
     }
 

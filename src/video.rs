@@ -70,6 +70,22 @@ impl From<&Video> for Source {
 }
 
 /// A new video to be made. Build it, then [`submit`](Self::submit) it.
+///
+/// ```no_run
+/// # async fn example(luma: luma_client::Luma) -> Result<(), luma_client::Error> {
+/// use luma_client::AspectRatio;
+///
+/// let task = luma
+///     .generate("The day goes by")
+///     .start_image_url("https://example.com/dawn.jpg")
+///     .end_image_url("https://example.com/dusk.jpg")
+///     .aspect_ratio(AspectRatio::Ratio9x16)
+///     .looped(true)
+///     .enhancement(false)
+///     .submit()
+///     .await?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent before it is submitted"]
 pub struct Generate {
@@ -78,6 +94,18 @@ pub struct Generate {
 }
 
 /// The continuation of a video to be made. Build it, then [`submit`](Self::submit) it.
+///
+/// ```no_run
+/// # async fn example(luma: luma_client::Luma, video: luma_client::Video)
+/// # -> Result<(), luma_client::Error> {
+/// use luma_client::Source;
+///
+/// let task = luma.extend(&video, "It walks into the wood").submit().await?;
+/// // Where only the id was kept:
+/// let source = Source::VideoId("5c0f9f0c".to_owned());
+/// let task = luma.extend(source, "It walks into the wood").submit().await?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent before it is submitted"]
 pub struct Extend {
@@ -126,6 +154,14 @@ macro_rules! submission {
             /// # Errors
             ///
             /// [`InvalidInput`], the first thing that is wrong.
+            ///
+            /// ```
+            /// use luma_client::{InvalidInput, Luma};
+            ///
+            /// let luma = Luma::builder().token("my-token").build()?;
+            /// assert_eq!(luma.generate(" ").request(), Err(InvalidInput::BlankPrompt));
+            /// # Ok::<(), luma_client::Error>(())
+            /// ```
             pub fn request(&self) -> Result<VideoRequest, InvalidInput> {
                 check(&self.request)?;
                 Ok(VideoRequest {
@@ -407,6 +443,18 @@ fn refused_or_lost(error: Error, pending: PendingSubmission) -> Error {
 }
 
 /// A finished video.
+///
+/// ```no_run
+/// # async fn example(luma: luma_client::Luma, id: luma_client::TaskId)
+/// # -> Result<(), luma_client::Error> {
+/// let video = luma.task(id).await?;
+/// if let (Some(width), Some(height)) = (video.width(), video.height()) {
+///     println!("{width} x {height} pixels");
+/// }
+/// video.download_to("video.mp4").await?;
+/// video.download_thumbnail_to("video.jpg").await?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Video {
     task_id: Option<TaskId>,

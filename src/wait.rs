@@ -14,6 +14,7 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tracing::{Span, field::Empty};
 
 use crate::{
     client::Luma,
@@ -43,18 +44,21 @@ pub enum WaitError {
     },
     /// The deadline passed. The task goes on: await it again, with more time.
     #[error(
-        "{task} has not ended after {elapsed:.1?} and {polls} lookups; last seen {}",
-        last.as_ref().map_or("never".to_owned(), TaskState::to_string)
+        "{task} has not ended after {elapsed:.1?} and {polls} lookups; last seen {}{}",
+        last.as_ref().map_or("never".to_owned(), TaskState::to_string),
+        if source.is_some() { ", and the last lookup failed" } else { "" }
     )]
     Deadline {
         /// The task.
         task: TaskId,
         /// The last state, where there was a report.
         last: Option<TaskState>,
-        /// How often it was looked up for this wait.
+        /// How many lookups of it ended during this wait, failed ones too.
         polls: u32,
         /// How long this wait took.
         elapsed: Duration,
+        /// Why the last lookup failed, if it did.
+        source: Option<Arc<Error>>,
     },
     /// The service knows no task with this id.
     #[error("no task has the id {task}")]
@@ -107,7 +111,9 @@ impl WaitError {
 /// [`wait.into_future()`](IntoFuture::into_future).
 ///
 /// All waits of one client and its clones share their lookups, at most 50 tasks a request. A wait
-/// can be dropped at any time, and another one begun: nothing is lost by it.
+/// can be dropped at any time, and another one begun: nothing is lost by it. Where they are polled
+/// on several runtimes, one of these carries the lookups of all: a wait that was begun on a runtime
+/// which nobody runs any more has to be dropped or polled elsewhere, or it may hold the others up.
 ///
 /// ```no_run
 /// # async fn example(luma: luma_client::Luma, id: luma_client::TaskId) {
@@ -184,7 +190,8 @@ impl<'a> Wait<'a> {
     }
 
     /// How long to wait at most, from the moment the wait is first polled; 15 minutes by default.
-    /// It bounds the lookup under way, too; the last one goes out shortly before.
+    /// It bounds the lookup under way, too; the last one goes out shortly before, unless the
+    /// service asked not to be asked yet.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.options.deadline = Some(deadline);
         self
@@ -215,12 +222,26 @@ impl<'a> Wait<'a> {
     }
 
     /// Ends the wait with [`WaitError::Cancelled`] when the token is cancelled.
+    ///
+    /// ```no_run
+    /// # async fn example(task: luma_client::TaskHandle) {
+    /// use luma_client::{CancellationToken, WaitError};
+    ///
+    /// let shutdown = CancellationToken::new();
+    /// // shutdown.cancel() ends all waits that were given a clone.
+    /// match task.wait().cancelled_by(shutdown.clone()).await {
+    ///     Err(WaitError::Cancelled { task }) => println!("later: {task}"),
+    ///     end => println!("{end:?}"),
+    /// }
+    /// # }
+    /// ```
     pub fn cancelled_by(mut self, token: CancellationToken) -> Self {
         self.options.cancel = Some(token);
         self
     }
 
-    /// Calls `callback` with each report. It should be quick: it runs inside the wait.
+    /// Calls `callback` with each report. It should be quick: it runs inside the wait. The stream
+    /// of [`updates`](Self::updates) gives the reports itself and does not call it.
     pub fn on_update<'b>(self, callback: impl FnMut(&Task) + Send + 'b) -> Wait<'b> {
         Wait {
             handle: self.handle,
@@ -241,7 +262,6 @@ impl<'a> IntoFuture for Wait<'a> {
 
     fn into_future(self) -> WaitFuture<'a> {
         WaitFuture {
-            wants_updates: self.on_update.is_some(),
             on_update: self.on_update,
             waiting: Waiting::New(self.handle, self.options),
         }
@@ -256,7 +276,6 @@ impl<'a> IntoFuture for Wait<'a> {
 #[must_use = "futures do nothing unless polled"]
 pub struct WaitFuture<'a> {
     waiting: Waiting,
-    wants_updates: bool,
     on_update: Option<OnUpdate<'a>>,
 }
 
@@ -274,7 +293,7 @@ impl Future for WaitFuture<'_> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         loop {
-            match std::task::ready!(this.waiting.poll(cx, this.wants_updates, false)) {
+            match std::task::ready!(this.waiting.poll(cx, this.on_update.is_some(), false)) {
                 Event::Update(task) => {
                     if let Some(callback) = &mut this.on_update {
                         callback(&task);
@@ -306,7 +325,8 @@ pub(crate) struct Begun {
     at: Instant,
     deadline: Option<Deadline>,
     cancelled: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
-    span: tracing::Span,
+    /// `None` where nobody listens: a span is as large as all the rest of a wait.
+    span: Option<Box<Span>>,
 }
 
 /// A timer that outlives the runtime it was first polled on.
@@ -389,37 +409,35 @@ impl Begun {
                 .cancel
                 .clone()
                 .map(|token| Box::pin(token.cancelled_owned())),
-            span: tracing::debug_span!("wait", task = %handle.id()),
+            span: span(handle.id()),
         }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        let _entered = self.span.clone().entered();
+        let span = self.span.as_deref().cloned();
+        let _entered = span.map(Span::entered);
         let report = self.membership.poll(cx);
         if let Poll::Ready(Report::End(end)) = report {
-            return Poll::Ready(Event::End(Box::new(self.conclude(end))));
+            return self.end(self.conclude(end));
         }
         // News may come as fast as they are read: they must not keep the wait from ending.
         if let Some(cancelled) = &mut self.cancelled
             && cancelled.as_mut().poll(cx).is_ready()
         {
             let task = self.membership.id().clone();
-            let error = WaitError::Cancelled { task };
-            return Poll::Ready(Event::End(Box::new(Err(error))));
+            return self.end(Err(WaitError::Cancelled { task }));
         }
         if let Some(deadline) = &mut self.deadline
             && deadline.poll(cx).is_ready()
         {
-            let (last, polls) = self.membership.known();
-            let elapsed = self.at.elapsed();
-            tracing::debug!(polls, elapsed_ms = elapsed.as_millis() as u64, "deadline");
-            let error = WaitError::Deadline {
+            let known = self.membership.known();
+            return self.end(Err(WaitError::Deadline {
                 task: self.membership.id().clone(),
-                last,
-                polls,
-                elapsed,
-            };
-            return Poll::Ready(Event::End(Box::new(Err(error))));
+                last: known.state,
+                polls: known.polls,
+                elapsed: self.at.elapsed(),
+                source: known.error,
+            }));
         }
         match report {
             Poll::Ready(Report::Update(task)) => Poll::Ready(Event::Update(task)),
@@ -427,13 +445,14 @@ impl Begun {
         }
     }
 
+    fn end(&self, end: Result<Video, WaitError>) -> Poll<Event> {
+        if let Some(span) = &self.span {
+            span.record("end", name(&end));
+        }
+        Poll::Ready(Event::End(Box::new(end)))
+    }
+
     fn conclude(&self, end: End) -> Result<Video, WaitError> {
-        let (_, polls) = self.membership.known();
-        tracing::debug!(
-            polls,
-            elapsed_ms = self.at.elapsed().as_millis() as u64,
-            "ended"
-        );
         let task = self.membership.id().clone();
         match end {
             End::Task(report) => match (report.video(), report.failure()) {
@@ -444,6 +463,34 @@ impl Begun {
             End::NotFound => Err(WaitError::NotFound { task }),
             End::Lookup(source) => Err(WaitError::Poll { task, source }),
         }
+    }
+}
+
+/// However it ends: one without an `end` was dropped before.
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if let Some(span) = self.span.as_deref() {
+            span.record("polls", self.membership.known().polls);
+            span.record("elapsed_ms", self.at.elapsed().as_millis() as u64);
+            tracing::debug!(parent: span, "over");
+        }
+    }
+}
+
+fn span(task: &TaskId) -> Option<Box<Span>> {
+    let span = tracing::debug_span!("wait", %task, end = Empty, polls = Empty, elapsed_ms = Empty);
+    (!span.is_disabled()).then(|| Box::new(span))
+}
+
+/// An end, in the log.
+fn name(end: &Result<Video, WaitError>) -> &'static str {
+    match end {
+        Ok(_) => "completed",
+        Err(WaitError::Failed { .. }) => "failed",
+        Err(WaitError::Deadline { .. }) => "deadline",
+        Err(WaitError::NotFound { .. }) => "not found",
+        Err(WaitError::Poll { .. }) => "lookups fail",
+        Err(WaitError::Cancelled { .. }) => "cancelled",
     }
 }
 

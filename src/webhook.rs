@@ -35,7 +35,7 @@ pub enum WebhookError {
     NoTaskId,
 }
 
-/// Reads a callback. Unknown fields are kept; those of unexpected types too, in `extra`
+/// Reads a callback, see [above](self). Unknown fields are kept; those of unexpected types too, in `extra`
 /// under `unreadable`.
 ///
 /// # Errors

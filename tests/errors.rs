@@ -111,16 +111,17 @@ fn id() -> TaskId {
 }
 
 fn query() -> TaskQuery {
-    serde_json::from_value(json!({ "action": TaskAction::Retrieve, "id": id() })).expect("a query")
+    let mut query = TaskQuery::new(TaskAction::Retrieve);
+    query.id = Some(id().into());
+    query
 }
 
 fn request() -> VideoRequest {
-    VideoRequest {
-        action: Some(VideoAction::Generate),
-        async_: Some(true),
-        prompt: Some("A lighthouse".to_owned()),
-        ..VideoRequest::default()
-    }
+    let mut request = VideoRequest::default();
+    request.action = Some(VideoAction::Generate);
+    request.async_ = Some(true);
+    request.prompt = Some("A lighthouse".to_owned());
+    request
 }
 
 /// Checks what every error of the table carries.
@@ -216,10 +217,8 @@ async fn a_task_that_is_not_there() {
 #[tokio::test]
 async fn good_answers() {
     let server = MockServer::start_async().await;
-    let result = VideoResult {
-        task_id: Some(id().into()),
-        ..VideoResult::default()
-    };
+    let mut result = VideoResult::default();
+    result.task_id = Some(id().into());
     server.create_video(|when: operations::CreateVideoWhen, then| {
         when.body(&request());
         then.ok(&result);

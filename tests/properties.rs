@@ -194,6 +194,7 @@ proptest! {
             Ok(TaskAnswer::Task(task)) => read_all(&task),
             Ok(TaskAnswer::Batch(batch)) => batch.items.iter().for_each(read_all),
             Ok(TaskAnswer::Deleted(deleted)) => prop_assert!(answer["id"] == deleted.id.as_str()),
+            Ok(other) => prop_assert!(false, "a new shape: {other:?}"),
             Err(_) => {}
         }
     }

@@ -10,7 +10,7 @@ use luma_client::{
     Luma, Pace,
     simulator::{JobDuration, Simulator, TaskScript},
 };
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::{MakeWriter, format::FmtSpan};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -40,6 +40,7 @@ async fn spans_name_the_task_and_never_the_token() {
     tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
         .with_ansi(false)
+        .with_span_events(FmtSpan::CLOSE)
         .with_writer(log.clone())
         .init();
     let simulator = Simulator::builder()
@@ -48,36 +49,46 @@ async fn spans_name_the_task_and_never_the_token() {
         .start()
         .await
         .unwrap();
-    simulator.on_submit(
+    let script = || {
         TaskScript::state_word("levitating")
             .after(Duration::ZERO)
-            .then(TaskScript::completes().after(Duration::from_millis(300))),
-    );
+            .then(TaskScript::completes().after(Duration::from_millis(300)))
+    };
+    simulator.on_submit(script());
+    simulator.on_submit(script());
     let luma = Luma::builder()
         .token("s3cret")
         .base_url(simulator.url())
         .build()
         .unwrap();
     let task = luma.generate("A lighthouse").submit().await.unwrap();
-    let wait = task.wait().pace(Pace::fixed(Duration::from_millis(30)));
-    wait.await.unwrap();
+    let wait = || task.wait().pace(Pace::fixed(Duration::from_millis(30)));
+    let late = wait().deadline(Duration::from_millis(50)).await;
+    late.unwrap_err();
+    wait().await.unwrap();
+    let other = luma.generate("Another").submit().await.unwrap();
+    other.await.unwrap();
 
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     let count = |text: &str| log.lines().filter(|line| line.contains(text)).count();
     let lookups = simulator.stats().lookups;
     assert!(lookups > 1);
+    // Once, although two tasks say it.
     assert_eq!(count("unknown state, waiting on"), 1, "{log}");
-    let (id, looked_up) = (task.id(), "looked up elapsed_ms=");
-    assert_eq!(count(looked_up), lookups as usize, "{log}");
-    assert!(
-        count(&format!("lookup{{tasks=1 first=\"{id}\"}}")) >= lookups as usize,
-        "{log}"
-    );
-    assert!(count(&format!("wait{{task={id}}}")) >= 1, "{log}");
-    assert_eq!(
-        count(&format!("ended polls={lookups} elapsed_ms=")),
-        1,
-        "{log}"
-    );
+    let id = task.id();
+    assert_eq!(count("looked up found=1"), lookups as usize, "{log}");
+    let lookup = |line: &&str| {
+        line.contains(&format!("lookup{{tasks=1 first=\"{id}\" elapsed_ms="))
+            && line.contains("close")
+    };
+    assert!(log.lines().filter(lookup).count() >= 1, "{log}");
+    for end in ["deadline", "completed"] {
+        let closed = log.lines().find(|line| {
+            line.contains(&format!("wait{{task={id} end=\"{end}\" polls="))
+                && line.contains("elapsed_ms=")
+                && line.contains("close")
+        });
+        assert!(closed.is_some(), "{end}: {log}");
+    }
     assert_eq!(count("s3cret"), 0);
 }

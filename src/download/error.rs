@@ -9,11 +9,33 @@ use std::{
 
 use http::StatusCode;
 
-use crate::{config::ConfigError, error::TransportError};
+use crate::{
+    config::ConfigError,
+    error::{TransportError, quoted},
+};
 
 /// Why a download gave no file. The video is not lost by it: call again.
 ///
 /// No error shows the query of a URL, which may be its signature.
+///
+/// ```no_run
+/// # async fn example(luma: luma_client::Luma, id: luma_client::TaskId)
+/// # -> Result<(), luma_client::Error> {
+/// use luma_client::DownloadError;
+///
+/// let video = luma.task(id.clone()).await?;
+/// match video.download_to("lighthouse.mp4").await {
+///     Ok(file) => println!("{} bytes", file.bytes),
+///     Err(DownloadError::Exists { path }) => println!("{} is there already", path.display()),
+///     // Some time has passed: another lookup gives a fresh URL.
+///     Err(DownloadError::Expired { .. }) => {
+///         luma.task(id).await?.download_to("lighthouse.mp4").await?;
+///     }
+///     Err(error) if error.is_retryable() => println!("later: {error}"),
+///     Err(error) => return Err(error.into()),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DownloadError {
@@ -90,7 +112,10 @@ pub enum DownloadError {
         status: StatusCode,
     },
     /// Another HTTP status than that of a file.
-    #[error("the download was answered with HTTP {status}: {excerpt:?}")]
+    #[error(
+        "the download was answered with HTTP {status}{}",
+        quoted(": ", excerpt)
+    )]
     Status {
         /// The HTTP status.
         status: StatusCode,
@@ -102,8 +127,9 @@ pub enum DownloadError {
     /// The answer is something else, like the HTML page of a login: by its content type, or by how
     /// it begins where the type does not tell.
     #[error(
-        "it is no {expected}, but {}, and begins with {excerpt:?}",
-        if content_type.is_empty() { "of no type" } else { content_type }
+        "it is no {expected}, but {}{}",
+        if content_type.is_empty() { "of no type" } else { content_type },
+        quoted(", and begins with ", excerpt)
     )]
     WrongType {
         /// `video` or `image`.
@@ -224,6 +250,36 @@ mod tests {
             let error = DownloadError::of_io(Path::new("/videos/a.mp4"), kind.into());
             assert!(error.to_string().starts_with(expected), "{kind}: {error}");
             assert!(!error.is_retryable());
+        }
+    }
+
+    #[test]
+    fn an_empty_body_is_not_quoted() {
+        for (excerpt, status, wrong_type) in [
+            (
+                "",
+                "500 Internal Server Error",
+                "it is no video, but text/html",
+            ),
+            (
+                "<p>",
+                "500 Internal Server Error: \"<p>\"",
+                "it is no video, but text/html, and begins with \"<p>\"",
+            ),
+        ] {
+            let error = DownloadError::Status {
+                status: StatusCode::INTERNAL_SERVER_ERROR,
+                excerpt: excerpt.to_owned(),
+                retry_after: None,
+            };
+            let expected = format!("the download was answered with HTTP {status}");
+            assert_eq!(error.to_string(), expected);
+            let error = DownloadError::WrongType {
+                expected: "video",
+                content_type: "text/html".to_owned(),
+                excerpt: excerpt.to_owned(),
+            };
+            assert_eq!(error.to_string(), wrong_type);
         }
     }
 

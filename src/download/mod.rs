@@ -6,12 +6,14 @@
 mod claim;
 mod client;
 mod error;
+mod kind;
 mod note;
 mod partial;
 mod plan;
 mod sniff;
 mod target;
 mod transfer;
+mod version;
 
 use std::{
     fmt,
@@ -24,8 +26,8 @@ use url::Url;
 
 pub(crate) use client::{Media, Timeouts};
 pub use error::DownloadError;
+use kind::Kind;
 use partial::Partial;
-use plan::Kind;
 use transfer::Transfer;
 
 use crate::{

@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{claim::open_to_read, plan::Version, target::hash};
+use super::{claim::open_to_read, target::hash, version::Version};
 
 /// A note has a few hundred bytes.
 const MAX_BYTES: u64 = 64 << 10;

@@ -23,8 +23,8 @@ use url::Url;
 use super::{
     claim::{Claim, claim},
     note::Note,
-    plan::{Resume, Version},
     target::beside,
+    version::{Resume, Version},
 };
 
 /// How often, and at what interval, a lock is tried. A download that was dropped holds its lock

@@ -2,120 +2,13 @@
 
 use http::{
     HeaderMap, StatusCode,
-    header::{
-        AsHeaderName, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-        LAST_MODIFIED,
-    },
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE},
 };
-use serde::{Deserialize, Serialize};
 
-/// Which of a video's files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Video,
-    Thumbnail,
-}
-
-impl Kind {
-    /// The type that is expected, as the first half of a content type.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Video => "video",
-            Self::Thumbnail => "image",
-        }
-    }
-
-    /// Whether this content type says so itself, so that the bytes need not.
-    pub(super) fn is_named_by(self, content_type: &str) -> bool {
-        let kind = content_type.split('/').next().unwrap_or_default().trim();
-        kind.eq_ignore_ascii_case(self.name())
-    }
-
-    /// Whether a file of this content type may be it. Storage often knows no better than "bytes".
-    fn accepts(self, content_type: &str) -> bool {
-        let essence = content_type.split(';').next().unwrap_or_default().trim();
-        let (kind, format) = essence.split_once('/').unwrap_or((essence, ""));
-        kind.is_empty()
-            || kind.eq_ignore_ascii_case(self.name())
-            || (format.eq_ignore_ascii_case("octet-stream")
-                && ["application", "binary"].contains(&&*kind.to_ascii_lowercase()))
-            || (self == Self::Video && essence.eq_ignore_ascii_case("application/mp4"))
-    }
-}
-
-/// What tells one version of a file from another.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Version {
-    pub(crate) etag: Option<String>,
-    pub(crate) last_modified: Option<String>,
-    /// The length of the whole file in bytes.
-    pub(crate) total: Option<u64>,
-}
-
-impl Version {
-    fn read(headers: &HeaderMap, total: Option<u64>) -> Self {
-        Self {
-            etag: text(headers, ETAG).map(str::to_owned),
-            last_modified: text(headers, LAST_MODIFIED).map(str::to_owned),
-            total,
-        }
-    }
-
-    /// The ETag, if it vouches for every byte.
-    pub(crate) fn strong_etag(&self) -> Option<&str> {
-        self.etag
-            .as_deref()
-            .filter(|tag| tag.len() > 2 && tag.starts_with('"') && tag.ends_with('"'))
-    }
-
-    /// Whether there is anything to hold a later answer against.
-    pub(crate) fn is_resumable(&self) -> bool {
-        self.strong_etag().is_some() || self.total.is_some()
-    }
-
-    /// Whether a part of `other` goes on where a part of this one ended.
-    fn goes_on_with(&self, other: &Self) -> bool {
-        fn agree<T: PartialEq>(one: &Option<T>, other: &Option<T>) -> bool {
-            one.is_none() || other.is_none() || one == other
-        }
-        match self.strong_etag() {
-            Some(tag) => other.etag.as_deref() == Some(tag) && agree(&self.total, &other.total),
-            None => {
-                self.total.is_some()
-                    && self.total == other.total
-                    && agree(&self.etag, &other.etag)
-                    && agree(&self.last_modified, &other.last_modified)
-            }
-        }
-    }
-}
-
-/// A request for the rest of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Resume {
-    /// The first byte that is asked for.
-    pub(crate) from: u64,
-    /// What the bytes before it are of.
-    pub(crate) version: Version,
-}
-
-impl Resume {
-    /// How to go on after `length` bytes; `None` where only a new beginning is safe.
-    ///
-    /// What is complete already is asked for its last byte again: an empty range cannot be asked
-    /// for, and the server's word is wanted that nothing has changed.
-    pub(crate) fn after(length: u64, version: &Version) -> Option<Self> {
-        let from = match version.total {
-            Some(total) if length > total => return None,
-            Some(total) => length.min(total.saturating_sub(1)),
-            None => length,
-        };
-        (from > 0 && version.is_resumable()).then(|| Self {
-            from,
-            version: version.clone(),
-        })
-    }
-}
+use super::{
+    kind::Kind,
+    version::{Resume, Version, text},
+};
 
 /// What to do with an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,11 +97,6 @@ fn ask_anew(asked: Option<&Resume>) -> Plan {
         Some(_) => Plan::AskAnew,
         None => Plan::Refuse(Refusal::Status),
     }
-}
-
-fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
-    let text = headers.get(name)?.to_str().ok()?.trim();
-    (!text.is_empty()).then_some(text)
 }
 
 /// The compression of the file. Other content codings, like `aws-chunked`, leave its bytes alone.
@@ -427,55 +315,6 @@ mod tests {
             };
             let got = told(Some(&asked), status, pairs);
             assert_eq!(got, expected, "{known:?} {status} {pairs:?}");
-        }
-    }
-
-    #[test]
-    fn where_to_go_on() {
-        let strong = Some("\"a\"");
-        for (length, etag, total, expected) in [
-            (0, strong, Some(9), None),
-            (4, strong, Some(9), Some(4)),
-            (4, strong, None, Some(4)),
-            (4, None, Some(9), Some(4)),
-            (4, None, None, None),
-            (4, Some("W/\"a\""), None, None),
-            (4, Some("a"), None, None),
-            (4, Some("\"\""), None, None),
-            // Complete: the last byte again.
-            (9, strong, Some(9), Some(8)),
-            (1, strong, Some(1), None),
-            (10, strong, Some(9), None),
-            (3, strong, Some(0), None),
-        ] {
-            let resume = Resume::after(length, &version(etag, None, total));
-            let from = resume.map(|resume| resume.from);
-            assert_eq!(from, expected, "{length} {etag:?} {total:?}");
-        }
-    }
-
-    #[test]
-    fn content_types() {
-        for (content_type, video, image) in [
-            ("", true, true),
-            ("video/mp4", true, false),
-            ("Video/MP4; codecs=\"avc1\"", true, false),
-            ("application/octet-stream", true, true),
-            ("binary/octet-stream", true, true),
-            ("application/mp4", true, false),
-            ("image/jpeg", false, true),
-            ("text/html", false, false),
-            ("application/json", false, false),
-            ("application/xml", false, false),
-            ("text/octet-stream", false, false),
-            ("nonsense", false, false),
-        ] {
-            assert_eq!(Kind::Video.accepts(content_type), video, "{content_type}");
-            assert_eq!(
-                Kind::Thumbnail.accepts(content_type),
-                image,
-                "{content_type}"
-            );
         }
     }
 

@@ -10,8 +10,9 @@ use url::Url;
 use super::{
     OnProgress, Progress,
     error::DownloadError,
+    kind::Kind,
     partial::Partial,
-    plan::{Kind, Plan, Refusal, plan},
+    plan::{Plan, Refusal, plan},
     sniff::Sniff,
 };
 use crate::{

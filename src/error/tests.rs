@@ -1,9 +1,9 @@
 //! How answers are read, and what they mean for money.
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use proptest::prelude::*;
 
-use super::*;
+use super::{text::EXCERPT, *};
 
 fn read(status: u16, body: &str) -> ApiError {
     let status = StatusCode::from_u16(status).expect("a status");
@@ -206,6 +206,20 @@ fn a_retry_date_counts_from_the_date_of_the_answer() {
     for date in [None, Some("today")] {
         let error = ApiError::read(StatusCode::OK, &headers(date), b"");
         assert!(error.retry_after.is_some(), "{date:?}");
+    }
+}
+
+#[test]
+fn an_answer_of_nothing_is_not_quoted() {
+    for (body, expected) in [
+        ("", "the answer could not be read: it ends"),
+        (
+            "<p>",
+            "the answer could not be read: it ends; it begins with \"<p>\"",
+        ),
+    ] {
+        let error = DecodeError::new("it ends", body.as_bytes());
+        assert_eq!(error.to_string(), expected);
     }
 }
 

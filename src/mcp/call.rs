@@ -25,7 +25,7 @@ use crate::client::Luma;
 /// assert_eq!(call.name, "luma_list_actions");
 /// # Ok::<(), luma_client::mcp::NotACall>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Call {
     /// The tool.
@@ -37,7 +37,7 @@ pub struct Call {
     format: Format,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     Mcp,
     OpenAiChat,

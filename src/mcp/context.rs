@@ -23,6 +23,7 @@ pub const MAX_HOLD: Duration = Duration::from_secs(45);
 /// ```
 #[derive(Clone)]
 #[non_exhaustive]
+#[must_use = "a context does nothing by itself"]
 pub struct Context {
     pub(crate) hold: Duration,
     on_progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,

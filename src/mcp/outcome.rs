@@ -9,7 +9,19 @@ use url::Url;
 use super::{check, tools::tools};
 
 /// What came of a call: what a `tools/call` of MCP answers with.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// ```
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use luma_client::{Luma, mcp::{self, Context}};
+///
+/// let luma = Luma::builder().token("my-token").build()?;
+/// let outcome = mcp::call(&luma, "luma_list_actions", "{}", &Context::new()).await?;
+/// assert!(!outcome.is_error);
+/// assert_eq!(outcome.to_mcp()["structuredContent"], outcome.structured_content);
+/// # Ok(()) }
+/// # tokio::runtime::Runtime::new().unwrap().block_on(example()).unwrap();
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
     /// `{"result": …}`, valid against the tool's output schema, also when
@@ -126,6 +138,19 @@ impl ResourceLink {
 
 /// There is no such tool. For MCP that is a protocol error, -32602; for a model it can be turned
 /// into an [`Outcome`].
+///
+/// ```
+/// # async fn example(luma: luma_client::Luma) {
+/// use luma_client::mcp::{self, Context, Outcome};
+///
+/// let outcome = mcp::call(&luma, "luma_make_video", "{}", &Context::new())
+///     .await
+///     .unwrap_or_else(Outcome::from);
+/// assert!(outcome.is_error && outcome.text.contains("luma_generate_video"));
+/// # }
+/// # let luma = luma_client::Luma::builder().token("my-token").build().unwrap();
+/// # tokio::runtime::Runtime::new().unwrap().block_on(example(luma));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnknownTool {

@@ -17,7 +17,7 @@ use super::{
 use crate::mcp::context::Offers;
 
 /// A tool as MCP describes it; it serializes to an entry of `tools/list`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Tool {

@@ -56,6 +56,7 @@ impl Target {
 /// # let _ = (busy, lost);
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "a fault does nothing before it is injected"]
 pub struct Fault {
     effect: Effect,
     accepting: bool,

@@ -69,6 +69,28 @@ pub use self::{
 
 /// A running simulator. Clones share it; when the last one is dropped, the server stops, its
 /// connections are closed and its webhooks are given up.
+///
+/// ```
+/// use std::time::Duration;
+/// use luma_client::{Luma, TaskState, simulator::Simulator};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sim = Simulator::with_duration(Duration::MAX).await?; // tasks end when they are told to
+/// let luma = Luma::builder().token("any").base_url(sim.url()).build()?;
+/// let task = luma.generate("A fox").submit().await?;
+/// assert_eq!(task.get().await?.state(), TaskState::Pending);
+///
+/// sim.complete(task.id().as_str());
+/// let video = task.await?;
+/// assert_eq!(Some(video.url()), sim.video_url(video.task_id().unwrap().as_str()).as_deref());
+///
+/// // What was sent, and what it would have cost.
+/// assert_eq!(sim.requests()[0].json().unwrap()["prompt"], "A fox");
+/// assert_eq!(sim.stats().submits_billed, 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Simulator {
     running: Arc<Running>,

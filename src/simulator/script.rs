@@ -23,6 +23,7 @@ use super::queue::Uses;
 /// # let _ = script;
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "a script does nothing before a simulator has it"]
 pub struct TaskScript {
     pub(super) refusal: Option<Refusal>,
     pub(super) steps: Vec<ScriptStep>,

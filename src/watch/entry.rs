@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     client::MAX_BATCH,
+    error::Error,
     pace::{Pace, after, after_failures},
     task::{Task, TaskState},
 };
@@ -39,13 +40,15 @@ pub(super) struct Entry {
     pub(super) again: bool,
     /// Whether a lookup was ever sent.
     pub(super) asked: bool,
-    /// Whether an unknown state was logged.
-    logged: bool,
-    /// The age that the task had at an instant.
-    born: Option<(Instant, Duration)>,
     /// What intervals count from: the last lookup, or else the first wait.
-    pub(super) since: Instant,
+    since: Instant,
+    /// The age that the task had then.
+    age: Option<Duration>,
+    /// Whether that age is no more than a guess.
+    guessed: bool,
     pub(super) state: Option<TaskState>,
+    /// Why the last lookup failed.
+    pub(super) error: Option<Arc<Error>>,
     /// The last report, where somebody may ask for it: a report is larger than all the rest.
     pub(super) last: Option<Arc<Task>>,
     /// Until when it is kept, while there are no waits.
@@ -152,42 +155,66 @@ impl Entry {
             share: MAX_BATCH as u8,
             again: false,
             asked: false,
-            logged: false,
-            born: None,
             since: now,
+            age: None,
+            guessed: false,
             state: None,
+            error: None,
             last: None,
             kept: None,
         }
     }
 
-    /// Takes an age in where none is known.
+    /// Takes an age in where none is known for sure.
     pub(super) fn learn_age(&mut self, age: Option<Duration>, now: Instant) {
-        self.born = self.born.or(age.map(|age| (now, age)));
+        if let Some(age) = age
+            && (self.age.is_none() || self.guessed)
+        {
+            self.set_age(age, now);
+            self.guessed = false;
+        }
     }
 
-    /// The same from a report; one without an age makes the assumption stand.
+    fn set_age(&mut self, age: Duration, now: Instant) {
+        let passed = now.saturating_duration_since(self.since);
+        self.age = Some(age.saturating_sub(passed));
+    }
+
+    /// The same from a report; one without an age leaves a guess to go by.
     pub(super) fn learn_age_from(&mut self, task: &Task, now: Now) {
         let created = task.created_at.as_ref().and_then(|at| at.to_system_time());
         let age = created.and_then(|created| now.wall.duration_since(created).ok());
-        self.learn_age(age.or(Some(ASSUMED_AGE)), now.instant);
+        self.learn_age(age, now.instant);
+        if self.age.is_none() {
+            self.set_age(ASSUMED_AGE, now.instant);
+            self.guessed = true;
+        }
     }
 
     pub(super) fn knows_age(&self) -> bool {
-        self.born.is_some()
+        self.age.is_some()
     }
 
     /// The age of the task.
     pub(super) fn age(&self, now: Instant) -> Duration {
-        self.born.map_or(ASSUMED_AGE, |(then, age)| {
-            age.saturating_add(now.saturating_duration_since(then))
-        })
+        let passed = now.saturating_duration_since(self.since);
+        self.age
+            .map_or(ASSUMED_AGE, |age| age.saturating_add(passed))
+    }
+
+    pub(super) fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// Intervals count from now on.
+    pub(super) fn set_since(&mut self, now: Instant) {
+        self.age = self.age.map(|_| self.age(now));
+        self.since = now;
     }
 
     /// When the task was submitted; `None` where that is unknown, or before the clock began.
     pub(super) fn birth(&self) -> Option<Instant> {
-        let (then, age) = self.born?;
-        then.checked_sub(age)
+        self.since.checked_sub(self.age?)
     }
 
     /// Whether the task is so new that the service may not show it yet.
@@ -213,11 +240,6 @@ impl Entry {
             return;
         }
         let state = TaskState::from(task.verdict());
-        if let TaskState::Unknown(word) = &state
-            && !std::mem::replace(&mut self.logged, true)
-        {
-            tracing::warn!(task = task.id, word, "unknown state, waiting on");
-        }
         let is_end = state.is_terminal();
         self.state = Some(state);
         let mut waits = self.waits.iter().filter(|(_, wait)| wait.end.is_none());

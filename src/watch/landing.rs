@@ -29,7 +29,7 @@ impl State {
         now: Now,
     ) -> Aftermath {
         let is_current = self.driver_number() == Some(driver);
-        let mut woken = Vec::new();
+        let mut aftermath = Aftermath::default();
         for id in ids {
             let current = self.driver_number();
             let Some(entry) = self.entries.get_mut(id) else {
@@ -43,22 +43,28 @@ impl State {
             // News that come by a driver that was dismissed are as new as any other.
             let is_flying = entry.flight.is_some() && entry.flight == current;
             if was_sent || (outcome.is_ok() && !is_flying) {
-                entry.since = now.instant;
+                entry.set_since(now.instant);
                 // If only for an earlier entry of the task.
                 entry.asked = true;
             }
         }
-        if is_current {
-            self.in_flight = self.in_flight.saturating_sub(1);
-        }
         match outcome {
-            Ok(tasks) => self.take_tasks(ids, tasks, now, &mut woken),
+            Ok(tasks) => {
+                if is_current {
+                    self.window.land();
+                }
+                self.take_tasks(ids, tasks, now, &mut aftermath);
+            }
             Err(error) => {
                 self.obey(&error, now.instant);
                 if !is_current {
-                    return Aftermath::default();
+                    return aftermath;
                 }
-                self.take_error(ids, error, now.instant, &mut woken);
+                match error.is_outage() || matches!(error, Error::Transport(_)) {
+                    true => self.window.land_lost(),
+                    false => self.window.land(),
+                }
+                self.take_error(ids, error, now.instant, &mut aftermath.woken);
             }
         }
         // One factor for all of them: what went out together comes back together.
@@ -66,12 +72,16 @@ impl State {
         for id in ids {
             self.reschedule(id, now.instant, jitter);
         }
-        let mut aftermath = self.relieve(now.instant);
-        aftermath.woken.extend(woken);
-        aftermath
+        aftermath.and(self.relieve(now.instant))
     }
 
-    fn take_tasks(&mut self, ids: &[TaskId], tasks: Vec<Task>, now: Now, woken: &mut Vec<Waker>) {
+    fn take_tasks(
+        &mut self,
+        ids: &[TaskId],
+        tasks: Vec<Task>,
+        now: Now,
+        aftermath: &mut Aftermath,
+    ) {
         self.failed = 0;
         let is_batch = ids.len() > 1;
         let none = ids.iter().map(|id| (id.as_str(), None));
@@ -100,15 +110,18 @@ impl State {
                     for (_, wait) in &mut entry.waits {
                         wait.failures = 0;
                     }
-                    entry.take_in(task, &mut self.active, woken);
+                    entry.error = None;
+                    entry.take_in(task, &mut self.active, &mut aftermath.woken);
                     if entry.kept.is_some() {
                         self.keep(id, None, now.instant);
                     }
+                    self.note_word(id, aftermath);
                 }
                 None if is_batch => (entry.share, entry.again) = (1, true),
                 None => {
                     for (_, wait) in &mut entry.waits {
-                        woken.extend(wait.conclude(End::NotFound, &mut self.active));
+                        let waker = wait.conclude(End::NotFound, &mut self.active);
+                        aftermath.woken.extend(waker);
                     }
                 }
             }
@@ -140,9 +153,10 @@ impl State {
         // wait ends before; at once, unless it looks as if everything failed.
         let is_split = ids.len() > 1 && !error.is_outage();
         let again = is_split && (!is_retryable || self.failed <= FEW);
-        let end = match &error {
+        let error = Arc::new(error);
+        let end = match &*error {
             Error::NotFound { .. } => End::NotFound,
-            _ => End::Lookup(Arc::new(error)),
+            _ => End::Lookup(error.clone()),
         };
         for id in ids {
             let Some(entry) = self.entries.get_mut(id) else {
@@ -156,6 +170,7 @@ impl State {
             if again || is_early {
                 continue;
             }
+            entry.error = Some(error.clone());
             for (_, wait) in &mut entry.waits {
                 wait.failures += 1;
                 if is_split {

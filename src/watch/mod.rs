@@ -10,6 +10,7 @@ mod kept;
 mod landing;
 mod queue;
 pub(crate) mod state;
+mod window;
 
 use std::{
     pin::pin,
@@ -29,10 +30,10 @@ use crate::{
     client::{retrieve, retrieve_batch},
     error::Result,
     retry::RetryPolicy,
-    task::{Task, TaskId, TaskState},
+    task::{Task, TaskId},
 };
 use census::here;
-use state::{Driver, Joining, Now, Report, State, WaitKey};
+use state::{Driver, Joining, Known, Now, Report, State, WaitKey};
 
 /// Where reports of tasks come from: the service, or a test.
 pub(crate) trait Lookup: Send + Sync + 'static {
@@ -64,7 +65,8 @@ struct Shared {
 }
 
 impl Shared {
-    /// What other code can do in a destructor or a waker is done without the lock.
+    /// Wakers are woken, and what is other people's dropped, without the lock. What runs under it
+    /// is a waker's clone and a [`Schedule`](crate::Schedule).
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -133,8 +135,8 @@ impl Membership {
         report
     }
 
-    /// What is known of the task, and how often it was looked up for this wait.
-    pub(crate) fn known(&self) -> (Option<TaskState>, u32) {
+    /// What is known of the task.
+    pub(crate) fn known(&self) -> Known {
         self.hub.0.state().known(&self.id, self.key)
     }
 }
@@ -169,14 +171,17 @@ impl Driving {
         let span = tracing::debug_span!(
             "lookup",
             tasks = ids.len(),
-            first = ids.first().map(TaskId::as_str)
+            first = ids.first().map(TaskId::as_str),
+            elapsed_ms = tracing::field::Empty,
         );
         let lookup = self.shared.source.lookup(ids.clone());
         let begin = Instant::now();
         async move {
+            tracing::trace!(?ids, "looking up");
             let outcome = lookup.await;
+            let elapsed = begin.elapsed().as_millis() as u64;
+            tracing::Span::current().record("elapsed_ms", elapsed);
             tracing::debug!(
-                elapsed_ms = begin.elapsed().as_millis() as u64,
                 found = outcome.as_ref().ok().map(Vec::len),
                 error = outcome.as_ref().err().map(tracing::field::display),
                 "looked up"

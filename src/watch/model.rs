@@ -20,7 +20,8 @@ use tokio::{runtime::Builder, time::Instant};
 use self::steps::{Answer, Join, Step, step};
 use super::{
     census::Site,
-    state::{Aftermath, Driver, End, Joining, MAX_IN_FLIGHT, Now, Report, State, WaitKey},
+    state::{Aftermath, Driver, End, Joining, Now, Report, State, WaitKey},
+    window::MAX_IN_FLIGHT,
 };
 use crate::{
     Pace, Task, TaskId,
@@ -268,8 +269,9 @@ impl Model {
             return;
         };
         let mut live = self.waits.iter().filter(|wait| wait.expected.is_none());
+        let is_idle = live.clone().next().is_none() && self.under_way(driver) > 0;
         assert!(
-            live.any(|wait| wait.site == site),
+            is_idle || live.any(|wait| wait.site == site),
             "its runtime may stand still"
         );
         let plan = self.state.plan(driver, self.instant(self.now));
@@ -278,10 +280,15 @@ impl Model {
             self.check_batch(driver, &ids);
             self.flights.push(Flight { driver, ids });
         }
-        let under_way = self.flights.iter().filter(|f| f.driver == driver).count();
-        assert!(under_way <= MAX_IN_FLIGHT);
+        assert!(self.under_way(driver) <= MAX_IN_FLIGHT);
+        assert_eq!(self.under_way(driver), self.state.window.under_way());
         self.next = plan.next.map(|next| self.time(next));
         self.check_due();
+    }
+
+    fn under_way(&self, driver: u64) -> usize {
+        let flights = self.flights.iter().filter(|f| f.driver == driver);
+        flights.count()
     }
 
     /// What follows from what was done: the driver may be let go.
@@ -295,9 +302,14 @@ impl Model {
             return;
         }
         let mut live = self.waits.iter().filter(|wait| wait.expected.is_none());
-        let is_idle = live.next().is_none();
         assert!(live.all(|wait| wait.site != site), "let go while needed");
         (self.driver, self.next) = (None, None);
+        self.lose(driver);
+    }
+
+    /// Nothing of what this driver has under way counts any more.
+    fn lose(&mut self, driver: u64) {
+        let is_idle = self.waits.iter().all(|wait| wait.expected.is_some());
         for known in self.known.values_mut() {
             if known.flight == Some(driver) {
                 (known.flight, known.again) = (None, false);
@@ -347,12 +359,7 @@ impl Model {
             assert!(self.waits.iter().all(|wait| wait.expected.is_some()));
             return;
         };
-        let under_way = self
-            .flights
-            .iter()
-            .filter(|f| f.driver == driver.number)
-            .count();
-        if under_way == MAX_IN_FLIGHT || self.now < self.hold {
+        if !self.state.window.has_room() || self.now < self.hold {
             return;
         }
         for wait in self.waits.iter().filter(|wait| wait.expected.is_none()) {
@@ -520,12 +527,7 @@ impl Model {
         };
         let _ = self.state.abandon(driver.number, self.instant(self.now));
         self.flights.retain(|flight| flight.driver != driver.number);
-        for known in self.known.values_mut() {
-            if known.flight == Some(driver.number) {
-                (known.flight, known.last) = (None, Some(self.now));
-                known.again = false;
-            }
-        }
+        self.lose(driver.number);
         self.next = None;
     }
 

@@ -1,6 +1,6 @@
 //! What is to be looked up, by time, and which of it leaves together.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 
@@ -15,10 +15,10 @@ pub(super) struct Queue(BTreeMap<(Instant, u64), Item>);
 
 struct Item {
     id: TaskId,
-    /// How long it may wait for company once it is due.
-    latest: Instant,
+    /// How long it may wait for company once it is due, in microseconds.
+    slack: u32,
     /// With how many it may leave at most.
-    share: usize,
+    share: u8,
 }
 
 impl Item {
@@ -27,8 +27,13 @@ impl Item {
         match self.share {
             // It goes by itself.
             1 => time,
-            _ => self.latest,
+            _ => self.latest(time),
         }
+    }
+
+    fn latest(&self, time: Instant) -> Instant {
+        let slack = Duration::from_micros(self.slack.into());
+        time.checked_add(slack).unwrap_or(time)
     }
 }
 
@@ -49,9 +54,10 @@ impl Queue {
         number: u64,
         id: TaskId,
         latest: Instant,
-        share: usize,
+        share: u8,
     ) {
-        let item = Item { id, latest, share };
+        let slack = (latest - time).as_micros().try_into().unwrap_or(u32::MAX);
+        let item = Item { id, slack, share };
         self.0.insert((time, number), item);
     }
 
@@ -61,7 +67,8 @@ impl Queue {
 
     /// How long what is queued may wait for company.
     pub(super) fn latest(&self, time: Instant, number: u64) -> Option<Instant> {
-        self.0.get(&(time, number)).map(|item| item.latest)
+        let item = self.0.get(&(time, number))?;
+        Some(item.latest(time))
     }
 
     pub(super) fn clear(&mut self) {
@@ -127,7 +134,7 @@ impl Queue {
     fn together(&self) -> impl Iterator<Item = (&(Instant, u64), &Item)> {
         let mut most = MAX_BATCH;
         self.0.iter().enumerate().map_while(move |(before, entry)| {
-            most = most.min(entry.1.share);
+            most = most.min(entry.1.share.into());
             (before < most).then_some(entry)
         })
     }
@@ -135,15 +142,13 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
-    const ANY: usize = MAX_BATCH;
+    const ANY: u8 = MAX_BATCH as u8;
 
     /// A queue of ids that are due so many milliseconds from now, with so much slack, each in
     /// batches of so many.
-    fn queue(now: Instant, items: &[(u64, u64, usize)]) -> Queue {
+    fn queue(now: Instant, items: &[(u64, u64, u8)]) -> Queue {
         let mut queue = Queue::default();
         for (number, (due, slack, share)) in (0..).zip(items) {
             let time = now + Duration::from_millis(*due);

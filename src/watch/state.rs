@@ -1,7 +1,7 @@
 //! What the poller knows and decides. No I/O, no clock of its own, no randomness but the jitter.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::Arc,
     task::{Poll, Waker},
     time::{Duration, SystemTime},
@@ -14,6 +14,7 @@ use super::{
     entry::{Entry, Record},
     kept::{KEPT_FOR, Kept, MAX_KEPT, lean},
     queue::{Departure, Queue},
+    window::Window,
 };
 use crate::{
     error::Error,
@@ -21,10 +22,10 @@ use crate::{
     task::{Task, TaskId, TaskState},
 };
 
-/// How many lookups a driver has under way at once.
-pub(crate) const MAX_IN_FLIGHT: usize = 8;
-/// How many, as long as what is due has time left: each may need a connection of its own.
+/// How many lookups are under way as long as what is due has time left: each may need a connection.
 pub(crate) const FEW_IN_FLIGHT: usize = 2;
+/// How many words that nobody knows are remembered, so that each is logged once.
+const MAX_WORDS: usize = 100;
 /// By how much intervals are stretched at most, at random.
 const JITTER: f64 = 0.1;
 /// The time, twice: by the runtime's clock, which a test can pause, and by the wall's.
@@ -81,6 +82,16 @@ pub(crate) enum End {
     Lookup(Arc<Error>),
 }
 
+/// What a wait can say of its task where it does not end by itself.
+pub(crate) struct Known {
+    /// The last state.
+    pub(crate) state: Option<TaskState>,
+    /// Why the last lookup failed, if it did.
+    pub(crate) error: Option<Arc<Error>>,
+    /// How often the task was looked up for this wait.
+    pub(crate) polls: u32,
+}
+
 /// What to do now, and when to ask again; `None` where only an event changes anything.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
@@ -102,9 +113,11 @@ pub(crate) struct State {
     pub(super) queue: Queue,
     kept: Kept,
     /// Lookups of the driver.
-    pub(super) in_flight: usize,
+    pub(super) window: Window,
     /// Lookups that failed since one succeeded.
     pub(super) failed: u32,
+    /// States that nobody knows.
+    words: BTreeSet<String>,
     pub(super) active: Census,
     /// When the driver looks again by itself.
     planned: Option<Instant>,
@@ -115,21 +128,35 @@ pub(crate) struct State {
     pub(crate) jitter: f64,
 }
 
-/// What is to be done once the lock is released: wakers and destructors are other people's code.
+/// What is to be done once the lock is released: wakers, destructors and what listens to the log
+/// are other people's code.
 #[derive(Default)]
 #[must_use]
 pub(crate) struct Aftermath {
     pub(super) woken: Vec<Waker>,
     pub(super) bell: Option<Arc<Notify>>,
     pub(super) dropped: Option<Record>,
+    /// States that were not known before, each with a task that has it.
+    unknown: Vec<(TaskId, String)>,
 }
 
 impl Aftermath {
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.woken.extend(other.woken);
+        self.unknown.extend(other.unknown);
+        self.bell = self.bell.or(other.bell);
+        self.dropped = self.dropped.or(other.dropped);
+        self
+    }
+
     pub(crate) fn finish(self) {
         if let Some(bell) = self.bell {
             bell.notify_one();
         }
         drop(self.dropped);
+        for (task, word) in self.unknown {
+            tracing::warn!(%task, word, "unknown state, waiting on");
+        }
         self.woken.into_iter().for_each(Waker::wake);
     }
 }
@@ -140,8 +167,9 @@ impl Default for State {
             entries: HashMap::new(),
             queue: Queue::default(),
             kept: Kept::default(),
-            in_flight: 0,
+            window: Window::default(),
             failed: 0,
+            words: BTreeSet::new(),
             active: Census::default(),
             planned: None,
             hold: None,
@@ -187,7 +215,7 @@ impl State {
                 // The first lookup has its time from the submit on, however late the wait begins.
                 let (since, age) = match (entry.asked, entry.birth()) {
                     (false, Some(birth)) => (birth, Duration::ZERO),
-                    _ => (entry.since, entry.age(entry.since)),
+                    _ => (entry.since(), entry.age(entry.since())),
                 };
                 let jitter = fastrand::f64() * self.jitter;
                 let interval = wait.pace.next(age, jitter);
@@ -311,9 +339,8 @@ impl State {
         }
         if let Some((time, latest)) = entry.first() {
             entry.due = Some(time);
-            let share = entry.share.into();
             self.queue
-                .insert(time, entry.number, id.clone(), latest, share);
+                .insert(time, entry.number, id.clone(), latest, entry.share);
         }
     }
 
@@ -327,8 +354,8 @@ impl State {
         if let Some(hold) = self.hold {
             plan.next = self.queue.first().map(|first| first.max(hold));
         } else {
-            while self.in_flight < MAX_IN_FLIGHT {
-                let crowded = self.in_flight >= FEW_IN_FLIGHT;
+            while self.window.has_room() {
+                let crowded = self.window.under_way() >= FEW_IN_FLIGHT;
                 match self.queue.departure(now, crowded) {
                     Departure::Never => break,
                     Departure::At(time) => {
@@ -338,20 +365,22 @@ impl State {
                     Departure::Now => plan.batches.push(self.send(driver, now)),
                 }
             }
+            let is_due = self.queue.first().is_some_and(|first| first <= now);
+            self.window.set_short(is_due && !self.window.has_room());
         }
         self.planned = plan.next;
         Some(plan)
     }
 
     fn send(&mut self, driver: u64, now: Instant) -> Arc<[TaskId]> {
-        self.in_flight += 1;
+        self.window.send();
         let ids = self.queue.take(now);
         for id in &ids {
             if let Some(entry) = self.entries.get_mut(id) {
                 entry.due = None;
                 entry.flight = Some(driver);
                 entry.asked = true;
-                entry.since = now;
+                entry.set_since(now);
                 entry.waits.iter_mut().for_each(|(_, wait)| wait.due = None);
             }
         }
@@ -360,25 +389,35 @@ impl State {
 
     /// Takes in a report that came by another way than a lookup.
     pub(crate) fn notify(&mut self, task: Task, now: Now) -> Aftermath {
-        let mut woken = Vec::new();
+        let mut aftermath = Aftermath::default();
         let Some(Ok(id)) = task.id.as_deref().map(str::parse::<TaskId>) else {
-            return Aftermath::default();
+            return aftermath;
         };
         self.forget_old(now.instant);
         let entry = self.entries.get_mut(&id);
         if let Some(entry) = entry.filter(|entry| entry.kept.is_none()) {
-            entry.take_in(task, &mut self.active, &mut woken);
+            entry.take_in(task, &mut self.active, &mut aftermath.woken);
+            self.note_word(&id, &mut aftermath);
             self.settle(&id);
         } else if let Some(task) = lean(task) {
             self.count += 1;
             let new = || Box::new(Entry::new(self.count, now.instant));
             let entry = self.entries.entry(id.clone()).or_insert_with(new);
-            entry.take_in(task, &mut self.active, &mut woken);
+            entry.take_in(task, &mut self.active, &mut aftermath.woken);
             self.keep(&id, None, now.instant);
         }
-        let mut aftermath = self.relieve(now.instant);
-        aftermath.woken.extend(woken);
-        aftermath
+        aftermath.and(self.relieve(now.instant))
+    }
+
+    /// Has the state of a task logged where nobody knows it, once for all tasks.
+    pub(super) fn note_word(&mut self, id: &TaskId, aftermath: &mut Aftermath) {
+        let entry = self.entries.get(id);
+        if let Some(TaskState::Unknown(word)) = entry.and_then(|entry| entry.state.as_ref())
+            && self.words.len() < MAX_WORDS
+            && self.words.insert(word.clone())
+        {
+            aftermath.unknown.push((id.clone(), word.clone()));
+        }
     }
 
     /// What a wait has not been told yet. The waker that was there before is to be dropped once the
@@ -415,14 +454,15 @@ impl State {
         (Poll::Pending, old)
     }
 
-    /// The last state, and how often the task was looked up for this wait.
-    pub(crate) fn known(&self, id: &TaskId, key: WaitKey) -> (Option<TaskState>, u32) {
+    /// What is known of the task of a wait.
+    pub(crate) fn known(&self, id: &TaskId, key: WaitKey) -> Known {
         let entry = self.entries.get(id);
         let wait = entry.and_then(|entry| entry.waits.get(key.0));
-        (
-            entry.and_then(|entry| entry.state.clone()),
-            wait.map_or(0, |wait| wait.polls),
-        )
+        Known {
+            state: entry.and_then(|entry| entry.state.clone()),
+            error: entry.and_then(|entry| entry.error.clone()),
+            polls: wait.map_or(0, |wait| wait.polls),
+        }
     }
 
     /// A new driver for this runtime, where one is needed and there is none.
@@ -444,11 +484,13 @@ impl State {
     }
 
     /// Lets the driver go where no waits are left on its runtime: after the last one nobody may
-    /// run that any more. The waits on others, if there are any, are woken to hire a new one.
+    /// run that any more. The waits on others, if there are any, are woken to hire a new one; where
+    /// there are none it stays for what is under way, so that this counts for who comes next.
     pub(crate) fn relieve(&mut self, now: Instant) -> Aftermath {
         let mut aftermath = Aftermath::default();
         if let Some(driver) = &self.driver
             && !self.active.has(driver.site)
+            && (!self.active.is_empty() || self.window.under_way() == 0)
         {
             aftermath.bell = Some(driver.bell.clone());
             let number = driver.number;
@@ -464,7 +506,7 @@ impl State {
             return Vec::new();
         }
         self.driver = None;
-        self.in_flight = 0;
+        self.window = Window::default();
         self.planned = None;
         self.entries.shrink_to(2 * MAX_KEPT);
         if self.active.is_empty() {
@@ -477,7 +519,7 @@ impl State {
             woken.extend(wakers.flatten());
             if entry.flight == Some(driver) {
                 entry.flight = None;
-                entry.since = now;
+                entry.set_since(now);
                 lost.push(id.clone());
             }
         }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::api::types::{DeletedTask, Task, TaskBatch, VideoResult};
 
 /// The `response` of a task.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum TaskResponse {
     /// An object: what is known of the video.
     Result(Box<VideoResult>),
@@ -96,7 +96,8 @@ impl<'de> Deserialize<'de> for TaskResponse {
 /// The answer to a task query.
 ///
 /// Read in one pass: serde's untagged enums would hold the whole answer in memory a second time.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum TaskAnswer {
     /// Several tasks.
     Batch(TaskBatch),

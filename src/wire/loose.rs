@@ -10,7 +10,7 @@ use time::{
 };
 
 /// A number, also when it was sent as a string.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Number(Value);
 
@@ -53,7 +53,7 @@ impl<T: Into<serde_json::Number>> From<T> for Number {
 /// assert_eq!(sent.unix_seconds(), Some(1_785_585_600.5));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(Value);
 
@@ -110,7 +110,7 @@ fn parse_text(text: &str) -> Option<f64> {
 ///
 /// The services use several words for one state and add new ones. What a word means is decided in
 /// one place, by [`Task::state`](crate::Task::state).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StateWord(Value);
 
@@ -129,7 +129,7 @@ impl From<&str> for StateWord {
 }
 
 /// What went wrong: an object with code and message, a bare string, or something else.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ErrorInfo(Value);
 

@@ -481,6 +481,21 @@ async fn the_bytes_of_exports_are_the_same_in_every_process() {
 }
 
 #[tokio::test]
+async fn an_address_that_is_taken_is_said_with_its_cause() {
+    let simulator = simulator().await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let server = with_account(&simulator, &["--http", &address, "--access-key", KEY])
+        .spawn()
+        .expect("a process");
+    let output = timeout(PATIENCE, server.wait_with_output()).await;
+    let complaint = output.expect("an end").expect("output").stderr;
+    let complaint = String::from_utf8_lossy(&complaint).into_owned();
+    let expected = format!("cannot listen on {address}: Address already in use");
+    assert!(complaint.contains(&expected), "{complaint}");
+}
+
+#[tokio::test]
 async fn mistakes_are_2_and_nothing_listens() {
     let simulator = simulator().await;
     for (arguments, complaint) in [

@@ -13,7 +13,7 @@ use luma_client::{
 use crate::{
     cli::{Globals, Token},
     context::client,
-    failure::{Exit, Failure, Kind},
+    failure::{Exit, Failure, Kind, with_cause},
     interrupt::Interrupts,
     output::Output,
     simulated::Simulated,
@@ -194,6 +194,6 @@ impl From<ServeError> for Failure {
             ServeError::Options(_) => Kind::BadInput,
             _ => Kind::Network,
         };
-        Self::new(kind, error.to_string())
+        Self::new(kind, with_cause(&error))
     }
 }

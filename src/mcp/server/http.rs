@@ -47,7 +47,19 @@ const BODY_TIME: Duration = Duration::from_secs(20);
 /// At most so many connections at a time; more wait in line.
 const MAX_CONNECTIONS: usize = 256;
 
-/// A server that listens.
+/// A server that listens, from [`Server::listen`].
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use luma_client::{CancellationToken, Luma, mcp::server::{Access, HttpOptions, Server}};
+///
+/// let key = std::env::var("LUMA_MCP_ACCESS_KEY")?;
+/// let options = HttpOptions::new("127.0.0.1:8000".parse()?, Access::Key(key.into()));
+/// let server = Server::new(Luma::from_env()?).max_videos(20).listen(options).await?;
+/// println!("{}", server.url());
+/// server.run(CancellationToken::new()).await; // until the token is cancelled
+/// # Ok(()) }
+/// ```
 #[must_use = "nothing is answered before it runs"]
 pub struct HttpServer {
     listener: TcpListener,

@@ -31,6 +31,7 @@ mod tasks;
 use std::{io, sync::Arc, time::Duration};
 
 use rmcp::{ServiceExt, service::ServerInitializeError, transport::stdio_pipes};
+pub use secrecy::SecretString;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     join, select,
@@ -75,7 +76,7 @@ pub enum ServeError {
     #[error(transparent)]
     Options(#[from] InvalidOptions),
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}")]
     Listen {
         /// The address.
         address: std::net::SocketAddr,

@@ -26,7 +26,8 @@ use tokio::{
 use super::{
     Hub, Lookup,
     kept::MAX_KEPT,
-    state::{FEW_IN_FLIGHT, MAX_IN_FLIGHT},
+    state::FEW_IN_FLIGHT,
+    window::{FIRST_IN_FLIGHT, MAX_IN_FLIGHT},
 };
 use crate::{
     CancellationToken, Luma, Pace, Schedule, Task, TaskHandle, TaskId, TaskState, Ticket, Video,

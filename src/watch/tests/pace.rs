@@ -62,6 +62,30 @@ async fn the_age_of_a_resumed_task_counts_from_its_created_at() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_age_that_is_known_replaces_a_guess() {
+    let service = Service::new(|ask| ask.all(running));
+    let luma = service.client();
+    // Nothing tells its age: the report has none either.
+    let guessing = tokio::spawn(luma.task(id("a")).into_future());
+    sleep(SECOND).await;
+    let ticket = Ticket {
+        submitted_at: Some(SystemTime::now()),
+        ..id("a").into()
+    };
+    let known = tokio::spawn(luma.resume(ticket).into_future());
+    sleep(20 * SECOND).await;
+    guessing.abort();
+    known.abort();
+    let [first, second] = *service.times() else {
+        panic!("{:?}", service.times())
+    };
+    // As for a guessed age of a minute; from there on as for an age of a few seconds.
+    let guessed = Pace::default().interval(60 * SECOND).as_millis();
+    assert_eq!(first, 0);
+    assert!(second.abs_diff(guessed) < 2_000, "{second}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_handle_does_no_io_before_it_is_awaited() {
     let service = Service::new(|ask| ask.all(done));
     let luma = service.client();
@@ -92,7 +116,9 @@ async fn the_last_lookup_goes_out_at_the_edge() {
             last,
             polls,
             elapsed,
+            source,
         }) => {
+            assert!(source.is_none());
             assert_eq!(
                 (task, last, polls),
                 (id("a"), Some(TaskState::Processing), 3)
@@ -101,6 +127,23 @@ async fn the_last_lookup_goes_out_at_the_edge() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_tells_that_lookups_fail() {
+    let service = Service::new(|ask| match ask.number {
+        0 => ask.all(running),
+        _ => Err(page(502)),
+    });
+    let wait = submitted(&service.client(), id("a")).wait().pace(every(7));
+    let end = wait.deadline(20 * SECOND).await.unwrap_err();
+    assert!(
+        end.to_string()
+            .ends_with("3 lookups; last seen processing, and the last lookup failed"),
+        "{end}"
+    );
+    let source = std::error::Error::source(&end).expect("a source");
+    assert!(source.to_string().contains("502"), "{source}");
 }
 
 #[tokio::test(start_paused = true)]
