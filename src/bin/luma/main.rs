@@ -44,7 +44,11 @@ fn main() -> ExitCode {
     };
     let output = Output::new(&cli.globals, cli.command.serves());
     logging::start(cli.globals.verbose, cli.command.serves());
-    let runtime = match tokio::runtime::Runtime::new() {
+    // Next to all time passes waiting: one thread does, and needs the least memory.
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return output.failure(&error.into()).into(),
     };
