@@ -25,6 +25,13 @@ pub const HEAD: &str = "\
     | | luma-client | | peer | | times better | goal | |\n\
     |---|---|---|---|---|---|---|---|";
 
+impl Row {
+    pub fn without_goal(self) -> Self {
+        let goal = Goal::None;
+        Self { goal, ..self }
+    }
+}
+
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (ours, theirs) = (median(&self.ours), median(&self.theirs));

@@ -122,7 +122,7 @@ fn rows(ours: &Figures, theirs: &Figures) -> Vec<Row> {
                 ),
                 row(&title("p99, ms"), false, Goal::None, &of(|l| l.0.p99())),
                 row(
-                    &title("upstream connections"),
+                    &title("upstream connections, all since its start"),
                     false,
                     Goal::AtMost(1.0),
                     &of(|l| l.1),
@@ -149,11 +149,11 @@ impl Figures {
         tasks: &[String],
         side: Side<'_>,
     ) -> Result<()> {
+        let before = service.seen().await?.connections;
         let mut server = stdio(service, side).await?;
         server.send(INITIALIZED).await?;
         let mut first = 1;
         for (number, (_, at_once)) in AT_ONCE.into_iter().enumerate() {
-            let before = service.seen().await?.connections;
             for time in [WARM_UP, scale.load] {
                 let load = load::stdio(&mut server, tasks, at_once, time, first);
                 let load = timeout(PATIENCE, load).await??;
@@ -168,9 +168,9 @@ impl Figures {
         self.loaded.push(server.peak()?);
         drop(server);
 
+        let before = service.seen().await?.connections;
         let (server, address) = http(service, side).await?;
         for (number, (_, at_once)) in AT_ONCE.into_iter().enumerate() {
-            let before = service.seen().await?.connections;
             for time in [WARM_UP, scale.load] {
                 let load = load::http(&address, KEY, tasks, at_once, time);
                 let load = timeout(PATIENCE, load).await??;
