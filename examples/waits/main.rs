@@ -250,7 +250,8 @@ async fn measure(load: Load, how: How) -> Result<Figures> {
         requests: requests - warm_up,
         ids: ids - warm_up,
         cpu,
-        bytes: (count >= 100).then_some(heap / count),
+        // With connections of their own it is those that are measured.
+        bytes: (count >= 100 && matches!(how, How::Shared)).then_some(heap / count),
         mean_lag: lags.iter().sum::<f64>() / lags.len() as f64,
         p99_lag: lags[(lags.len() * 99).div_ceil(100) - 1],
     })

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 
+use super::state::State;
 use crate::{
     task::{Task, TaskId},
     wire::TaskResponse,
@@ -58,6 +59,52 @@ impl Kept {
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.reports.len() + self.stamps.len()
+    }
+}
+
+impl State {
+    /// Keeps a task that has no waits and is not to be looked up before it is due.
+    pub(super) fn keep(&mut self, id: &TaskId, due: Option<Instant>, now: Instant) {
+        self.settle(id);
+        let driver = self.driver_number();
+        let Some(entry) = self.entries.get_mut(id) else {
+            return;
+        };
+        entry.waits = slab::Slab::new();
+        let is_report = entry.last.is_some();
+        // What is under way has to find it.
+        let is_flying = entry.flight.is_some() && entry.flight == driver;
+        let until = match due {
+            Some(due) if !is_report && !is_flying => due,
+            _ => now.checked_add(KEPT_FOR).unwrap_or(now),
+        };
+        let place = (until, entry.number);
+        if let Some(old) = entry.kept.replace(until) {
+            self.kept.remove((old, entry.number));
+        }
+        if let Some(id) = self.kept.insert(place, id.clone(), is_report) {
+            self.forget(&id, now, true);
+        }
+    }
+
+    pub(super) fn forget_old(&mut self, now: Instant) {
+        while let Some(id) = self.kept.pop_old(now) {
+            self.forget(&id, now, false);
+        }
+    }
+
+    /// Forgets a task that was kept; before its time only what it reported, not the lookup.
+    fn forget(&mut self, id: &TaskId, now: Instant, is_early: bool) {
+        let driver = self.driver_number();
+        let Some(entry) = self.entries.get_mut(id) else {
+            return;
+        };
+        (entry.kept, entry.last, entry.state) = (None, None, None);
+        let is_flying = entry.flight.is_some() && entry.flight == driver;
+        match is_flying || (is_early && entry.asked) {
+            true => self.keep(id, None, now),
+            false => drop(self.entries.remove(id)),
+        }
     }
 }
 

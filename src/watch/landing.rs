@@ -4,7 +4,10 @@ use std::{collections::HashMap, sync::Arc, task::Waker, time::Duration};
 
 use tokio::time::Instant;
 
-use super::state::{Aftermath, End, Now, State};
+use super::{
+    aftermath::Aftermath,
+    state::{End, Now, State},
+};
 use crate::{
     error::{ApiError, Error, Result},
     lookup::MAX_BATCH,

@@ -4,7 +4,9 @@
 //! wakes. One task of the runtime drives all waits. It is there only while there are any, and until
 //! the lookups that it sent have landed.
 
+mod aftermath;
 mod census;
+mod driver;
 mod entry;
 mod kept;
 mod landing;
@@ -33,7 +35,8 @@ use crate::{
     task::{Task, TaskId},
 };
 use census::here;
-use state::{Driver, Joining, Known, Now, Report, State, WaitKey};
+use driver::Driver;
+use state::{Joining, Known, Now, Report, State, WaitKey};
 
 /// Where reports of tasks come from: the service, or a test.
 pub(crate) trait Lookup: Send + Sync + 'static {

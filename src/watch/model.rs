@@ -19,8 +19,10 @@ use tokio::{runtime::Builder, time::Instant};
 
 use self::steps::{Answer, Join, Step, step};
 use super::{
+    aftermath::Aftermath,
     census::Site,
-    state::{Aftermath, Driver, End, Joining, Now, Report, State, WaitKey},
+    driver::Driver,
+    state::{End, Joining, Now, Report, State, WaitKey},
     window::MAX_IN_FLIGHT,
 };
 use crate::{

@@ -7,12 +7,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 
 use super::{
+    aftermath::Aftermath,
     census::{Census, Site},
+    driver::Driver,
     entry::{Entry, Record},
-    kept::{KEPT_FOR, Kept, MAX_KEPT, lean},
+    kept::{Kept, lean},
     queue::{Departure, Queue},
     window::Window,
 };
@@ -99,19 +101,10 @@ pub(crate) struct Plan {
     pub(crate) next: Option<Instant>,
 }
 
-/// The one that carries plans out.
-#[derive(Clone)]
-pub(crate) struct Driver {
-    pub(crate) number: u64,
-    site: Site,
-    /// Rung when a plan has to be made sooner than the driver thinks.
-    pub(crate) bell: Arc<Notify>,
-}
-
 pub(crate) struct State {
     pub(super) entries: HashMap<TaskId, Box<Entry>>,
     pub(super) queue: Queue,
-    kept: Kept,
+    pub(super) kept: Kept,
     /// Lookups of the driver.
     pub(super) window: Window,
     /// Lookups that failed since one succeeded.
@@ -120,45 +113,12 @@ pub(crate) struct State {
     words: BTreeSet<String>,
     pub(super) active: Census,
     /// When the driver looks again by itself.
-    planned: Option<Instant>,
+    pub(super) planned: Option<Instant>,
     /// Nothing goes out before, by the service's wish.
     pub(super) hold: Option<Instant>,
-    driver: Option<Driver>,
-    count: u64,
+    pub(super) driver: Option<Driver>,
+    pub(super) count: u64,
     pub(crate) jitter: f64,
-}
-
-/// What is to be done once the lock is released: wakers, destructors and what listens to the log
-/// are other people's code.
-#[derive(Default)]
-#[must_use]
-pub(crate) struct Aftermath {
-    pub(super) woken: Vec<Waker>,
-    pub(super) bell: Option<Arc<Notify>>,
-    pub(super) dropped: Option<Record>,
-    /// States that were not known before, each with a task that has it.
-    unknown: Vec<(TaskId, String)>,
-}
-
-impl Aftermath {
-    pub(super) fn and(mut self, other: Self) -> Self {
-        self.woken.extend(other.woken);
-        self.unknown.extend(other.unknown);
-        self.bell = self.bell.or(other.bell);
-        self.dropped = self.dropped.or(other.dropped);
-        self
-    }
-
-    pub(crate) fn finish(self) {
-        if let Some(bell) = self.bell {
-            bell.notify_one();
-        }
-        drop(self.dropped);
-        for (task, word) in self.unknown {
-            tracing::warn!(%task, word, "unknown state, waiting on");
-        }
-        self.woken.into_iter().for_each(Waker::wake);
-    }
 }
 
 impl Default for State {
@@ -278,50 +238,6 @@ impl State {
         Aftermath {
             dropped: Some(wait),
             ..self.relieve(now)
-        }
-    }
-
-    /// Keeps a task that has no waits and is not to be looked up before it is due.
-    pub(super) fn keep(&mut self, id: &TaskId, due: Option<Instant>, now: Instant) {
-        self.settle(id);
-        let driver = self.driver_number();
-        let Some(entry) = self.entries.get_mut(id) else {
-            return;
-        };
-        entry.waits = slab::Slab::new();
-        let is_report = entry.last.is_some();
-        // What is under way has to find it.
-        let is_flying = entry.flight.is_some() && entry.flight == driver;
-        let until = match due {
-            Some(due) if !is_report && !is_flying => due,
-            _ => now.checked_add(KEPT_FOR).unwrap_or(now),
-        };
-        let place = (until, entry.number);
-        if let Some(old) = entry.kept.replace(until) {
-            self.kept.remove((old, entry.number));
-        }
-        if let Some(id) = self.kept.insert(place, id.clone(), is_report) {
-            self.forget(&id, now, true);
-        }
-    }
-
-    fn forget_old(&mut self, now: Instant) {
-        while let Some(id) = self.kept.pop_old(now) {
-            self.forget(&id, now, false);
-        }
-    }
-
-    /// Forgets a task that was kept; before its time only what it reported, not the lookup.
-    fn forget(&mut self, id: &TaskId, now: Instant, is_early: bool) {
-        let driver = self.driver_number();
-        let Some(entry) = self.entries.get_mut(id) else {
-            return;
-        };
-        (entry.kept, entry.last, entry.state) = (None, None, None);
-        let is_flying = entry.flight.is_some() && entry.flight == driver;
-        match is_flying || (is_early && entry.asked) {
-            true => self.keep(id, None, now),
-            false => drop(self.entries.remove(id)),
         }
     }
 
@@ -463,70 +379,6 @@ impl State {
             error: entry.and_then(|entry| entry.error.clone()),
             polls: wait.map_or(0, |wait| wait.polls),
         }
-    }
-
-    /// A new driver for this runtime, where one is needed and there is none.
-    pub(crate) fn hire(&mut self, site: Site) -> Option<Driver> {
-        if self.driver.is_some() || self.active.is_empty() {
-            return None;
-        }
-        self.count += 1;
-        self.driver = Some(Driver {
-            number: self.count,
-            site,
-            bell: Arc::default(),
-        });
-        self.driver.clone()
-    }
-
-    pub(super) fn driver_number(&self) -> Option<u64> {
-        self.driver.as_ref().map(|driver| driver.number)
-    }
-
-    /// Lets the driver go where no waits are left on its runtime: after the last one nobody may
-    /// run that any more. The waits on others, if there are any, are woken to hire a new one; where
-    /// there are none it stays for what is under way, so that this counts for who comes next.
-    pub(crate) fn relieve(&mut self, now: Instant) -> Aftermath {
-        let mut aftermath = Aftermath::default();
-        if let Some(driver) = &self.driver
-            && !self.active.has(driver.site)
-            && (!self.active.is_empty() || self.window.under_way() == 0)
-        {
-            aftermath.bell = Some(driver.bell.clone());
-            let number = driver.number;
-            aftermath.woken = self.abandon(number, now);
-        }
-        aftermath
-    }
-
-    /// The driver is gone, with what was under way, while waits are left. Returns whom to wake, so
-    /// that one of them starts another.
-    pub(crate) fn abandon(&mut self, driver: u64, now: Instant) -> Vec<Waker> {
-        if self.driver_number() != Some(driver) {
-            return Vec::new();
-        }
-        self.driver = None;
-        self.window = Window::default();
-        self.planned = None;
-        self.entries.shrink_to(2 * MAX_KEPT);
-        if self.active.is_empty() {
-            return Vec::new();
-        }
-        let mut woken = Vec::new();
-        let mut lost = Vec::new();
-        for (id, entry) in &mut self.entries {
-            let wakers = entry.waits.iter_mut().map(|(_, wait)| wait.waker.take());
-            woken.extend(wakers.flatten());
-            if entry.flight == Some(driver) {
-                entry.flight = None;
-                entry.set_since(now);
-                lost.push(id.clone());
-            }
-        }
-        for id in &lost {
-            self.reschedule(id, now, 0.0);
-        }
-        woken
     }
 
     #[cfg(test)]
