@@ -161,7 +161,17 @@ fn read_all(task: &Task) {
     assert_eq!(again.state(), state);
 }
 
+/// As many cases as asked for, however many do not fit.
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        max_global_rejects: u32::MAX,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
+    #![proptest_config(config())]
+
     #[test]
     fn any_bytes_can_come_to_a_callback(body: Vec<u8>) {
         if let Ok(task) = webhook::parse(&body) {
