@@ -2,7 +2,8 @@
 //! allocations; and the time that the first client of a process takes to build.
 //!
 //! ```sh
-//! cargo bench --bench overhead    # needs valgrind
+//! cargo bench --bench overhead                           # needs valgrind
+//! cargo test --all-features --bench overhead -- once     # only whether it works
 //! ```
 //!
 //! [`hand`] is the hand-written side. Each side runs in a process of its own under callgrind, against
@@ -77,7 +78,7 @@ fn main() -> Result<ExitCode> {
             println!("allocations: {}", ALLOCATOR.stats().allocations);
         }
         // `cargo test --benches` only wants to know that it works.
-        _ if arguments.contains(&"--test") => {}
+        _ if arguments.contains(&"--test") || arguments.contains(&"once") => once()?,
         _ => {
             let server = tokio::runtime::Runtime::new()?;
             let url = server.block_on(service::serve())?;
@@ -86,6 +87,25 @@ fn main() -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Does everything once, and counts nothing.
+fn once() -> Result<()> {
+    let server = tokio::runtime::Runtime::new()?;
+    let url = server.block_on(service::serve())?;
+    for (number, (name, _)) in Work::ALL.into_iter().enumerate() {
+        for side in ["hand", "ours"] {
+            run(
+                &mut Command::new(env::current_exe()?),
+                side,
+                number,
+                &url,
+                1,
+            )?;
+        }
+        println!("{name}: works");
+    }
+    Ok(())
 }
 
 fn compare(url: &str) -> Result<()> {
