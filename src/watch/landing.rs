@@ -54,7 +54,7 @@ impl State {
         match outcome {
             Ok(tasks) => {
                 if is_current {
-                    self.window.land();
+                    self.window.land(ids.len() > 1, now.instant);
                 }
                 self.take_tasks(ids, tasks, now, &mut aftermath);
             }
@@ -65,7 +65,7 @@ impl State {
                 }
                 match error.is_outage() || matches!(error, Error::Transport(_)) {
                     true => self.window.land_lost(),
-                    false => self.window.land(),
+                    false => self.window.land(ids.len() > 1, now.instant),
                 }
                 self.take_error(ids, error, now.instant, &mut aftermath.woken);
             }

@@ -270,6 +270,7 @@ impl State {
         if let Some(hold) = self.hold {
             plan.next = self.queue.first().map(|first| first.max(hold));
         } else {
+            self.window.relax(now);
             while self.window.has_room() {
                 let crowded = self.window.under_way() >= FEW_IN_FLIGHT;
                 match self.queue.departure(now, crowded) {
@@ -281,8 +282,10 @@ impl State {
                     Departure::Now => plan.batches.push(self.send(driver, now)),
                 }
             }
-            let is_due = self.queue.first().is_some_and(|first| first <= now);
-            self.window.set_short(is_due && !self.window.has_room());
+            let first = self.queue.first().filter(|_| !self.window.has_room());
+            let is_due = first.is_some_and(|first| first <= now);
+            let room = self.window.set_short(is_due, now);
+            plan.next = plan.next.or(room).or(first);
         }
         self.planned = plan.next;
         Some(plan)
