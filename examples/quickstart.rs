@@ -81,9 +81,14 @@ async fn run(options: &Options) -> anyhow::Result<()> {
             output.display()
         );
     }
-    let (luma, pace, _simulator) = connect().await?;
+    let (luma, pace, simulator) = connect().await?;
     let task = submitted(&luma, options).await?;
-    println!("task:   {} (--resume goes on with it)", task.id());
+    // The simulator's tasks go with this process.
+    let hint = match simulator {
+        None => " (--resume goes on with it)",
+        Some(_) => "",
+    };
+    println!("task:   {}{hint}", task.id());
 
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}")?);

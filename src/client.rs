@@ -29,6 +29,11 @@ use crate::{
 
 /// A client of the service. Cheap to clone; clones share connections and the poller.
 ///
+/// An open connection belongs to the runtime on which it was opened. So use a client and its clones on
+/// one runtime, or only on runtimes that are running: on a connection of one that is kept but not run,
+/// a call stands still until its timeout, which leaves a submit [unconfirmed](crate::Error::Unconfirmed).
+/// A program with several runtimes builds a client for each.
+///
 /// Its calls need a tokio runtime with I/O and time enabled, and panic where they are polled outside
 /// of one; programs without one have `block_on` (feature `blocking`).
 ///

@@ -130,6 +130,18 @@ pub struct Ticket {
     pub submitted_at: Option<SystemTime>,
 }
 
+impl From<&TaskHandle> for Ticket {
+    fn from(task: &TaskHandle) -> Self {
+        task.ticket()
+    }
+}
+
+impl From<TaskHandle> for Ticket {
+    fn from(task: TaskHandle) -> Self {
+        task.ticket()
+    }
+}
+
 impl From<TaskId> for Ticket {
     fn from(id: TaskId) -> Self {
         Self {

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     client::Luma,
+    handle::Ticket,
     pace::Pace,
     task::{Task, TaskId},
     video::Video,
@@ -105,35 +106,42 @@ pub struct Watch {
     luma: Luma,
     options: WaitOptions,
     /// Not begun, so that options can still be set.
-    ids: Vec<TaskId>,
+    tickets: Vec<Ticket>,
     waits: FuturesUnordered<Named>,
 }
 
 impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watch")
-            .field("tasks", &(self.ids.len() + self.waits.len()))
+            .field("tasks", &(self.tickets.len() + self.waits.len()))
             .finish_non_exhaustive()
     }
 }
 
 impl Luma {
-    /// Waits for many tasks and gives each as it ends. An id that is given twice is given back
-    /// once.
-    pub fn watch(&self, ids: impl IntoIterator<Item = TaskId>) -> Watch {
-        let mut ids: Vec<TaskId> = ids.into_iter().collect();
-        ids.sort_unstable();
-        ids.dedup();
+    /// Waits for many tasks and gives each as it ends. One that is given twice is given back once.
+    ///
+    /// Give it ids, [tickets](Ticket) or handles. An id alone says nothing of the task's age: it is
+    /// looked up at once, and taken for unknown where the service does not show it yet. So for
+    /// tasks that were submitted just now give their handles or tickets.
+    pub fn watch<T: Into<Ticket>>(&self, tasks: impl IntoIterator<Item = T>) -> Watch {
+        let mut tickets: Vec<Ticket> = tasks.into_iter().map(Into::into).collect();
+        // Of two for one task the one that knows its age comes first, and stays.
+        tickets.sort_by(|a, b| {
+            let key = |ticket: &Ticket| ticket.submitted_at.is_none();
+            a.id.cmp(&b.id).then(key(a).cmp(&key(b)))
+        });
+        tickets.dedup_by(|later, first| later.id == first.id);
         Watch {
             luma: self.clone(),
             options: WaitOptions::default(),
-            ids,
+            tickets,
             waits: FuturesUnordered::new(),
         }
     }
 
-    /// Waits for many tasks and gives all ends, in the order of the ids. For other options than
-    /// those of [`Wait`], collect [`watch`](Self::watch).
+    /// Waits for many tasks and gives all ends, in the order of the tasks. What they can be, and
+    /// for other options than the defaults, see [`watch`](Self::watch).
     ///
     /// ```no_run
     /// # async fn example(luma: luma_client::Luma, ids: Vec<luma_client::TaskId>) {
@@ -142,12 +150,13 @@ impl Luma {
     /// }
     /// # }
     /// ```
-    pub async fn wait_all(
+    pub async fn wait_all<T: Into<Ticket>>(
         &self,
-        ids: impl IntoIterator<Item = TaskId>,
+        tasks: impl IntoIterator<Item = T>,
     ) -> Vec<(TaskId, Result<Video, WaitError>)> {
-        let ids: Vec<TaskId> = ids.into_iter().collect();
-        let ends: HashMap<_, _> = self.watch(ids.iter().cloned()).collect().await;
+        let tickets: Vec<Ticket> = tasks.into_iter().map(Into::into).collect();
+        let ids: Vec<TaskId> = tickets.iter().map(|ticket| ticket.id.clone()).collect();
+        let ends: HashMap<_, _> = self.watch(tickets).collect().await;
         ids.into_iter()
             .filter_map(|id| {
                 let end = ends.get(&id)?.clone();
@@ -205,8 +214,9 @@ impl Stream for Watch {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        for id in this.ids.drain(..) {
-            let mut wait = this.luma.task(id.clone()).wait();
+        for ticket in std::mem::take(&mut this.tickets) {
+            let id = ticket.id.clone();
+            let mut wait = this.luma.resume(ticket).wait();
             wait.options = this.options.clone();
             this.waits.push(Named(id, wait.into_future()));
         }

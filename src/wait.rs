@@ -272,7 +272,8 @@ impl<'a> IntoFuture for Wait<'a> {
 ///
 /// # Panics
 ///
-/// When polled outside a tokio runtime that has its time driver enabled.
+/// When polled outside a tokio runtime that has its time driver enabled, and when polled again after
+/// it has ended.
 #[must_use = "futures do nothing unless polled"]
 pub struct WaitFuture<'a> {
     waiting: Waiting,
@@ -292,6 +293,10 @@ impl Future for WaitFuture<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        assert!(
+            !matches!(this.waiting, Waiting::Ended),
+            "a wait was polled after its end"
+        );
         loop {
             match std::task::ready!(this.waiting.poll(cx, this.on_update.is_some(), false)) {
                 Event::Update(task) => {

@@ -94,7 +94,7 @@ fn futures_move_between_threads() {
             .submit(),
     );
     future(luma.tasks(&[]));
-    future(luma.wait_all([]));
+    future(luma.wait_all([id.clone()]));
     future(luma.delete(&id));
     future(
         luma.api()

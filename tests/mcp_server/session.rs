@@ -181,6 +181,35 @@ async fn a_server_that_stops_ends_its_holds_first() {
 }
 
 #[tokio::test]
+async fn a_server_that_stops_does_not_wait_for_a_silent_service() {
+    let simulator = simulator().await;
+    let stop = CancellationToken::new();
+    let (ours, theirs) = tokio::io::duplex(1 << 16);
+    let (reader, writer) = tokio::io::split(theirs);
+    let serving = tokio::spawn(server(&simulator).serve(reader, writer, stop.clone()));
+    let lifecycle = Era::Legacy.lifecycle();
+    let session = Client::default().serve_with_lifecycle(ours, lifecycle);
+    let session = session.await.expect("a session");
+    let id = generate(&session).await;
+    simulator.inject(Fault::silence().on(Target::Lookup).always());
+    let lookups = simulator.stats().lookups;
+    let held = async { call(&session, "luma_get_task", json!({ "task_id": id })).await };
+    let stopping = async {
+        eventually("a lookup", || simulator.stats().lookups > lookups).await;
+        stop.cancel();
+    };
+    // A lookup itself is given up after 30 seconds.
+    let both = async { tokio::join!(held, stopping) };
+    let end = tokio::time::timeout(Duration::from_secs(20), both).await;
+    let (held, ()) = end.expect("in time");
+    assert_eq!(held.is_error, Some(true));
+    let end = tokio::time::timeout(Duration::from_secs(20), serving).await;
+    end.expect("in time")
+        .expect("no panic")
+        .expect("a good end");
+}
+
+#[tokio::test]
 async fn prompts_and_completions() {
     let simulator = simulator().await;
     for era in Era::BOTH {

@@ -125,6 +125,12 @@ fn last_seen(board: &Board<'_>, index: usize, id: &TaskId) -> TaskView {
 }
 
 fn interrupted(board: &Board<'_>, index: usize, id: &TaskId) -> TaskView {
-    let failure = Failure::new(Kind::Interrupted, "interrupted; the task goes on");
-    last_seen(board, index, id).with_error(failure)
+    let has_ended = board
+        .last(index)
+        .is_some_and(|task| task.state().is_terminal());
+    let what = match has_ended {
+        true => "interrupted; the task has ended, wait for it again to download its video",
+        false => "interrupted; the task goes on",
+    };
+    last_seen(board, index, id).with_error(Failure::new(Kind::Interrupted, what))
 }

@@ -22,7 +22,7 @@ use rmcp::{
     service::RequestContext,
 };
 use time::OffsetDateTime;
-use tokio::{select, sync::mpsc};
+use tokio::{select, sync::mpsc, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -52,6 +52,8 @@ const INSTRUCTIONS_READ_ONLY: &str = "Looks up the videos of Luma Dream Machine.
 
 /// How long lists may be kept, in milliseconds: they change only with the version of the server.
 const LIST_TTL_MS: u64 = 60 * 60 * 1000;
+/// How long a lookup may take that tells how things stand when the server stops.
+const LAST_LOOKUP: Duration = Duration::from_secs(2);
 
 /// The tools as rmcp has them. They never change.
 static TOOLS: LazyLock<Vec<(Tool, &'static mcp::Tool)>> =
@@ -153,7 +155,14 @@ impl Handler {
             () = self.stop.cancelled() => match tool.annotations.read_only_hint {
                 true => {
                     let at_once = Context::new().hold(Duration::ZERO).offers(self.limits.offers());
-                    self::call(luma, tool, arguments, &at_once).await
+                    let last = self::call(luma, tool, arguments, &at_once);
+                    match timeout(LAST_LOOKUP, last).await {
+                        Ok(outcome) => outcome,
+                        Err(_) => {
+                            cancel.cancel();
+                            call.await
+                        }
+                    }
                 }
                 false => {
                     cancel.cancel();

@@ -3,6 +3,24 @@
 use super::*;
 
 #[tokio::test(start_paused = true)]
+async fn a_watch_over_handles_knows_that_their_tasks_are_new() {
+    let service = Service::new(|ask| match ask.number {
+        0 => Err(http(404, Some("not_found"))),
+        _ => ask.all(done),
+    });
+    let luma = service.client();
+    let tasks = [submitted(&luma, id("a"))];
+    // The one that tells its age counts, whichever comes first.
+    let twice = [Ticket::from(id("a")), Ticket::from(&tasks[0])];
+    let ends: Vec<_> = luma.watch(twice).pace(every(3)).collect().await;
+    assert_eq!(ends.len(), 1);
+    assert!(ends[0].1.is_ok());
+    assert_eq!(service.times(), [3_000, 6_000]);
+    let ends = luma.wait_all(&tasks).await;
+    assert!(ends[0].1.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn transient_failures_are_spent_from_a_budget_that_a_good_lookup_resets() {
     let service = Service::new(|ask| match ask.number {
         2 => ask.all(running),
