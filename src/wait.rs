@@ -268,12 +268,11 @@ impl<'a> IntoFuture for Wait<'a> {
     }
 }
 
-/// The future of a [`Wait`].
+/// The future of a [`Wait`]. After its end it stays pending, so that a `select!` loop may go on.
 ///
 /// # Panics
 ///
-/// When polled outside a tokio runtime that has its time driver enabled, and when polled again after
-/// it has ended.
+/// When polled outside a tokio runtime that has its time driver enabled.
 #[must_use = "futures do nothing unless polled"]
 pub struct WaitFuture<'a> {
     waiting: Waiting,
@@ -293,10 +292,6 @@ impl Future for WaitFuture<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        assert!(
-            !matches!(this.waiting, Waiting::Ended),
-            "a wait was polled after its end"
-        );
         loop {
             match std::task::ready!(this.waiting.poll(cx, this.on_update.is_some(), false)) {
                 Event::Update(task) => {

@@ -198,14 +198,23 @@ impl Model {
     fn join(&mut self, name: String, join: Join) {
         let id: TaskId = name.parse().expect("an id");
         let edge = join.deadline.map(|deadline| self.now + deadline);
+        let time = self.instant(self.now);
         let known = self.known.entry(id.clone()).or_default();
+        // One that comes and goes has no edge before its pace.
+        let entry = self.state.entries.get(&id);
+        let is_renewed =
+            entry.is_some_and(|entry| entry.asked && entry.kept.is_some_and(|until| until > time));
+        let due = known.last.map(|last| last + join.interval);
+        let edge = edge.filter(|edge| !is_renewed || due.is_none_or(|due| due <= *edge));
         let at_once = join.eager || !join.knows_age;
         let ended = known.ended;
         let joining = Joining {
             id: id.clone(),
             pace: Pace::fixed(Duration::from_millis(join.interval)),
             age: join.knows_age.then_some(Duration::ZERO),
-            edge: edge.map(|edge| self.instant(edge)),
+            edge: join
+                .deadline
+                .map(|deadline| self.instant(self.now + deadline)),
             budget: join.budget,
             wants_updates: join.eager,
             eager: join.eager,

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    pace::Pace,
+    pace::{Pace, after},
     task::{Task, TaskId, TaskState},
 };
 
@@ -157,6 +157,12 @@ impl State {
         }
         entry.learn_age(joining.age, now);
         let Joining { pace, edge, .. } = joining;
+        // Waits that come and go, each with a last lookup of its own, must not undercut the pace.
+        let edge = edge.filter(|edge| {
+            let is_renewed = kept.is_some() && entry.asked;
+            let interval = pace.next(entry.age(entry.since()), 0.0);
+            !is_renewed || after(entry.since(), interval).is_some_and(|due| due <= *edge)
+        });
         let mut wait = Record::new(pace, edge, joining.budget, joining.wants_updates);
         wait.end = entry.end();
         if wait.end.is_none() {

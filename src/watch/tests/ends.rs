@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test(start_paused = true)]
 async fn a_watch_over_handles_knows_that_their_tasks_are_new() {
     let service = Service::new(|ask| match ask.number {
-        0 => Err(http(404, Some("not_found"))),
+        0 => Err(Error::NotFound { task: id("a") }),
         _ => ask.all(done),
     });
     let luma = service.client();

@@ -157,6 +157,20 @@ async fn a_deadline_before_the_first_lookup_still_has_an_edge() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn short_deadlines_over_and_over_do_not_undercut_the_pace() {
+    let service = Service::new(|ask| ask.all(running));
+    let task = submitted(&service.client(), id("a"));
+    for _ in 0..100 {
+        let wait = task.wait().pace(every(1)).deadline(SECOND / 10);
+        assert!(matches!(wait.await, Err(WaitError::Deadline { .. })));
+        sleep(SECOND / 10).await;
+    }
+    // 20 seconds, and the first one's own last lookup.
+    let times = service.times();
+    assert!((18..=21).contains(&times.len()), "{times:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_waits_for_company_past_an_edge() {
     let ms = Duration::from_millis;
     let service = Service::new(|ask| ask.all(running));
