@@ -1,11 +1,14 @@
 //! What an event leaves to do.
 
-use std::{sync::Arc, task::Waker};
+use std::{collections::BTreeSet, sync::Arc, task::Waker};
 
 use tokio::sync::Notify;
 
 use super::entry::Record;
-use crate::task::TaskId;
+use crate::task::{TaskId, TaskState};
+
+/// How many words that nobody knows are remembered, so that each is logged once.
+const MAX_WORDS: usize = 100;
 
 /// What is to be done once the lock is released: wakers, destructors and what listens to the log
 /// are other people's code.
@@ -20,6 +23,21 @@ pub(crate) struct Aftermath {
 }
 
 impl Aftermath {
+    /// Has the state of a task logged where nobody knows it, once for all tasks.
+    pub(super) fn note_word(
+        &mut self,
+        id: &TaskId,
+        state: Option<&TaskState>,
+        words: &mut BTreeSet<String>,
+    ) {
+        if let Some(TaskState::Unknown(word)) = state
+            && words.len() < MAX_WORDS
+            && words.insert(word.clone())
+        {
+            self.unknown.push((id.clone(), word.clone()));
+        }
+    }
+
     pub(super) fn and(mut self, other: Self) -> Self {
         self.woken.extend(other.woken);
         self.unknown.extend(other.unknown);

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     census::{Census, Site},
+    queue::Queue,
     state::{End, Now},
 };
 use crate::{
@@ -189,6 +190,17 @@ impl Entry {
             self.set_age(ASSUMED_AGE, now.instant);
             self.guessed = true;
         }
+    }
+
+    /// Whether a lookup of it is under way by this driver.
+    pub(super) fn is_flying(&self, driver: Option<u64>) -> bool {
+        self.flight.is_some() && self.flight == driver
+    }
+
+    /// When it is due, and until when it may wait for company, as it stands in the queue.
+    pub(super) fn queued(&self, queue: &Queue) -> Option<(Instant, Option<Instant>)> {
+        let time = self.due?;
+        Some((time, queue.latest(time, self.number)))
     }
 
     pub(super) fn knows_age(&self) -> bool {

@@ -73,7 +73,7 @@ impl State {
         entry.waits = slab::Slab::new();
         let is_report = entry.last.is_some();
         // What is under way has to find it.
-        let is_flying = entry.flight.is_some() && entry.flight == driver;
+        let is_flying = entry.is_flying(driver);
         let until = match due {
             Some(due) if !is_report && !is_flying => due,
             _ => now.checked_add(KEPT_FOR).unwrap_or(now),
@@ -100,7 +100,7 @@ impl State {
             return;
         };
         (entry.kept, entry.last, entry.state) = (None, None, None);
-        let is_flying = entry.flight.is_some() && entry.flight == driver;
+        let is_flying = entry.is_flying(driver);
         match is_flying || (is_early && entry.asked) {
             true => self.keep(id, None, now),
             false => drop(self.entries.remove(id)),

@@ -44,7 +44,7 @@ impl State {
                 entry.waits.iter_mut().for_each(|(_, wait)| wait.polls += 1);
             }
             // News that come by a driver that was dismissed are as new as any other.
-            let is_flying = entry.flight.is_some() && entry.flight == current;
+            let is_flying = entry.is_flying(current);
             if was_sent || (outcome.is_ok() && !is_flying) {
                 entry.set_since(now.instant);
                 // If only for an earlier entry of the task.
@@ -115,10 +115,10 @@ impl State {
                     }
                     entry.error = None;
                     entry.take_in(task, &mut self.active, &mut aftermath.woken);
+                    aftermath.note_word(id, entry.state.as_ref(), &mut self.words);
                     if entry.kept.is_some() {
                         self.keep(id, None, now.instant);
                     }
-                    self.note_word(id, aftermath);
                 }
                 None if is_batch => (entry.share, entry.again) = (1, true),
                 None => {

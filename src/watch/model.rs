@@ -132,8 +132,10 @@ fn error(status: u16, code: &str, retry_after: Option<u8>) -> Error {
 
 impl Model {
     fn new() -> Self {
-        let mut state = State::default();
-        state.jitter = 0.0;
+        let state = State {
+            jitter: 0.0,
+            ..State::default()
+        };
         let runtime = || Builder::new_current_thread().build().expect("a runtime");
         Self {
             state,

@@ -26,8 +26,6 @@ use crate::{
 
 /// How many lookups are under way as long as what is due has time left: each may need a connection.
 pub(crate) const FEW_IN_FLIGHT: usize = 2;
-/// How many words that nobody knows are remembered, so that each is logged once.
-const MAX_WORDS: usize = 100;
 /// By how much intervals are stretched at most, at random.
 const JITTER: f64 = 0.1;
 /// The time, twice: by the runtime's clock, which a test can pause, and by the wall's.
@@ -110,7 +108,7 @@ pub(crate) struct State {
     /// Lookups that failed since one succeeded.
     pub(super) failed: u32,
     /// States that nobody knows.
-    words: BTreeSet<String>,
+    pub(super) words: BTreeSet<String>,
     pub(super) active: Census,
     /// When the driver looks again by itself.
     pub(super) planned: Option<Instant>,
@@ -160,15 +158,15 @@ impl State {
         // Waits that come and go, each with a last lookup of its own, must not undercut the pace.
         let edge = edge.filter(|edge| {
             let is_renewed = kept.is_some() && entry.asked;
-            let interval = pace.next(entry.age(entry.since()), 0.0);
-            !is_renewed || after(entry.since(), interval).is_some_and(|due| due <= *edge)
+            let due = || after(entry.since(), pace.next(entry.age(entry.since()), 0.0));
+            !is_renewed || due().is_some_and(|due| due <= *edge)
         });
         let mut wait = Record::new(pace, edge, joining.budget, joining.wants_updates);
         wait.end = entry.end();
         if wait.end.is_none() {
             self.active.add(wait.site);
         }
-        let is_flying = entry.flight.is_some() && entry.flight == driver;
+        let is_flying = entry.is_flying(driver);
         let at_once = match entry.asked {
             false => joining.eager || !entry.knows_age(),
             // Nobody kept the last report. Not so where waits come and go: that is no new reason.
@@ -193,9 +191,7 @@ impl State {
         wait.news = wait.wants_updates && entry.last.is_some() && is_fresh;
         let (due, latest) = (wait.due, wait.latest());
         let key = WaitKey(entry.waits.insert(wait));
-        let queued = entry
-            .due
-            .map(|time| (time, self.queue.latest(time, entry.number)));
+        let queued = entry.queued(&self.queue);
         let is_sooner = queued.is_none_or(|(time, last)| due < Some(time) || latest < last);
         if due.is_some() && is_sooner {
             self.settle(&joining.id);
@@ -222,12 +218,10 @@ impl State {
         if wait.end.is_none() {
             self.active.remove(wait.site);
         }
-        let queued = entry
-            .due
-            .map(|time| (time, self.queue.latest(time, entry.number)));
+        let queued = entry.queued(&self.queue);
         let was_first =
             queued.is_some_and(|(time, last)| wait.due == Some(time) || wait.latest() == last);
-        let is_flying = entry.flight.is_some() && entry.flight == driver;
+        let is_flying = entry.is_flying(driver);
         if !entry.waits.is_empty() {
             if was_first {
                 self.settle(id);
@@ -256,7 +250,7 @@ impl State {
         if let Some(time) = entry.due.take() {
             self.queue.remove(time, entry.number);
         }
-        if entry.flight.is_some() && entry.flight == driver {
+        if entry.is_flying(driver) {
             return;
         }
         if let Some((time, latest)) = entry.first() {
@@ -322,7 +316,7 @@ impl State {
         let entry = self.entries.get_mut(&id);
         if let Some(entry) = entry.filter(|entry| entry.kept.is_none()) {
             entry.take_in(task, &mut self.active, &mut aftermath.woken);
-            self.note_word(&id, &mut aftermath);
+            aftermath.note_word(&id, entry.state.as_ref(), &mut self.words);
             self.settle(&id);
         } else if let Some(task) = lean(task) {
             self.count += 1;
@@ -332,17 +326,6 @@ impl State {
             self.keep(&id, None, now.instant);
         }
         aftermath.and(self.relieve(now.instant))
-    }
-
-    /// Has the state of a task logged where nobody knows it, once for all tasks.
-    pub(super) fn note_word(&mut self, id: &TaskId, aftermath: &mut Aftermath) {
-        let entry = self.entries.get(id);
-        if let Some(TaskState::Unknown(word)) = entry.and_then(|entry| entry.state.as_ref())
-            && self.words.len() < MAX_WORDS
-            && self.words.insert(word.clone())
-        {
-            aftermath.unknown.push((id.clone(), word.clone()));
-        }
     }
 
     /// What a wait has not been told yet. The waker that was there before is to be dropped once the

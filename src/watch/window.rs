@@ -57,11 +57,7 @@ impl Window {
             && now.saturating_duration_since(since) >= PATIENCE
         {
             self.short = Some(now);
-            self.size = self
-                .under_way
-                .max(self.size)
-                .saturating_add(1)
-                .min(MAX_IN_FLIGHT);
+            self.size = (self.under_way.max(self.size) + 1).min(MAX_IN_FLIGHT);
         }
     }
 
