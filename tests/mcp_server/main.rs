@@ -10,7 +10,11 @@ use std::{
     time::Duration,
 };
 
-use luma_client::{CancellationToken, Luma, mcp::server::Server, simulator::Simulator};
+use luma_client::{
+    CancellationToken, Luma,
+    mcp::server::{ServeError, Server},
+    simulator::Simulator,
+};
 use rmcp::{
     ClientHandler, RoleClient,
     model::{
@@ -22,6 +26,7 @@ use rmcp::{
     },
 };
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 const TOKEN: &str = "s3cret-api-token";
 
@@ -93,13 +98,23 @@ fn server(simulator: &Simulator) -> Server {
 
 /// A session over a pipe, in this process.
 async fn connect(server: Server, era: Era, client: Client) -> Session {
+    connect_until(CancellationToken::new(), server, era, client)
+        .await
+        .0
+}
+
+/// The same, and the end of the server, which can be stopped.
+async fn connect_until(
+    stop: CancellationToken,
+    server: Server,
+    era: Era,
+    client: Client,
+) -> (Session, JoinHandle<Result<(), ServeError>>) {
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     let (reader, writer) = tokio::io::split(theirs);
-    tokio::spawn(server.serve(reader, writer, CancellationToken::new()));
-    client
-        .serve_with_lifecycle(ours, era.lifecycle())
-        .await
-        .expect("a session")
+    let serving = tokio::spawn(server.serve(reader, writer, stop));
+    let session = client.serve_with_lifecycle(ours, era.lifecycle()).await;
+    (session.expect("a session"), serving)
 }
 
 fn params(tool: &'static str, arguments: Value) -> CallToolRequestParams {

@@ -152,14 +152,9 @@ async fn progress_comes_when_it_is_asked_for_and_cancelling_ends_the_hold() {
 #[tokio::test]
 async fn a_server_that_stops_ends_its_holds_first() {
     let simulator = simulator().await;
-    let stop = CancellationToken::new();
-    let (ours, theirs) = tokio::io::duplex(1 << 16);
-    let (reader, writer) = tokio::io::split(theirs);
-    let serving = tokio::spawn(server(&simulator).serve(reader, writer, stop.clone()));
-    let client = Client::default();
-    let lifecycle = Era::Legacy.lifecycle();
-    let session = client.clone().serve_with_lifecycle(ours, lifecycle).await;
-    let session = session.expect("a session");
+    let (stop, client) = (CancellationToken::new(), Client::default());
+    let server = server(&simulator);
+    let (session, serving) = connect_until(stop.clone(), server, Era::Legacy, client.clone()).await;
     let id = generate(&session).await;
     eventually("processing", || is_processing(&simulator, &id)).await;
     let held = async { call(&session, "luma_get_task", json!({ "task_id": id })).await };
@@ -183,13 +178,9 @@ async fn a_server_that_stops_ends_its_holds_first() {
 #[tokio::test]
 async fn a_server_that_stops_does_not_wait_for_a_silent_service() {
     let simulator = simulator().await;
-    let stop = CancellationToken::new();
-    let (ours, theirs) = tokio::io::duplex(1 << 16);
-    let (reader, writer) = tokio::io::split(theirs);
-    let serving = tokio::spawn(server(&simulator).serve(reader, writer, stop.clone()));
-    let lifecycle = Era::Legacy.lifecycle();
-    let session = Client::default().serve_with_lifecycle(ours, lifecycle);
-    let session = session.await.expect("a session");
+    let (stop, client) = (CancellationToken::new(), Client::default());
+    let server = server(&simulator);
+    let (session, serving) = connect_until(stop.clone(), server, Era::Legacy, client).await;
     let id = generate(&session).await;
     simulator.inject(Fault::silence().on(Target::Lookup).always());
     let lookups = simulator.stats().lookups;
