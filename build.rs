@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn settings() -> GenerationSettings {
+pub fn settings() -> GenerationSettings {
     let mut settings = GenerationSettings::default();
     settings
         // Token, limits and retries: `src/http/hooks.rs`. Without it, the client does not compile.
