@@ -1,4 +1,5 @@
-//! Generates typed mocks of each operation from `openapi/luma.json`, with the settings of the client.
+//! Generates typed mocks of each operation from `openapi/luma.json`, with the settings of the client,
+//! and the client itself, for its snapshot.
 
 use std::{env, error::Error, fs, path::Path};
 
@@ -17,15 +18,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=../build.rs");
     println!("cargo:rerun-if-changed={DOCUMENT}");
+    let out = env::var("OUT_DIR")?;
     let mut document: Value = serde_json::from_str(&fs::read_to_string(DOCUMENT)?)?;
+    // What the client includes, for its snapshot.
+    let api = client::generate(document.clone())?;
+    fs::write(Path::new(&out).join("api.rs"), api)?;
     remove_private_ids(&mut document);
     // The whole document: mocks offer the error responses too.
     let document: OpenAPI = serde_json::from_value(document)?;
     let mocks = Generator::new(&client::settings()).httpmock(&document, "luma_client::api")?;
-    fs::write(
-        Path::new(&env::var("OUT_DIR")?).join("mocks.rs"),
-        mocks.to_string(),
-    )?;
+    fs::write(Path::new(&out).join("mocks.rs"), mocks.to_string())?;
     Ok(())
 }
 

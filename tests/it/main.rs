@@ -1,1 +1,17 @@
 //! The tests of luma-client over real sockets: one binary, a file a subject.
+
+mod auto_traits;
+mod clients;
+mod connections;
+mod errors;
+mod generated;
+mod no_double_submit;
+mod properties;
+mod layers;
+mod reconcile;
+mod requests;
+mod shutdown;
+mod spec;
+mod spec_diff;
+mod submissions;
+mod support;
