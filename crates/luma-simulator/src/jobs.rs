@@ -27,17 +27,8 @@ impl Jobs {
         }
     }
 
-    /// Aborts all jobs.
-    pub(crate) fn abort(&self) {
-        let jobs = lock(&self.0).take();
-        drop(jobs);
-    }
-
-    /// Aborts all jobs and waits until they have ended.
-    pub(crate) async fn shutdown(&self) {
-        let jobs = lock(&self.0).take();
-        if let Some(mut jobs) = jobs {
-            jobs.shutdown().await;
-        }
+    /// Ends the spawning of jobs. Dropping the result aborts them.
+    pub(crate) fn take(&self) -> Option<JoinSet<()>> {
+        lock(&self.0).take()
     }
 }

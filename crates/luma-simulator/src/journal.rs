@@ -1,16 +1,20 @@
 //! What the simulator has received: counters and requests.
 
-use std::{collections::VecDeque, sync::Mutex};
+use std::collections::VecDeque;
+use std::sync::Mutex;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, header::AUTHORIZATION, request::Parts};
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use http::{HeaderMap, Method};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::{fault::Target, jobs::lock};
+use crate::fault::Target;
+use crate::jobs::lock;
 
 /// How many requests are recorded. The oldest are dropped first.
-const CAPACITY: usize = 10_000;
+pub(crate) const CAPACITY: usize = 10_000;
 
 /// Counters of a simulator since its start.
 ///
@@ -114,15 +118,15 @@ impl ReceivedRequest {
 
 #[derive(Debug)]
 pub(crate) struct Journal {
-    recording: bool,
+    capacity: usize,
     stats: Mutex<Stats>,
     requests: Mutex<VecDeque<ReceivedRequest>>,
 }
 
 impl Journal {
-    pub(crate) fn new(recording: bool) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         Self {
-            recording,
+            capacity,
             stats: Mutex::default(),
             requests: Mutex::default(),
         }
@@ -146,22 +150,17 @@ impl Journal {
 
     pub(crate) fn webhook(&self, delivered: bool) {
         let mut stats = lock(&self.stats);
-        match delivered {
-            true => stats.webhooks_delivered += 1,
-            false => stats.webhooks_failed += 1,
-        }
+        stats.webhooks_delivered += u64::from(delivered);
+        stats.webhooks_failed += u64::from(!delivered);
     }
 
     pub(crate) fn received(&self, target: Option<Target>, parts: &Parts, body: &Bytes) {
         lock(&self.stats).count_request(target, &parts.headers);
-        if !self.recording {
-            return;
-        }
         let mut requests = lock(&self.requests);
-        if requests.len() == CAPACITY {
+        requests.push_back(ReceivedRequest::new(parts, body.clone()));
+        if requests.len() > self.capacity {
             requests.pop_front();
         }
-        requests.push_back(ReceivedRequest::new(parts, body.clone()));
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -185,7 +184,7 @@ mod tests {
 
     #[test]
     fn request_debug_hides_token() {
-        let journal = Journal::new(true);
+        let journal = Journal::new(CAPACITY);
         receive(&journal, "/luma/videos");
         let request = &journal.requests()[0];
         let shown = format!("{journal:?} {request:?} {:?}", request.headers);
@@ -197,7 +196,7 @@ mod tests {
 
     #[test]
     fn full_journal_drops_oldest_request() {
-        let journal = Journal::new(true);
+        let journal = Journal::new(CAPACITY);
         for index in 0..=CAPACITY {
             receive(&journal, &format!("/{index}"));
         }

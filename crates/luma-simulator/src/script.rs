@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::{answer::Refusal, queue::Uses};
+use crate::answer::Refusal;
+use crate::queue::Uses;
 
 /// What happens to a submitted task, or to the submit itself.
 ///
@@ -28,12 +29,12 @@ use crate::{answer::Refusal, queue::Uses};
 pub struct TaskScript {
     /// Then no task is made.
     pub(crate) refusal: Option<Refusal>,
-    pub(crate) steps: Vec<ScriptStep>,
+    pub(crate) steps: Vec<Step>,
     pub(crate) uses: Uses,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct ScriptStep {
+pub(crate) struct Step {
     pub(crate) outcome: Outcome,
     /// Since acceptance or the previous step. `None` is the duration drawn for the task.
     pub(crate) after: Option<Duration>,
@@ -44,14 +45,14 @@ pub(crate) struct ScriptStep {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Outcome {
     Completed,
-    Failed { code: String, message: String },
-    State(String),
+    /// Without the fields that follow from the task.
+    Partial(Value),
     Raw(Value),
 }
 
 impl TaskScript {
     fn new(outcome: Outcome, finished: bool) -> Self {
-        let step = ScriptStep {
+        let step = Step {
             outcome,
             after: None,
             finished,
@@ -76,14 +77,16 @@ impl TaskScript {
 
     /// The task fails with this error code and message.
     pub fn fails(code: impl Into<String>, message: impl Into<String>) -> Self {
-        let (code, message) = (code.into(), message.into());
-        Self::new(Outcome::Failed { code, message }, true)
+        let error = json!({ "code": code.into(), "message": message.into() });
+        let response = json!({ "success": false, "state": "failed", "error": error });
+        Self::new(Outcome::Partial(response), true)
     }
 
     /// The task reports this state. It has no `finished_at`, unless [`finished`](Self::finished)
     /// sets one.
     pub fn state(state: impl Into<String>) -> Self {
-        Self::new(Outcome::State(state.into()), false)
+        let response = json!({ "success": true, "state": state.into() });
+        Self::new(Outcome::Partial(response), false)
     }
 
     /// The task has exactly this `response`: `null`, a list, any JSON. It has no `finished_at`,
