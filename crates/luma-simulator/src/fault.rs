@@ -20,7 +20,6 @@ use tokio::time::sleep;
 
 use crate::answer::{Answer, answer};
 use crate::jobs::Jobs;
-use crate::queue::Uses;
 
 const HTML: &str = "<!DOCTYPE html>\n<title>Gateway error</title><h1>Gateway error</h1>\n";
 
@@ -101,7 +100,8 @@ pub struct Fault {
     headers: Vec<(String, Option<String>)>,
     body: Option<Arc<dyn Fn(Bytes) -> Bytes + Send + Sync>>,
     target: Option<Target>,
-    pub(crate) uses: Uses,
+    /// How many requests it serves. `None` is no limit.
+    pub(crate) times: Option<usize>,
 }
 
 /// What the client gets.
@@ -118,7 +118,7 @@ enum Effect {
 impl fmt::Debug for Fault {
     /// All but a changed body.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let request = (self.target, self.uses, self.processing);
+        let request = (self.target, self.times, self.processing);
         let response = (self.effect, self.status, &self.headers);
         write!(f, "Fault {request:?} {response:?}")
     }
@@ -133,7 +133,7 @@ impl Fault {
             headers: Vec::new(),
             body: None,
             target: None,
-            uses: Uses::Times(1),
+            times: Some(1),
         }
     }
 
@@ -322,14 +322,14 @@ impl Fault {
 
     /// Affects the next `times` requests.
     pub fn times(mut self, times: usize) -> Self {
-        self.uses = Uses::Times(times);
+        self.times = Some(times);
         self
     }
 
     /// Affects every request that meets no counted fault, until
     /// [`Simulator::clear_faults`](crate::Simulator::clear_faults).
     pub fn always(mut self) -> Self {
-        self.uses = Uses::Always;
+        self.times = None;
         self
     }
 

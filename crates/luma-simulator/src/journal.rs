@@ -66,8 +66,8 @@ impl Stats {
             Some(Target::Lookup) => self.lookups += 1,
             Some(Target::Media | Target::Range) => {
                 self.media_requests += 1;
-                let authorized = headers.contains_key(AUTHORIZATION);
-                self.media_requests_with_authorization += u64::from(authorized);
+                let count = &mut self.media_requests_with_authorization;
+                *count += u64::from(headers.contains_key(AUTHORIZATION));
             }
             None => self.other_requests += 1,
         }
@@ -75,6 +75,21 @@ impl Stats {
 }
 
 /// A request as the simulator received it. `Debug` hides the credentials.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sim = luma_simulator::Simulator::start().await?;
+/// let http = reqwest::Client::builder().no_proxy().build()?;
+/// let lookup = http.post(format!("{}/luma/tasks", sim.url())).bearer_auth("any");
+/// lookup.body(r#"{"action":"retrieve","id":"a"}"#).send().await?;
+///
+/// let request = &sim.requests()[0];
+/// assert_eq!((request.path.as_str(), request.has_authorization()), ("/luma/tasks", true));
+/// assert_eq!(request.json().unwrap()["id"], "a");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ReceivedRequest {

@@ -39,10 +39,12 @@ impl Media {
         let etag = format!("\"{video_id}.{extension}-{}\"", self.revision);
         // Without a Last-Modified, only the same ETag validates a range.
         let if_range = request.headers.get(IF_RANGE);
-        let is_valid = if_range.is_none_or(|tag| tag.as_bytes() == etag.as_bytes());
-        let range = request.headers.get(RANGE).filter(|_| is_valid);
-        let range = range.and_then(|range| range.to_str().ok());
-        let range = range.filter(|_| request.method == Method::GET);
+        let changed = if_range.is_some_and(|tag| tag.as_bytes() != etag.as_bytes());
+        let range = request
+            .headers
+            .get(RANGE)
+            .and_then(|range| range.to_str().ok());
+        let range = range.filter(|_| !changed && request.method == Method::GET);
         let length = bytes.len();
         let part = range.and_then(|range| part(range, length));
         let (status, place) = match &part {

@@ -6,7 +6,6 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::answer::Refusal;
-use crate::queue::Uses;
 
 /// What happens to a submitted task, or to the submit itself.
 ///
@@ -30,7 +29,8 @@ pub struct TaskScript {
     /// Then no task is made.
     pub(crate) refusal: Option<Refusal>,
     pub(crate) steps: Vec<Step>,
-    pub(crate) uses: Uses,
+    /// How many submits it serves. `None` is no limit.
+    pub(crate) times: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ impl TaskScript {
         Self {
             refusal: None,
             steps: vec![step],
-            uses: Uses::Times(1),
+            times: Some(1),
         }
     }
 
@@ -131,13 +131,13 @@ impl TaskScript {
 
     /// Serves the next `times` submits.
     pub fn times(mut self, times: usize) -> Self {
-        self.uses = Uses::Times(times);
+        self.times = Some(times);
         self
     }
 
     /// Serves every submit that no counted script serves.
     pub fn always(mut self) -> Self {
-        self.uses = Uses::Always;
+        self.times = None;
         self
     }
 }

@@ -119,7 +119,8 @@ impl Service {
     async fn try_answer(self: &Arc<Self>, request: &Parts, body: &[u8]) -> Result<Answer, Refusal> {
         check_host(&request.headers)?;
         let path = request.uri.path();
-        if let Some(file) = path.strip_prefix("/media/") {
+        let file = path.strip_prefix("/media/");
+        if let Some(file) = file.filter(|_| request.method != Method::POST) {
             let answer = self.media(file, request);
             return answer.ok_or_else(|| Refusal::not_found("unknown file"));
         }
@@ -210,10 +211,8 @@ impl Service {
         // timeout is the end of the simulator.
         let client = self.webhook_client.get_or_init(|| {
             let builder = reqwest::Client::builder().no_proxy();
-            builder
-                .pool_max_idle_per_host(0)
-                .build()
-                .unwrap_or_default()
+            let builder = builder.pool_max_idle_per_host(0);
+            builder.build().unwrap_or_default()
         });
         let response = client.post(url).json(&answer).send().await;
         let delivered = response.is_ok_and(|response| response.status().is_success());
@@ -227,9 +226,8 @@ impl Service {
         let task = match (&*lookup.action, &lookup.ids, &lookup.id) {
             ("retrieve", _, Some(id)) => store.get(id),
             ("retrieve", _, None) => {
-                let trace_id = lookup
-                    .trace_id
-                    .ok_or_else(|| bad_request("id is required"))?;
+                let missing = || bad_request("id is required");
+                let trace_id = lookup.trace_id.ok_or_else(missing)?;
                 store.find(|task| *task.trace_id == *trace_id)
             }
             ("retrieve_batch", Some(ids), _) if ids.len() > MAX_IDS => {
@@ -246,9 +244,7 @@ impl Service {
                 return Err(bad_request("ids is required"));
             }
             ("retrieve_batch", None, _) => {
-                let latest = Instant::now().checked_sub(settings.history_lag);
-                let tasks = latest.map(|latest| store.history(&lookup, latest));
-                return Ok(page(tasks.into_iter().flatten()));
+                return Ok(page(store.history(&lookup, settings.history_lag)));
             }
             ("delete", _, Some(id)) if store.delete(id) => {
                 self.changed.notify_waiters();
@@ -258,14 +254,13 @@ impl Service {
             ("delete", ..) => return Err(bad_request("id is required")),
             (action, ..) => return Err(bad_request(format!("unknown action: {action}"))),
         };
+        let message = "task not found";
         match (task, settings.not_found) {
             (Some(task), _) => Ok(ok(&task.to_json(Instant::now()))),
             (None, NotFound::EmptyObject) => Ok(ok(&json!({}))),
             (None, NotFound::Null) => Ok(ok(&Value::Null)),
-            (None, NotFound::Error) => {
-                Err(Refusal::new(StatusCode::OK, "not_found", "task not found"))
-            }
-            (None, NotFound::Status404) => Err(Refusal::not_found("task not found")),
+            (None, NotFound::Error) => Err(Refusal::new(StatusCode::OK, "not_found", message)),
+            (None, NotFound::Status404) => Err(Refusal::not_found(message)),
         }
     }
 }

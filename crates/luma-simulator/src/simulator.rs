@@ -18,7 +18,7 @@ use crate::journal::{CAPACITY, Journal, ReceivedRequest, Stats};
 use crate::script::TaskScript;
 use crate::server;
 use crate::service::{NotFound, Service};
-use crate::store::{Store, Task};
+use crate::store::Store;
 
 /// Settings of a [`Simulator`] before it starts. [`Simulator::builder`] creates it.
 ///
@@ -94,8 +94,8 @@ impl SimulatorBuilder {
         let url = format!("http://{}", listener.local_addr()?);
         let store = Store::new(url.clone(), self.duration, self.seed);
         let capacity = if self.discard_requests { 0 } else { CAPACITY };
-        let service = Service::new(self.token, store, Journal::new(capacity));
-        let service = Arc::new(service);
+        let journal = Journal::new(capacity);
+        let service = Arc::new(Service::new(self.token, store, journal));
         service.jobs.spawn(server::run(service.clone(), listener));
         let running = Arc::new(Running { url, service });
         Ok(Simulator { running })
@@ -144,7 +144,7 @@ struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        drop(self.service.jobs.take());
+        drop(self.service.jobs.end());
     }
 }
 
@@ -200,9 +200,7 @@ impl Simulator {
     /// Stops the server and waits until its connections and webhooks have ended. Counters, requests
     /// and tasks can still be read.
     pub async fn shutdown(&self) {
-        if let Some(mut jobs) = self.service().jobs.take() {
-            jobs.shutdown().await;
-        }
+        self.service().jobs.end().shutdown().await;
     }
 
     /// Returns the base URL, `http://127.0.0.1:<port>`, without a slash at the end.
@@ -229,7 +227,7 @@ impl Simulator {
 
     /// Sets what happens to the next submit, or to several: see [`TaskScript`].
     pub fn on_submit(&self, script: TaskScript) {
-        lock(&self.service().scripts).push(script.uses, script);
+        lock(&self.service().scripts).push(script.times, script);
     }
 
     /// Removes all scripts.
@@ -239,7 +237,7 @@ impl Simulator {
 
     /// Makes the next request, or several, go wrong: see [`Fault`].
     pub fn inject(&self, fault: Fault) {
-        lock(&self.service().faults).push(fault.uses, fault);
+        lock(&self.service().faults).push(fault.times, fault);
     }
 
     /// Removes all faults. A request that already met one is not affected.
@@ -291,8 +289,8 @@ impl Simulator {
     /// Returns copies of all task objects in order of acceptance.
     pub fn tasks(&self) -> Vec<Value> {
         let store = lock(&self.service().store);
-        let json = |task: &Task| task.to_json(Instant::now());
-        store.iter().map(json).collect()
+        let now = Instant::now();
+        store.iter().map(|task| task.to_json(now)).collect()
     }
 
     /// Returns the number of tasks.

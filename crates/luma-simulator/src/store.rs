@@ -115,14 +115,17 @@ impl Store {
         self.tasks.values()
     }
 
-    /// The requested tasks that were accepted at `latest` or before, newest first.
-    pub(crate) fn history(&self, query: &Lookup, latest: Instant) -> impl Iterator<Item = &Task> {
+    /// The requested tasks that are at least as old as `lag`, newest first.
+    pub(crate) fn history(&self, query: &Lookup, lag: Duration) -> impl Iterator<Item = &Task> {
         let matches = move |task: &&Task| {
-            let created_at = task.created_at;
             let traces = query.trace_ids.as_ref();
-            task.accepted <= latest
-                && query.created_at_min.is_none_or(|min| created_at >= min)
-                && query.created_at_max.is_none_or(|max| created_at <= max)
+            task.accepted.elapsed() >= lag
+                && query
+                    .created_at_min
+                    .is_none_or(|min| task.created_at >= min)
+                && query
+                    .created_at_max
+                    .is_none_or(|max| task.created_at <= max)
                 && traces.is_none_or(|ids| ids.iter().any(|id| **id == *task.trace_id))
         };
         let tasks = self.iter().rev().filter(matches);
@@ -201,9 +204,8 @@ impl Task {
         let started = Some(self.started).filter(|at| *at <= now);
         let since = |start: Instant, end: Instant| (end - start).as_secs_f64();
         let unix = |at: Instant| milliseconds(self.created_at + since(self.accepted, at));
-        let elapsed = started
-            .zip(finished)
-            .map(|(start, end)| milliseconds(since(start, end)));
+        let both = started.zip(finished);
+        let elapsed = both.map(|(start, end)| milliseconds(since(start, end)));
         let mut task = json!({
             "_id": format!("{:.24}", self.trace_id.replace('-', "")),
             "id": &*self.id,
@@ -310,14 +312,12 @@ mod tests {
         let (first, second) = (accept(&mut store), accept(&mut store));
         let trace_id = store.get(&first).unwrap().trace_id.to_string();
         let all = Lookup::default;
-        let later = Instant::now() + Duration::from_secs(1);
-        let ids = |query: Lookup, latest| -> Vec<Arc<str>> {
-            let tasks = store.history(&query, latest);
+        let ids = |query: Lookup, lag| -> Vec<Arc<str>> {
+            let tasks = store.history(&query, lag);
             tasks.map(|task| task.id.clone()).collect()
         };
-        assert_eq!(ids(all(), later), [second.clone(), first.clone()]);
-        let accepted = store.get(&first).unwrap().accepted;
-        assert!(ids(all(), accepted - Duration::from_millis(1)).is_empty());
+        assert_eq!(ids(all(), Duration::ZERO), [second.clone(), first.clone()]);
+        assert!(ids(all(), Duration::MAX).is_empty());
         let cases = [
             (
                 Lookup {
@@ -358,7 +358,7 @@ mod tests {
         for (query, expected) in cases {
             let shown = format!("{query:?}");
             assert_eq!(
-                ids(query, later).iter().collect::<Vec<_>>(),
+                ids(query, Duration::ZERO).iter().collect::<Vec<_>>(),
                 expected,
                 "{shown}"
             );
