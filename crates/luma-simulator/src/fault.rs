@@ -137,27 +137,28 @@ impl Fault {
         }
     }
 
-    /// This status with an empty body.
+    /// Responds with this status and an empty body.
     pub fn status(status: u16) -> Self {
         Self::new(Effect::Own).with_status(status)
     }
 
-    /// This status with the HTML page of a gateway.
+    /// Responds with this status and the HTML page of a gateway.
     pub fn html(status: u16) -> Self {
         Self::replace_body(status, "text/html; charset=utf-8", HTML)
     }
 
-    /// This status with a `Retry-After` header: seconds, an HTTP date, or an invalid value.
+    /// Responds with this status and a `Retry-After` header: seconds, an HTTP date, or an invalid
+    /// value.
     pub fn retry_after(status: u16, value: impl Into<String>) -> Self {
         Self::status(status).header("retry-after", value)
     }
 
-    /// A redirect to this location.
+    /// Redirects to this location with this status.
     pub fn redirect(status: u16, location: impl Into<String>) -> Self {
         Self::status(status).header("location", location)
     }
 
-    /// This status, content type and body.
+    /// Responds with this status, content type and body.
     pub fn replace_body(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
         let fault = Self::status(status).header("content-type", content_type);
         fault.body(body)
@@ -165,38 +166,38 @@ impl Fault {
 
     // Faults without a response.
 
-    /// The connection is reset (RST). The service does not process the request.
+    /// Resets the connection (RST). The service does not process the request.
     pub fn reset_before() -> Self {
         Self::new(Effect::Close(Close::Rst))
     }
 
-    /// The service processes the request, then the connection is reset (RST).
+    /// Resets the connection (RST) after the service has processed the request.
     pub fn reset_after() -> Self {
         Self::reset_before().accepting(true)
     }
 
-    /// The connection is closed (FIN). The service does not process the request, unless
+    /// Closes the connection (FIN). The service does not process the request, unless
     /// [`accepting`](Self::accepting) says otherwise.
     pub fn close() -> Self {
         Self::new(Effect::Close(Close::Fin))
     }
 
-    /// The request is never answered and the connection stays open. The service does not process
-    /// the request, unless [`accepting`](Self::accepting) says otherwise.
+    /// Never responds and keeps the connection open. The service does not process the request,
+    /// unless [`accepting`](Self::accepting) says otherwise.
     pub fn silence() -> Self {
         Self::new(Effect::Silence)
     }
 
     // Faults that damage the real response. The service always processes the request.
 
-    /// The real response with the changes of [`with_status`](Self::with_status),
+    /// Sends the real response with the changes of [`with_status`](Self::with_status),
     /// [`header`](Self::header), [`without_header`](Self::without_header), [`body`](Self::body) or
     /// [`map_body`](Self::map_body).
     pub fn altered() -> Self {
         Self::new(Effect::Real(Delivery::Whole))
     }
 
-    /// The real response, compressed with gzip even if the client does not accept it.
+    /// Compresses the real response with gzip, even if the client does not accept it.
     pub fn gzip() -> Self {
         let compressed = |body: Bytes| {
             let mut bytes = Vec::new();
@@ -208,29 +209,29 @@ impl Fault {
         fault.map_body(compressed)
     }
 
-    /// The real response with a UTF-8 byte order mark before its body.
+    /// Puts a UTF-8 byte order mark before the real body.
     pub fn byte_order_mark() -> Self {
         Self::altered().map_body(|body| [b"\xef\xbb\xbf", &*body].concat().into())
     }
 
-    /// The real response after this delay. A submit is accepted before the delay.
+    /// Sends the real response after this delay. A submit is accepted before the delay.
     pub fn slow(delay: Duration) -> Self {
         Self::new(Effect::Real(Delivery::Late(delay)))
     }
 
-    /// The real response, its body sent `step` bytes at a time (at least one), with a pause of
-    /// `interval` before each piece.
+    /// Sends the real body `step` bytes at a time (at least one), with a pause of `interval` before
+    /// each piece.
     pub fn drip(step: usize, interval: Duration) -> Self {
         Self::new(Effect::Real(Delivery::Drip(step.max(1), interval)))
     }
 
-    /// The real response with its whole length promised. The connection is closed (FIN) after half
-    /// of the body.
+    /// Promises the whole length of the real response, sends half of its body and closes the
+    /// connection (FIN).
     pub fn truncated() -> Self {
         Self::new(Effect::Real(Delivery::Half(Close::Fin)))
     }
 
-    /// The same as [`truncated`](Self::truncated), but the connection is reset (RST).
+    /// Does the same as [`truncated`](Self::truncated), but resets the connection (RST).
     pub fn reset_midway() -> Self {
         Self::new(Effect::Real(Delivery::Half(Close::Rst)))
     }
@@ -299,16 +300,15 @@ impl Fault {
 
     // Which requests a fault affects.
 
-    /// Whether the service processes the request before the fault. A synchronous submit is then
+    /// Sets whether the service processes the request before the fault. A synchronous submit is then
     /// held first. Faults that damage the real response always process the request.
     pub fn accepting(mut self, accepting: bool) -> Self {
         self.processing = accepting.then_some(Duration::ZERO);
         self
     }
 
-    /// The service processes the request this much later than the client learns of the fault: a
-    /// search in the history right after it finds nothing yet. Faults that damage the real response
-    /// ignore it.
+    /// Lets the service process the request this much later than the fault. The history does not
+    /// list the task before that. Faults that damage the real response ignore it.
     pub fn accepting_after(mut self, delay: Duration) -> Self {
         self.processing = Some(delay);
         self

@@ -64,38 +64,38 @@ impl TaskScript {
         }
     }
 
-    /// The task completes with a video, which is also what happens without a script. Useful with
-    /// [`after`](Self::after) and as a last step.
+    /// Completes the task with a video, as without a script. Useful with [`after`](Self::after) and
+    /// as a last step.
     pub fn completes() -> Self {
         Self::new(Outcome::Completed, true)
     }
 
-    /// The task ends as `completed`, but without a video.
+    /// Ends the task as `completed`, but without a video.
     pub fn completes_without_video() -> Self {
         Self::state("completed").finished(true)
     }
 
-    /// The task fails with this error code and message.
+    /// Fails the task with this error code and message.
     pub fn fails(code: impl Into<String>, message: impl Into<String>) -> Self {
         let error = json!({ "code": code.into(), "message": message.into() });
         let response = json!({ "success": false, "state": "failed", "error": error });
         Self::new(Outcome::Partial(response), true)
     }
 
-    /// The task reports this state. It has no `finished_at`, unless [`finished`](Self::finished)
+    /// Reports this state. The task has no `finished_at`, unless [`finished`](Self::finished)
     /// sets one.
     pub fn state(state: impl Into<String>) -> Self {
         let response = json!({ "success": true, "state": state.into() });
         Self::new(Outcome::Partial(response), false)
     }
 
-    /// The task has exactly this `response`: `null`, a list, any JSON. It has no `finished_at`,
-    /// unless [`finished`](Self::finished) sets one.
+    /// Sets exactly this `response`: `null`, a list, any JSON. The task has no `finished_at`, unless
+    /// [`finished`](Self::finished) sets one.
     pub fn response(response: Value) -> Self {
         Self::new(Outcome::Raw(response), false)
     }
 
-    /// The submit is refused with this HTTP status and error, so no task is made: moderation (403
+    /// Refuses the submit with this HTTP status and error, so that no task is made: moderation (403
     /// `forbidden`), an empty balance (403 `used_up`) and so on. An invalid status becomes 403.
     pub fn refused(status: u16, code: impl Into<String>, message: impl Into<String>) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);
