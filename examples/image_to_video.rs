@@ -6,21 +6,17 @@
 //!
 //! Runs against the embedded simulator.
 
-use std::time::Duration;
-
 use anyhow::Result;
-use luma_client::{AspectRatio, Luma, Pace, simulator::Simulator};
+use luma_client::{AspectRatio, Luma};
+use luma_simulator::Simulator;
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let simulator = Simulator::start().await?;
-    let luma = Luma::builder()
-        .token("simulated")
-        .base_url(simulator.url())
-        .build()?;
+    let luma = Luma::builder().token("simulated").base_url(simulator.url()).build()?;
 
-    // Images are given by public URLs. The first alone is brought to life; with a last one the
-    // video leads from one to the other.
+    // Images are given by public URLs. A first one without a last one is animated; with a last one,
+    // the video leads from one to the other.
     let task = luma
         .generate("The seasons change over the same hill")
         .start_image_url("https://example.com/spring.jpg")
@@ -30,11 +26,7 @@ async fn main() -> Result<()> {
         .await?;
     println!("submitted {}", task.id());
 
-    let video = task
-        .wait()
-        .pace(Pace::fixed(Duration::from_millis(500)))
-        .on_update(|task| println!("{}", task.state()))
-        .await?;
+    let video = task.wait().on_update(|task| println!("{}", task.state())).await?;
     println!("{video}");
     Ok(())
 }
