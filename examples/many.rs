@@ -16,7 +16,9 @@ use luma_simulator::{JobDuration, Simulator};
 /// The service accepts five requests at a time for a token; this leaves room for lookups.
 const SUBMITS_AT_A_TIME: usize = 3;
 
-const ANIMALS: [&str; 8] = ["fox", "owl", "hare", "lynx", "otter", "crane", "badger", "heron"];
+const ANIMALS: [&str; 8] = [
+    "fox", "owl", "hare", "lynx", "otter", "crane", "badger", "heron",
+];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -27,10 +29,16 @@ async fn main() -> Result<()> {
         })
         .start()
         .await?;
-    let luma = Luma::builder().token("simulated").base_url(simulator.url()).build()?;
+    let luma = Luma::builder()
+        .token("simulated")
+        .base_url(simulator.url())
+        .build()?;
 
     let tasks: Vec<TaskHandle> = stream::iter(ANIMALS)
-        .map(|animal| luma.generate(format!("A {animal} in the snow at dawn")).submit())
+        .map(|animal| {
+            luma.generate(format!("A {animal} in the snow at dawn"))
+                .submit()
+        })
         .buffer_unordered(SUBMITS_AT_A_TIME)
         .try_collect()
         .await?;
@@ -43,6 +51,9 @@ async fn main() -> Result<()> {
         }
     }
     let stats = simulator.stats();
-    println!("{} billed, {} lookup requests", stats.submits_billed, stats.lookups);
+    println!(
+        "{} billed, {} lookup requests",
+        stats.submits_billed, stats.lookups
+    );
     Ok(())
 }

@@ -44,9 +44,14 @@ async fn callback(State(app): State<App>, Path(secret): Path<String>, body: Byte
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let simulator = Simulator::with_duration(Duration::from_secs(1)).await?;
-    let luma = Luma::builder().token("any").base_url(simulator.url()).build()?;
+    let luma = Luma::builder()
+        .token("any")
+        .base_url(simulator.url())
+        .build()?;
 
-    let secret: String = std::iter::repeat_with(fastrand::alphanumeric).take(32).collect();
+    let secret: String = std::iter::repeat_with(fastrand::alphanumeric)
+        .take(32)
+        .collect();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let app = Router::new()

@@ -14,9 +14,16 @@ pub async fn run(work: Work, times: u64) -> Result<()> {
         match work {
             Work::Lookup => drop(handle.get().await?),
             Work::Batch => {
-                let mut query = luma_client::api::types::TaskQuery::new(luma_client::api::types::TaskAction::RetrieveBatch);
+                let mut query = luma_client::api::types::TaskQuery::new(
+                    luma_client::api::types::TaskAction::RetrieveBatch,
+                );
                 query.ids = ids.clone();
-                drop(luma.api().query_tasks(&query).await.map_err(|_| "no batch")?);
+                drop(
+                    luma.api()
+                        .query_tasks(&query)
+                        .await
+                        .map_err(|_| "no batch")?,
+                );
             }
             Work::Submit => drop(luma.generate("A lighthouse at dusk").submit().await?),
             Work::Start => drop(Luma::from_env()?),
