@@ -13,12 +13,7 @@ mod server;
 mod service;
 mod waits;
 
-use std::{
-    env,
-    error::Error,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{env, error::Error, path::PathBuf, time::Duration};
 
 use figures::Row;
 
@@ -104,5 +99,7 @@ async fn main() -> Result<()> {
 fn luma() -> Result<PathBuf> {
     let program = env::current_exe()?;
     let profile = program.ancestors().nth(2).ok_or("no target folder")?;
-    Ok(profile.join("luma").with_extension(env::consts::EXE_EXTENSION))
+    Ok(profile
+        .join("luma")
+        .with_extension(env::consts::EXE_EXTENSION))
 }
