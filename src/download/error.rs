@@ -1,20 +1,12 @@
-//! Why a download gave no file.
+//! Why a download failed.
 
-use std::{
-    error::Error,
-    io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{io, path::Path, path::PathBuf, time::Duration};
 
 use http::StatusCode;
 
-use crate::{
-    config::ConfigError,
-    error::{TransportError, quoted},
-};
+use crate::http::{ConfigError, TransportError};
 
-/// Why a download gave no file. The video is not lost by it: call again.
+/// Why a download failed. The video itself is not affected: download it again.
 ///
 /// No error shows the query of a URL, which may be its signature.
 ///
@@ -23,15 +15,16 @@ use crate::{
 /// # -> Result<(), luma_client::Error> {
 /// use luma_client::DownloadError;
 ///
-/// let video = luma.task(id.clone()).await?;
-/// match video.download_to("lighthouse.mp4").await {
+/// let video = luma.task(&id).wait().await?;
+/// match luma.download(&video, "lighthouse.mp4").await {
 ///     Ok(file) => println!("{} bytes", file.bytes),
-///     Err(DownloadError::Exists { path }) => println!("{} is there already", path.display()),
-///     // Some time has passed: another lookup gives a fresh URL.
+///     Err(DownloadError::Exists { path }) => println!("{} already exists", path.display()),
+///     // The video is older than its URL: a new lookup returns a new URL.
 ///     Err(DownloadError::Expired { .. }) => {
-///         luma.task(id).await?.download_to("lighthouse.mp4").await?;
+///         let video = luma.task(&id).wait().await?;
+///         luma.download(&video, "lighthouse.mp4").await?;
 ///     }
-///     Err(error) if error.is_retryable() => println!("later: {error}"),
+///     Err(error) if error.is_retryable() => println!("try again later: {error}"),
 ///     Err(error) => return Err(error.into()),
 /// }
 /// # Ok(()) }
@@ -39,18 +32,15 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DownloadError {
-    /// The target exists.
-    #[error(
-        "{} is there already: choose another name, or replace it by .overwrite(true)",
-        path.display()
-    )]
+    /// The target exists, and overwriting is not allowed.
+    #[error("{} already exists: choose another name, or allow overwriting", path.display())]
     Exists {
         /// The target.
         path: PathBuf,
     },
-    /// The target is a folder or a device, or has no file name, or one that is too long.
+    /// The target is a folder or a device, or its name is blank or too long.
     #[error(
-        "{} is no name for a file: it is a folder or a device, or blank, or too long",
+        "{} is not a valid file name: it is a folder or a device, or the name is blank or too long",
         path.display()
     )]
     NotAFile {
@@ -58,112 +48,105 @@ pub enum DownloadError {
         path: PathBuf,
     },
     /// The folder of the target does not exist.
-    #[error("there is no folder {}: create it first", path.display())]
+    #[error("the folder {} does not exist: create it first", path.display())]
     NoFolder {
         /// The folder.
         path: PathBuf,
     },
-    /// The folder or the disk is read-only, or belongs to somebody else.
-    #[error("{} may not be written", path.display())]
+    /// The process may not write to the folder, or replace the file.
+    #[error("no permission to write {}", path.display())]
     Denied {
-        /// The file.
+        /// The target.
         path: PathBuf,
-        /// The system's words.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The disk, or the user's share of it, is full.
-    #[error(
-        "the disk is full at {}: free some space and call again, it goes on from there",
-        path.display()
-    )]
+    /// The disk, or the user's quota, is full.
+    #[error("the disk is full: free some space, then download {} again", path.display())]
     DiskFull {
-        /// The file.
+        /// The target.
         path: PathBuf,
-        /// The system's words.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Another failure of the file system.
-    #[error("{} cannot be read or written", path.display())]
+    /// Another error of the file system.
+    #[error("cannot write {}", path.display())]
     Io {
-        /// The file.
+        /// The target.
         path: PathBuf,
-        /// The system's words.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The service gave no thumbnail for the video.
+    /// The video has no thumbnail.
     #[error("the video has no thumbnail")]
     NoThumbnail,
-    /// The URL of the file is no http or https URL.
-    #[error("the file is not at an http or https URL: {url:?}")]
+    /// The URL of the file, or one that it redirects to, is not allowed. Nothing was sent to it.
+    #[error("cannot download from {url:?}: {reason}")]
     Url {
         /// The URL, without user name, password and query.
         url: String,
+        /// What is wrong with it.
+        reason: &'static str,
     },
-    /// The HTTP client could not be set up.
+    /// The HTTP client for downloads cannot be built.
     #[error(transparent)]
-    Setup(#[from] ConfigError),
-    /// The URL has expired: 403, 404 or 410.
+    Client(#[from] ConfigError),
+    /// The file is not available at its URL: HTTP 403, 404 or 410.
     #[error(
-        "the URL no longer gives the file (HTTP {}): look the task up again for a fresh URL",
-        status.as_u16()
+        "the file is not available at its URL (HTTP {}{}): if the URL has expired, look the task \
+         up again for a new one",
+        status.as_u16(),
+        quoted(excerpt)
     )]
     Expired {
         /// The HTTP status.
         status: StatusCode,
+        /// The beginning of the response body, as one line.
+        excerpt: String,
     },
     /// Another HTTP status than that of a file.
-    #[error(
-        "the download was answered with HTTP {status}{}",
-        quoted(": ", excerpt)
-    )]
+    #[error("the download failed with HTTP {status}{}", quoted(excerpt))]
     Status {
         /// The HTTP status.
         status: StatusCode,
-        /// The first words of the body.
+        /// The beginning of the response body, as one line.
         excerpt: String,
         /// How long the server asked to wait before the next request.
         retry_after: Option<Duration>,
     },
-    /// The answer is something else, like the HTML page of a login: by its content type, or by how
-    /// it begins where the type does not tell.
+    /// The response is another kind of file, such as the HTML page of a login.
     #[error(
-        "it is no {expected}, but {}{}",
-        if content_type.is_empty() { "of no type" } else { content_type },
-        quoted(", and begins with ", excerpt)
+        "the server sent {} instead of {expected} data{}",
+        if found.is_empty() { "unknown data" } else { found },
+        quoted(excerpt)
     )]
     WrongType {
         /// `video` or `image`.
         expected: &'static str,
-        /// What it says it is; empty where it says nothing.
-        content_type: String,
-        /// The first words of the body.
+        /// The media type of the response, by its bytes or its `Content-Type`; empty if unknown.
+        found: String,
+        /// The beginning of the response body as one line, if it is text.
         excerpt: String,
     },
-    /// The file came compressed, though it was asked for as it is.
-    #[error("the file came in the encoding {encoding}, though it was asked for as it is")]
+    /// The file is compressed, although the request did not allow it.
+    #[error("the server sent the file with the encoding {encoding:?}, which was not requested")]
     Encoded {
-        /// The content encoding.
+        /// The `Content-Encoding`.
         encoding: String,
     },
     /// The file is larger than the limit.
     #[error(
-        "the file{} is larger than the limit of {limit} bytes",
+        "the file{} is larger than the limit of {limit} bytes: raise the limit to download it",
         bytes.map_or(String::new(), |bytes| format!(" of {bytes} bytes"))
     )]
     TooLarge {
         /// The limit in bytes.
         limit: u64,
-        /// The size of the file in bytes, where the server told it.
+        /// The size of the file in bytes, if the server told it.
         bytes: Option<u64>,
     },
-    /// The server redirects to where the download must not go.
-    #[error("the download was redirected, but {reason}")]
-    Redirect {
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The file ended early, or did not end where it should.
-    #[error("the file has {got} bytes, but should have {expected}")]
+    /// The file is shorter or longer than the server promised.
+    #[error("the download ended after {got} of {expected} bytes: try again")]
     WrongLength {
         /// In bytes.
         expected: u64,
@@ -171,15 +154,15 @@ pub enum DownloadError {
         got: u64,
     },
     /// The file is empty.
-    #[error("the file is empty")]
+    #[error("the server sent an empty file: try again")]
     Empty,
-    /// The connection could not be made, broke, or stood still.
+    /// The connection could not be made, broke, or stood still for too long.
     #[error(transparent)]
     Transport(TransportError),
 }
 
 impl DownloadError {
-    /// Whether the same download may succeed later. Downloads are never billed.
+    /// Whether the same download may succeed later.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Transport(_) | Self::WrongLength { .. } | Self::Empty => true,
@@ -196,16 +179,12 @@ impl DownloadError {
         }
     }
 
-    /// Which error a failure of the file system is.
-    pub(crate) fn of_io(path: &Path, source: io::Error) -> Self {
+    pub(super) fn of_io(path: &Path, source: io::Error) -> Self {
         use io::ErrorKind;
         let path = path.to_owned();
         match source.kind() {
             ErrorKind::AlreadyExists => Self::Exists { path },
             ErrorKind::IsADirectory | ErrorKind::InvalidFilename => Self::NotAFile { path },
-            ErrorKind::NotADirectory => Self::NoFolder {
-                path: super::target::folder(&path).to_owned(),
-            },
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
                 Self::Denied { path, source }
             }
@@ -214,17 +193,16 @@ impl DownloadError {
         }
     }
 
-    /// Which error a failure of the connection is.
-    pub(crate) fn of_transport(error: reqwest::Error) -> Self {
-        if error.is_redirect() {
-            let mut cause: &dyn Error = &error;
-            while let Some(source) = cause.source() {
-                cause = source;
-            }
-            let reason = cause.to_string();
-            return Self::Redirect { reason };
-        }
+    pub(super) fn of_transport(error: reqwest::Error) -> Self {
         Self::Transport(TransportError::new(error.without_url()))
+    }
+}
+
+/// An excerpt in quotes; nothing if it is empty.
+fn quoted(excerpt: &str) -> String {
+    match excerpt {
+        "" => String::new(),
+        _ => format!(": {excerpt:?}"),
     }
 }
 
@@ -233,19 +211,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failures_of_the_file_system() {
+    fn file_system_error_is_classified() {
         use io::ErrorKind::*;
         for (kind, expected) in [
-            (AlreadyExists, "/videos/a.mp4 is there already"),
-            (IsADirectory, "/videos/a.mp4 is no name for a file"),
-            (InvalidFilename, "/videos/a.mp4 is no name for a file"),
-            (NotADirectory, "there is no folder /videos"),
-            (PermissionDenied, "/videos/a.mp4 may not be written"),
-            (ReadOnlyFilesystem, "/videos/a.mp4 may not be written"),
-            (StorageFull, "the disk is full at /videos/a.mp4"),
-            (QuotaExceeded, "the disk is full at /videos/a.mp4"),
-            (NotFound, "/videos/a.mp4 cannot be read or written"),
-            (Other, "/videos/a.mp4 cannot be read or written"),
+            (AlreadyExists, "/videos/a.mp4 already exists"),
+            (IsADirectory, "/videos/a.mp4 is not a valid file name"),
+            (InvalidFilename, "/videos/a.mp4 is not a valid file name"),
+            (PermissionDenied, "no permission to write /videos/a.mp4"),
+            (ReadOnlyFilesystem, "no permission to write /videos/a.mp4"),
+            (StorageFull, "the disk is full: free some space"),
+            (QuotaExceeded, "the disk is full: free some space"),
+            (NotFound, "cannot write /videos/a.mp4"),
+            (Other, "cannot write /videos/a.mp4"),
         ] {
             let error = DownloadError::of_io(Path::new("/videos/a.mp4"), kind.into());
             assert!(error.to_string().starts_with(expected), "{kind}: {error}");
@@ -254,37 +231,31 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_body_is_not_quoted() {
-        for (excerpt, status, wrong_type) in [
-            (
-                "",
-                "500 Internal Server Error",
-                "it is no video, but text/html",
-            ),
+    fn empty_excerpt_is_not_quoted() {
+        for (excerpt, expired, wrong_type) in [
+            ("", "URL (HTTP 404): if", "text/html instead of video data"),
             (
                 "<p>",
-                "500 Internal Server Error: \"<p>\"",
-                "it is no video, but text/html, and begins with \"<p>\"",
+                "URL (HTTP 404: \"<p>\"): if",
+                "text/html instead of video data: \"<p>\"",
             ),
         ] {
-            let error = DownloadError::Status {
-                status: StatusCode::INTERNAL_SERVER_ERROR,
+            let error = DownloadError::Expired {
+                status: StatusCode::NOT_FOUND,
                 excerpt: excerpt.to_owned(),
-                retry_after: None,
             };
-            let expected = format!("the download was answered with HTTP {status}");
-            assert_eq!(error.to_string(), expected);
+            assert!(error.to_string().contains(expired), "{error}");
             let error = DownloadError::WrongType {
                 expected: "video",
-                content_type: "text/html".to_owned(),
+                found: "text/html".to_owned(),
                 excerpt: excerpt.to_owned(),
             };
-            assert_eq!(error.to_string(), wrong_type);
+            assert!(error.to_string().ends_with(wrong_type), "{error}");
         }
     }
 
     #[test]
-    fn which_statuses_pass() {
+    fn retryable_statuses() {
         for (status, expected) in [
             (204, false),
             (304, false),
@@ -303,8 +274,7 @@ mod tests {
             };
             assert_eq!(error.is_retryable(), expected, "{status}");
         }
-        let status = StatusCode::NOT_FOUND;
-        assert!(!DownloadError::Expired { status }.is_retryable());
         assert!(DownloadError::Empty.is_retryable());
+        assert!(!DownloadError::NoThumbnail.is_retryable());
     }
 }

@@ -1,89 +1,100 @@
-//! A video to disk: streamed, resumed after a cut, in place only when it is complete.
+//! A video to a file: streamed, resumed after a cut, in place only when it is complete.
 //!
-//! What to do with an answer is decided in [`plan`] and [`client`], as pure functions; [`partial`]
-//! keeps the file on its way, and [`transfer`] is the thin shell that asks and writes.
+//! [`response`] and [`media_type`] decide, as pure functions; [`partial`] keeps the file until it is
+//! complete; [`transfer`] sends the requests.
 
-mod claim;
-mod client;
 mod error;
-mod kind;
-mod note;
+mod media_type;
 mod partial;
-mod plan;
-mod sniff;
-mod target;
+mod response;
 mod transfer;
-mod version;
 
 use std::{
     fmt,
-    future::IntoFuture,
-    path::{Path, PathBuf},
+    path::PathBuf,
     pin::Pin,
+    task::{Context, Poll},
+    time::{Duration, SystemTime},
 };
 
 use url::Url;
 
-pub(crate) use client::{Media, Timeouts};
-pub use error::DownloadError;
-use kind::Kind;
-use partial::Partial;
-use transfer::Transfer;
-
+pub use self::{error::DownloadError, transfer::Progress};
+use self::{media_type::Kind, partial::PartialFile, transfer::Transfer};
 use crate::{
-    retry::RetryPolicy,
-    video::{Video, shown},
+    client::Luma,
+    http::RetryPolicy,
+    model::Video,
+    util::url::{check_media_url, shown},
 };
 
-impl Video {
-    /// Downloads the video to a file. Nothing is requested before it is awaited.
+/// How long after its task ended a video counts as new.
+const NEW_FOR: Duration = Duration::from_secs(120);
+
+impl Luma {
+    /// Downloads a video to a file. Nothing is requested until the download is awaited.
     ///
     /// ```no_run
-    /// # async fn example(video: luma_client::Video) -> Result<(), luma_client::Error> {
-    /// let file = video.download_to("lighthouse.mp4").await?;
+    /// # async fn example(luma: luma_client::Luma, video: luma_client::Video)
+    /// # -> Result<(), luma_client::Error> {
+    /// let file = luma.download(&video, "lighthouse.mp4").await?;
     /// println!("{} bytes", file.bytes);
     /// # Ok(()) }
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`DownloadError`]. The file is there when it is complete, and not before.
-    pub fn download_to(&self, path: impl AsRef<Path>) -> Download<'static> {
-        Download::new(self, Kind::Video, path.as_ref())
+    pub fn download<'a>(&self, video: &Video, path: impl Into<PathBuf>) -> Download<'a> {
+        Download::new(self, video, Some(video.url()), Kind::Video, path.into())
     }
 
-    /// Downloads the still picture to a file, as [`download_to`](Self::download_to) does the video.
+    /// Downloads the thumbnail of a video to a file. Nothing is requested until the download is
+    /// awaited.
     ///
-    /// # Errors
+    /// It fails with [`NoThumbnail`](DownloadError::NoThumbnail) if the video has none.
     ///
-    /// [`DownloadError`], of which [`NoThumbnail`](DownloadError::NoThumbnail) is the one where the
-    /// service gave none.
-    pub fn download_thumbnail_to(&self, path: impl AsRef<Path>) -> Download<'static> {
-        Download::new(self, Kind::Thumbnail, path.as_ref())
+    /// ```no_run
+    /// # async fn example(luma: luma_client::Luma, video: luma_client::Video)
+    /// # -> Result<(), luma_client::Error> {
+    /// luma.download_thumbnail(&video, "lighthouse.jpg").await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn download_thumbnail<'a>(&self, video: &Video, path: impl Into<PathBuf>) -> Download<'a> {
+        Download::new(
+            self,
+            video,
+            video.thumbnail_url(),
+            Kind::Thumbnail,
+            path.into(),
+        )
     }
 }
 
-/// A download, from [`Video::download_to`]. Await it; before that nothing is requested.
+/// A download, from [`Luma::download`]. It is a future: await it.
 ///
-/// The bytes go to a hidden file beside the target, `.<name>.part`, which gets the target's name
-/// when it is complete, has the length that the server told, and is safely on the disk. So the
-/// target is never half a file. Where a connection is cut, the rest is asked for. What an error, a
-/// drop or a crash leaves of a download, the next call with the same target goes on with, after the
-/// server has confirmed that the file is still the same: by its strong ETag, else by URL, length
-/// and time of its last change. If it is not, or may not be, the download begins anew.
+/// **The file.** The bytes go to a temporary file beside the target, `.luma-<random>.part`, which
+/// only its owner can read. It is renamed to the target once it is complete and on the disk, with
+/// the permissions of a new file, or those of the file that it replaces. So the target is never half
+/// a file. After an error, or if the future is dropped, the temporary file is deleted; only a
+/// process that is killed leaves it behind. A future that is dropped during the final rename may
+/// still complete it.
 ///
-/// Two downloads to the same target at once do not meet: the first one has the hidden file for
-/// itself, by a lock that ends with its process; the other one writes to a file of its own. Who
-/// ends last replaces the other's file with [`overwrite`](Self::overwrite), and fails with
-/// [`Exists`](DownloadError::Exists) without.
+/// **Retries.** After a cut the rest is requested, if the server can confirm by a strong ETag that
+/// the file is the same; otherwise the whole file. A new call starts from the beginning. If the
+/// task ended less than two minutes ago, HTTP 403 and 404 are retried for 30 seconds: the URL may be
+/// known before the file is there.
 ///
-/// The API token never goes out with a download, nor a user name or password that the URL holds.
-/// Up to five redirects are followed, none to plain http (but from this machine to itself).
+/// **Media types.** The first bytes decide: MP4, QuickTime, WebM and Matroska are videos; JPEG, PNG,
+/// GIF, WebP, AVIF and HEIF are thumbnails. An unknown format is accepted if the `Content-Type` names
+/// a video (an image), is `application/octet-stream`, or is missing. Text, such as HTML, JSON or
+/// a playlist, is always refused.
+///
+/// **URLs.** Only https URLs with a public host are requested. If the API's base URL is on loopback,
+/// plain http and loopback hosts are allowed, too. Up to five redirects are followed, never from
+/// https to http. The API token is not sent.
 ///
 /// ```no_run
-/// # async fn example(video: luma_client::Video) -> Result<(), luma_client::Error> {
-/// let file = video
-///     .download_to("lighthouse.mp4")
+/// # async fn example(luma: luma_client::Luma, video: luma_client::Video)
+/// # -> Result<(), luma_client::Error> {
+/// let file = luma
+///     .download(&video, "lighthouse.mp4")
 ///     .overwrite(true)
 ///     .max_bytes(1 << 30)
 ///     .on_progress(|progress| match progress.total {
@@ -94,178 +105,134 @@ impl Video {
 /// println!("{}", file.path.display());
 /// # Ok(()) }
 /// ```
-#[must_use = "a download does nothing before it is awaited"]
+#[must_use = "a download does nothing until it is awaited"]
 pub struct Download<'a> {
-    url: Option<String>,
-    media: Option<Media>,
-    kind: Kind,
-    target: PathBuf,
-    overwrite: bool,
-    max_bytes: u64,
-    retry: RetryPolicy,
-    on_progress: Option<OnProgress<'a>>,
+    /// Until it is polled.
+    settings: Option<Settings<'a>>,
+    running: Option<Pin<Box<dyn Future<Output = Result<Downloaded, DownloadError>> + Send + 'a>>>,
 }
 
-type OnProgress<'a> = Box<dyn FnMut(Progress) + Send + 'a>;
-
-/// How far a download is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Progress {
-    /// Bytes of the file that are there, those of an earlier call included.
-    pub bytes: u64,
-    /// Bytes of the whole file, where the server told.
-    pub total: Option<u64>,
+struct Settings<'a> {
+    url: Option<String>,
+    finished_at: Option<SystemTime>,
+    target: PathBuf,
+    overwrite: bool,
+    transfer: Transfer<'a>,
 }
 
 /// A file that was downloaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Downloaded {
-    /// Where it is, as it was asked for.
+    /// The target, as it was given.
     pub path: PathBuf,
-    /// Its size in bytes, those of an earlier call included.
+    /// Its size in bytes.
     pub bytes: u64,
-    /// What the server says it is, such as `video/mp4`.
-    pub content_type: Option<String>,
+    /// What it is, such as `video/mp4`: by its first bytes, or by the server if they are unknown.
+    pub media_type: String,
 }
 
 impl fmt::Debug for Download<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let target = self.settings.as_ref().map(|settings| &settings.target);
         f.debug_struct("Download")
-            .field("target", &self.target)
-            .field("overwrite", &self.overwrite)
-            .field("max_bytes", &self.max_bytes)
-            .field("retry", &self.retry)
+            .field("target", &target)
             .finish_non_exhaustive()
     }
 }
 
-impl Download<'_> {
-    /// The default limit: 2 GiB, far more than any video of the service has.
-    pub const MAX_BYTES: u64 = 2 << 30;
-}
-
 impl<'a> Download<'a> {
-    fn new(video: &Video, kind: Kind, target: &Path) -> Self {
-        let url = match kind {
-            Kind::Video => Some(video.url()),
-            Kind::Thumbnail => video.thumbnail_url(),
-        };
-        let url = url.map(str::trim).filter(|url| !url.is_empty());
+    /// The default limit: 2 GiB, far more than any video of the service.
+    pub const MAX_BYTES: u64 = 2 << 30;
+
+    fn new(luma: &Luma, video: &Video, url: Option<&str>, kind: Kind, target: PathBuf) -> Self {
+        let clients = luma.media().clone();
         Self {
-            url: url.map(str::to_owned),
-            media: video.media.clone(),
-            kind,
-            target: target.to_owned(),
-            overwrite: false,
-            max_bytes: Self::MAX_BYTES,
-            retry: RetryPolicy::default(),
-            on_progress: None,
+            settings: Some(Settings {
+                url: url.map(str::to_owned),
+                finished_at: video.finished_at(),
+                target,
+                overwrite: false,
+                transfer: Transfer::new(clients, luma.base_is_loopback(), kind, Self::MAX_BYTES),
+            }),
+            running: None,
         }
     }
 
-    /// Whether to replace a file that is there already. By default it is refused: before anything
-    /// is requested, and also where the file appears in the meantime. A symbolic link is replaced
-    /// itself, not what it leads to.
-    pub fn overwrite(mut self, overwrite: bool) -> Self {
-        self.overwrite = overwrite;
-        self
+    /// Sets whether an existing file is replaced. By default the download fails, before anything is
+    /// requested if possible. If the target is a symbolic link, the link itself is replaced.
+    pub fn overwrite(self, overwrite: bool) -> Self {
+        self.with(|settings| settings.overwrite = overwrite)
     }
 
-    /// The largest file that is accepted, in bytes; 2 GiB by default. A larger one is refused before
-    /// anything is written where the server tells its size, else when it gets there.
-    pub fn max_bytes(mut self, bytes: u64) -> Self {
-        self.max_bytes = bytes;
-        self
+    /// Sets the size limit in bytes; [`MAX_BYTES`](Self::MAX_BYTES) by default.
+    pub fn max_bytes(self, bytes: u64) -> Self {
+        self.with(|settings| settings.transfer.max_bytes = bytes)
     }
 
-    /// How often, and at what pace, to ask again after a cut, 408, 425, 429 and 5xx. What counts is
-    /// attempts in a row that bring nothing: each one that gets further than any before it begins
-    /// the count anew.
-    pub fn retry(mut self, policy: RetryPolicy) -> Self {
-        self.retry = policy;
-        self
+    /// Sets how often and how fast cuts and the statuses 408, 425, 429 and 5xx are retried. Only
+    /// attempts without progress count.
+    pub fn retry(self, policy: RetryPolicy) -> Self {
+        self.with(|settings| settings.transfer.retry = policy)
     }
 
-    /// Calls `callback` at the start, with each piece, and at the end. It should be quick: it runs
-    /// inside the download. Where a download has to begin anew, so does what it reports.
-    pub fn on_progress<'b>(self, callback: impl FnMut(Progress) + Send + 'b) -> Download<'b> {
-        Download {
-            url: self.url,
-            media: self.media,
-            kind: self.kind,
-            target: self.target,
-            overwrite: self.overwrite,
-            max_bytes: self.max_bytes,
-            retry: self.retry,
-            on_progress: Some(Box::new(callback)),
+    /// Calls `callback` at the start and after each piece. If the download starts again, so does
+    /// the number of bytes. A slow callback slows the download down.
+    pub fn on_progress(self, callback: impl FnMut(Progress) + Send + 'a) -> Self {
+        self.with(|settings| settings.transfer.on_progress = Some(Box::new(callback)))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Settings<'a>)) -> Self {
+        if let Some(settings) = &mut self.settings {
+            change(settings);
         }
-    }
-
-    async fn run(self) -> Result<Downloaded, DownloadError> {
-        let Self {
-            kind,
-            target,
-            overwrite,
-            max_bytes,
-            retry,
-            on_progress,
-            ..
-        } = self;
-        let url = file_url(self.url.as_deref())?;
-        target::check(&target, overwrite).await?;
-        let media = self
-            .media
-            .unwrap_or_else(|| Media::new(Timeouts::default()));
-        let client = media.client(&url)?;
-        let opened = Partial::open(&target, &url).await;
-        let mut partial = opened.map_err(|error| DownloadError::of_io(&target, error))?;
-        let mut transfer = Transfer {
-            client,
-            url,
-            kind,
-            max_bytes,
-            retry,
-            on_progress,
-            target: &target,
-        };
-        let content_type = transfer.run(&mut partial).await?;
-        let bytes = partial.length();
-        let finished = partial.finish(target.clone(), overwrite).await;
-        finished.map_err(|error| transfer.io(error))?;
-        transfer.report(bytes, Some(bytes));
-        drop(transfer);
-        Ok(Downloaded {
-            path: target,
-            bytes,
-            content_type,
-        })
+        self
     }
 }
 
-impl<'a> IntoFuture for Download<'a> {
+impl Future for Download<'_> {
     type Output = Result<Downloaded, DownloadError>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
-    /// The future can be dropped at any time. What is there by then is kept for the next call.
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(settings) = self.settings.take() {
+            self.running = Some(Box::pin(run(settings)));
+        }
+        let running = self.running.as_mut().expect("set by the first poll");
+        running.as_mut().poll(context)
     }
 }
 
-/// The URL of a file, without the user name and password that would go out with it.
-fn file_url(url: Option<&str>) -> Result<Url, DownloadError> {
-    let text = url.ok_or(DownloadError::NoThumbnail)?;
-    let refuse = || DownloadError::Url { url: shown(text) };
-    let mut url = Url::parse(text).map_err(|_| refuse())?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(refuse());
-    }
-    // Neither setter fails on a URL with a host.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
+async fn run(settings: Settings<'_>) -> Result<Downloaded, DownloadError> {
+    let mut transfer = settings.transfer;
+    let url = parse(settings.url.as_deref(), transfer.base_is_loopback)?;
+    let mut file = PartialFile::create(settings.target, settings.overwrite).await?;
+    let is_new = is_new(settings.finished_at, SystemTime::now());
+    let media_type = transfer.run(&url, &mut file, is_new).await?;
+    let bytes = file.length();
+    let path = file.finish().await?;
+    Ok(Downloaded {
+        path,
+        bytes,
+        media_type,
+    })
+}
+
+fn parse(text: Option<&str>, base_is_loopback: bool) -> Result<Url, DownloadError> {
+    let text = text.map(str::trim).filter(|text| !text.is_empty());
+    let text = text.ok_or(DownloadError::NoThumbnail)?;
+    let refuse = |reason| DownloadError::Url {
+        url: shown(text),
+        reason,
+    };
+    let url = Url::parse(text).map_err(|_| refuse("it is not a valid URL"))?;
+    check_media_url(&url, None, base_is_loopback).map_err(refuse)?;
     Ok(url)
+}
+
+/// A task that ends in the future has ended just now: the clocks differ.
+fn is_new(finished_at: Option<SystemTime>, now: SystemTime) -> bool {
+    finished_at
+        .is_some_and(|finished_at| now.duration_since(finished_at).unwrap_or_default() < NEW_FOR)
 }
 
 #[cfg(test)]
@@ -273,26 +240,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_of_files() {
+    fn url_is_parsed_or_refused_without_its_secret() {
         for (given, expected) in [
             (
-                "https://a.example/v.mp4?s=1",
+                " https://a.example/v.mp4?s=1\n",
                 Some("https://a.example/v.mp4?s=1"),
             ),
-            ("http://user:s3cret@a.example/v", Some("http://a.example/v")),
-            ("ftp://user:s3cret@a.example/v", None),
+            ("https://user:s3cret@a.example/v", None),
+            ("http://a.example/v?s3cret", None),
             ("file:///etc/passwd", None),
-            ("data:s3cret", None),
             ("a.example/v.mp4?s3cret", None),
-            ("", None),
         ] {
-            let got = file_url(Some(given)).map(String::from);
+            let got = parse(Some(given), false).map(String::from);
             if let Err(error) = &got {
-                let secret = given != "data:s3cret" && error.to_string().contains("s3cret");
-                assert!(!secret, "{error}");
+                assert!(
+                    !format!("{error} {error:?}").contains("s3cret"),
+                    "{error:?}"
+                );
             }
             assert_eq!(got.ok().as_deref(), expected, "{given}");
         }
-        assert!(matches!(file_url(None), Err(DownloadError::NoThumbnail)));
+        for missing in [None, Some(" ")] {
+            assert!(matches!(
+                parse(missing, false),
+                Err(DownloadError::NoThumbnail)
+            ));
+        }
+    }
+
+    #[test]
+    fn video_is_new_for_two_minutes() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        for (age, expected) in [(0, true), (119, true), (120, false), (-600, true)] {
+            let finished_at =
+                SystemTime::UNIX_EPOCH + Duration::from_secs((1_000_000 - age) as u64);
+            assert_eq!(is_new(Some(finished_at), now), expected, "{age}");
+        }
+        assert!(!is_new(None, now));
     }
 }

@@ -1,265 +1,323 @@
-//! The file on its way: a part of it that a later call can go on with, and its last step.
-//!
-//! Beside the target `a.mp4` there are two hidden files meanwhile: `.a.mp4.part` with the bytes,
-//! and `.a.mp4.part.json`, the note of which file they are of. The part is locked for as long as it
-//! is written to, and the lock ends with the process. Who finds it locked (or cannot lock at all)
-//! writes to a part of its own, which no later call goes on with.
+//! The temporary file beside the target, and the step that gives it the target's name.
 
 use std::{
-    fs,
-    io::{self, SeekFrom},
-    path::{Path, PathBuf},
-    time::Duration,
+    fs::{self, Permissions},
+    io::{self, ErrorKind, SeekFrom},
+    path::{Path, PathBuf, is_separator},
 };
 
+use tempfile::{NamedTempFile, PathPersistError, TempPath};
 use tokio::{
     fs::File,
     io::{AsyncSeekExt, AsyncWriteExt},
     task::spawn_blocking,
-    time::sleep,
-};
-use url::Url;
-
-use super::{
-    claim::{Claim, claim},
-    note::Note,
-    target::beside,
-    version::{Resume, Version},
 };
 
-/// How often, and at what interval, a lock is tried. A download that was dropped holds its lock
-/// until its last write is done.
-const TRIES: u32 = 10;
-const TRY_EVERY: Duration = Duration::from_millis(50);
+use super::error::DownloadError;
 
-/// A file on its way to the target.
-pub(crate) struct Partial {
-    /// Before the file, so that what is left over goes while it is still locked.
-    names: Names,
+/// A file that is not complete. It is deleted when this is dropped.
+pub(super) struct PartialFile {
+    // Before the file, so that the name goes first.
+    temporary: TempPath,
     file: File,
-    /// Bytes written so far.
     length: u64,
-    /// What they are of; `None` where that is not known.
-    version: Option<Version>,
-    url: Url,
+    target: PathBuf,
+    overwrite: bool,
+    /// Of the complete file.
+    permissions: Permissions,
 }
 
-/// The files beside the target. They go with this, unless they are worth keeping.
-struct Names {
-    part: PathBuf,
-    /// Only where a later call may go on.
-    note: Option<PathBuf>,
-    keep: bool,
-}
-
-impl Drop for Names {
-    fn drop(&mut self) {
-        if !self.keep {
-            // What cannot be removed does no harm.
-            let _ = fs::remove_file(&self.part);
-            self.remove_note();
-        }
-    }
-}
-
-impl Names {
-    fn remove_note(&self) {
-        if let Some(note) = &self.note {
-            let _ = fs::remove_file(note);
-        }
-    }
-}
-
-impl Partial {
-    /// Opens what an earlier call left of this file, or begins.
-    pub(crate) async fn open(target: &Path, url: &Url) -> io::Result<Self> {
-        let part = beside(target, "part");
-        for attempt in 0..TRIES {
-            if attempt > 0 {
-                sleep(TRY_EVERY).await;
-            }
-            let path = part.clone();
-            match blocking(move || claim(&path)).await? {
-                Claim::Mine(file) => return Self::shared(target, part, file, url).await,
-                Claim::InUse => {}
-                Claim::Unusable => break,
-            }
-        }
-        let part = beside(target, &format!("{:016x}.part", fastrand::u64(..)));
-        // Made before its name is guarded, so that a file of somebody else's is never removed.
-        let file = File::create_new(&part).await?;
+impl PartialFile {
+    /// Checks the target, and creates the temporary file.
+    pub(super) async fn create(target: PathBuf, overwrite: bool) -> Result<Self, DownloadError> {
+        let path = target.clone();
+        let (temporary, permissions) = blocking(&target, move || {
+            let replaced = check(&path, overwrite)?;
+            create(folder(&path), replaced).map_err(|error| DownloadError::of_io(&path, error))
+        })
+        .await?;
+        let (file, temporary) = temporary.into_parts();
         Ok(Self {
-            names: Names {
-                part,
-                note: None,
-                keep: false,
-            },
-            file,
+            temporary,
+            file: File::from_std(file),
             length: 0,
-            version: None,
-            url: url.clone(),
+            target,
+            overwrite,
+            permissions,
         })
     }
 
-    /// The part that calls share, one after the other.
-    async fn shared(target: &Path, part: PathBuf, file: fs::File, url: &Url) -> io::Result<Self> {
-        let note = beside(target, "part.json");
-        let file = File::from_std(file);
-        let length = file.metadata().await?.len();
-        let path = note.clone();
-        let found = blocking(move || Note::read(&path)).await;
-        let version = found.ok().and_then(|note| note.of(url));
-        Ok(Self {
-            names: Names {
-                part,
-                note: Some(note),
-                keep: length > 0 && version.is_some(),
-            },
-            file,
-            length,
-            version,
-            url: url.clone(),
-        })
-    }
-
-    pub(crate) fn length(&self) -> u64 {
+    /// Bytes written so far.
+    pub(super) fn length(&self) -> u64 {
         self.length
     }
 
-    /// How to go on; `None` where it has to begin anew.
-    pub(crate) fn resume(&self) -> Option<Resume> {
-        Resume::after(self.length, self.version.as_ref()?)
-    }
-
-    /// Throws away what is there, and takes note of what comes.
-    pub(crate) async fn restart(&mut self, version: Version) -> io::Result<()> {
-        self.names.keep = false;
-        self.cut(0).await?;
-        if let Some(path) = self.names.note.clone() {
-            let note = Note::new(&self.url, &version);
-            if let Err(error) = blocking(move || note.write(&path)).await {
-                // Somebody else's, perhaps. The file comes all the same, but in one go.
-                tracing::debug!(%error, "no note beside the part");
-                self.names.remove_note();
-                self.names.note = None;
-            }
-        }
-        self.version = Some(version);
-        Ok(())
-    }
-
-    /// Takes back what is there from this byte on.
-    pub(crate) async fn cut(&mut self, length: u64) -> io::Result<()> {
-        self.file.set_len(length).await?;
-        self.file.seek(SeekFrom::Start(length)).await?;
-        self.length = length;
-        Ok(())
-    }
-
-    /// What is there is of another file: the next request is for the whole one.
-    pub(crate) fn forget(&mut self) {
-        self.version = None;
-        self.names.keep = false;
-    }
-
-    pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes).await?;
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), DownloadError> {
+        let written = self.file.write_all(bytes).await;
         self.length += bytes.len() as u64;
-        let is_resumable = self.version.as_ref().is_some_and(Version::is_resumable);
-        self.names.keep = is_resumable && self.names.note.is_some();
-        Ok(())
+        self.checked(written)
     }
 
-    /// Waits until all that was written has been handed to the system.
-    pub(crate) async fn flush(&mut self) -> io::Result<()> {
-        self.file.flush().await
+    /// Discards the bytes so far.
+    pub(super) async fn clear(&mut self) -> Result<(), DownloadError> {
+        let cleared = async {
+            self.file.flush().await?;
+            self.file.set_len(0).await?;
+            self.file.seek(SeekFrom::Start(0)).await
+        };
+        let cleared = cleared.await;
+        self.length = 0;
+        self.checked(cleared).map(drop)
     }
 
-    /// The last step: the file gets its name. Once begun it is not stopped by a drop.
-    pub(crate) async fn finish(mut self, target: PathBuf, overwrite: bool) -> io::Result<()> {
-        self.file.flush().await?;
-        self.file.sync_all().await?;
-        let Self { names, file, .. } = self;
-        // Held until the end, and the lock with it.
-        let file = file.into_std().await;
-        blocking(move || {
-            let placed = place(names, &target, overwrite);
-            drop(file);
-            placed
+    /// Gives the file its name, once it is on the disk. This step completes even if the future is
+    /// dropped.
+    pub(super) async fn finish(mut self) -> Result<PathBuf, DownloadError> {
+        let flushed = self.file.flush().await;
+        self.checked(flushed)?;
+        let file = self.file.into_std().await;
+        let (temporary, permissions) = (self.temporary, self.permissions);
+        let path = self.target.clone();
+        blocking(&self.target, move || {
+            // Not every file system knows permissions.
+            let _ = file.set_permissions(permissions);
+            file.sync_all()
+                .and_then(|()| persist(temporary, &path, self.overwrite))
+                .map_err(|error| DownloadError::of_io(&path, error))
         })
-        .await
+        .await?;
+        Ok(self.target)
     }
-}
 
-/// Gives the part the name of the target; without `overwrite` only if nothing has that name.
-///
-/// A rename replaces what is there, on every system. A hard link does not: so the file gets its new
-/// name as a link, then loses the old one. Where there are no hard links, the name is first taken by
-/// an empty file, which nobody else can do at the same time, then that is replaced.
-fn place(mut names: Names, target: &Path, overwrite: bool) -> io::Result<()> {
-    if overwrite {
-        fs::rename(&names.part, target)?;
-    } else {
-        match fs::hard_link(&names.part, target) {
-            Ok(()) => {
-                let _ = fs::remove_file(&names.part);
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
-            Err(_) => rename_to_free(&names.part, target)?,
-        }
+    fn checked<T>(&self, result: io::Result<T>) -> Result<T, DownloadError> {
+        result.map_err(|error| DownloadError::of_io(&self.target, error))
     }
-    // The old name may be somebody else's from now on.
-    names.keep = true;
-    names.remove_note();
-    Ok(())
-}
-
-fn rename_to_free(part: &Path, target: &Path) -> io::Result<()> {
-    drop(fs::File::create_new(target)?);
-    fs::rename(part, target).inspect_err(|_| {
-        let _ = fs::remove_file(target);
-    })
 }
 
 async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    spawn_blocking(work).await.map_err(io::Error::other)?
+    target: &Path,
+    work: impl FnOnce() -> Result<T, DownloadError> + Send + 'static,
+) -> Result<T, DownloadError> {
+    match spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(DownloadError::of_io(target, io::Error::other(error))),
+    }
+}
+
+/// Checks a target before anything is requested. Returns the permissions of the file that it
+/// replaces.
+fn check(path: &Path, overwrite: bool) -> Result<Option<Permissions>, DownloadError> {
+    let not_a_file = || DownloadError::NotAFile {
+        path: path.to_owned(),
+    };
+    let last = path.as_os_str().as_encoded_bytes().last();
+    if path.file_name().is_none() || last.is_some_and(|byte| is_separator(char::from(*byte))) {
+        return Err(not_a_file());
+    }
+    if !folder(path).is_dir() {
+        let path = folder(path).to_owned();
+        return Err(DownloadError::NoFolder { path });
+    }
+    match fs::symlink_metadata(path) {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(DownloadError::of_io(path, error)),
+    }
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err(not_a_file()),
+        // A link that leads nowhere exists, too.
+        _ if !overwrite => Err(DownloadError::Exists {
+            path: path.to_owned(),
+        }),
+        found => Ok(found.ok().map(|found| found.permissions())),
+    }
+}
+
+/// Creates the temporary file, which only its owner may read until it is complete. Returns the
+/// permissions that it gets then: those of the replaced file, else those of any new file.
+fn create(
+    folder: &Path,
+    replaced: Option<Permissions>,
+) -> io::Result<(NamedTempFile, Permissions)> {
+    let mut builder = tempfile::Builder::new();
+    // A name of its own: that of the target may be as long as the file system allows.
+    builder.prefix(".luma-").suffix(".part").rand_bytes(12);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = if replaced.is_some() { 0o600 } else { 0o666 };
+        builder.permissions(Permissions::from_mode(mode));
+    }
+    let temporary = builder.tempfile_in(folder)?;
+    let permissions = match replaced {
+        Some(permissions) => permissions,
+        // As the system made them of 0666: by the umask, or a default list of the folder.
+        None => temporary.as_file().metadata()?.permissions(),
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // Not every file system knows permissions.
+        let _ = temporary
+            .as_file()
+            .set_permissions(Permissions::from_mode(0o600));
+    }
+    Ok((temporary, permissions))
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Renames the temporary file to the target; without `overwrite` only if the name is free.
+fn persist(temporary: TempPath, target: &Path, overwrite: bool) -> io::Result<()> {
+    // In the folder where the file is, even if the working directory has changed since.
+    let target = temporary.with_file_name(target.file_name().unwrap_or_default());
+    if overwrite {
+        return Ok(temporary.persist(target)?);
+    }
+    match temporary.persist_noclobber(&target) {
+        Ok(()) => Ok(()),
+        Err(PathPersistError { error, .. }) if error.kind() == ErrorKind::AlreadyExists => {
+            Err(error)
+        }
+        Err(PathPersistError { path, .. }) => reserve_and_persist(path, &target),
+    }
+}
+
+/// For file systems that have neither a rename that keeps existing files nor hard links: reserves
+/// the name by an empty file, which only one process can create, then replaces that.
+fn reserve_and_persist(temporary: TempPath, target: &Path) -> io::Result<()> {
+    drop(fs::File::create_new(target)?);
+    temporary.persist(target).map_err(|error| {
+        let _ = fs::remove_file(target);
+        error.into()
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_name_that_is_taken_stays_taken() {
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).expect("a folder");
+        let name = |entry: io::Result<fs::DirEntry>| entry.expect("an entry").file_name();
+        let mut names: Vec<_> = entries
+            .map(name)
+            .map(|name| name.display().to_string())
+            .collect();
+        names.sort();
+        names
+    }
+
+    async fn written(target: &Path, overwrite: bool, bytes: &[u8]) -> PartialFile {
+        let file = PartialFile::create(target.to_owned(), overwrite).await;
+        let mut file = file.expect("created");
+        file.write(bytes).await.expect("written");
+        file
+    }
+
+    #[tokio::test]
+    async fn finished_file_has_its_name_and_dropped_file_is_gone() {
         let folder = tempfile::tempdir().expect("a folder");
-        let (part, target) = (folder.path().join("part"), folder.path().join("target"));
-        for links in [true, false] {
-            fs::write(&part, "new").expect("written");
-            fs::write(&target, "old").expect("written");
-            let place = |overwrite| {
-                let names = Names {
-                    part: part.clone(),
-                    note: None,
-                    keep: true,
-                };
-                match links || overwrite {
-                    true => place(names, &target, overwrite),
-                    false => rename_to_free(&part, &target),
-                }
-            };
-            let taken = place(false).expect_err("taken");
-            assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
-            assert_eq!(fs::read(&target).expect("read"), b"old");
-            fs::remove_file(&target).expect("removed");
-            place(false).expect("free");
-            assert_eq!(fs::read(&target).expect("read"), b"new");
-            assert!(!part.exists());
-            fs::write(&part, "newer").expect("written");
-            place(true).expect("replaced");
-            assert_eq!(fs::read(&target).expect("read"), b"newer");
-            assert!(!part.exists());
+        let target = folder.path().join("a.mp4");
+        drop(written(&target, false, b"half").await);
+        assert_eq!(names(folder.path()), [""; 0]);
+
+        let mut file = written(&target, false, b"old and long").await;
+        assert_eq!(names(folder.path()).len(), 1);
+        assert!(!target.exists());
+        file.clear().await.expect("cleared");
+        assert_eq!(file.length(), 0);
+        file.write(b"new").await.expect("written");
+        assert_eq!(file.finish().await.expect("finished"), target);
+        assert_eq!(fs::read(&target).expect("read"), b"new");
+        assert_eq!(names(folder.path()), ["a.mp4"]);
+    }
+
+    #[tokio::test]
+    async fn existing_file_stays_unless_overwritten() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let target = folder.path().join("a.mp4");
+        // It appears while the download runs.
+        let file = written(&target, false, b"new").await;
+        fs::write(&target, "old").expect("written");
+        let taken = file.finish().await.expect_err("taken");
+        assert!(matches!(taken, DownloadError::Exists { .. }), "{taken:?}");
+        assert_eq!(fs::read(&target).expect("read"), b"old");
+        assert_eq!(names(folder.path()), ["a.mp4"]);
+
+        let file = written(&target, true, b"new").await;
+        file.finish().await.expect("replaced");
+        assert_eq!(fs::read(&target).expect("read"), b"new");
+        assert_eq!(names(folder.path()), ["a.mp4"]);
+    }
+
+    #[test]
+    fn reserved_name_is_replaced_and_taken_name_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let target = folder.path().join("a.mp4");
+        let temporary = |text: &str| {
+            let (file, _) = create(folder.path(), None).expect("created");
+            fs::write(file.path(), text).expect("written");
+            file.into_temp_path()
+        };
+        reserve_and_persist(temporary("first"), &target).expect("free");
+        let taken = reserve_and_persist(temporary("second"), &target).expect_err("taken");
+        assert_eq!(taken.kind(), ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&target).expect("read"), b"first");
+        assert_eq!(names(folder.path()), ["a.mp4"]);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn file_is_private_until_it_is_complete() {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| fs::metadata(path).expect("a file").permissions().mode() & 0o777;
+        let folder = tempfile::tempdir().expect("a folder");
+        let (plain, target) = (folder.path().join("plain"), folder.path().join("a.mp4"));
+        fs::write(&plain, "").expect("written");
+
+        let file = written(&target, false, b"new").await;
+        assert_eq!(mode(&file.temporary), 0o600);
+        file.finish().await.expect("finished");
+        assert_eq!(mode(&target), mode(&plain));
+
+        fs::set_permissions(&target, Permissions::from_mode(0o640)).expect("set");
+        let file = written(&target, true, b"newer").await;
+        assert_eq!(mode(&file.temporary), 0o600);
+        file.finish().await.expect("finished");
+        assert_eq!(mode(&target), 0o640);
+    }
+
+    #[tokio::test]
+    async fn impossible_target_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("file"), "").expect("written");
+        fs::create_dir(folder.path().join("videos")).expect("created");
+        for (name, expected) in [
+            ("videos", "not a valid file name"),
+            ("videos/", "not a valid file name"),
+            ("new/", "not a valid file name"),
+            ("..", "not a valid file name"),
+            ("missing/a.mp4", "missing does not exist: create it"),
+            ("file/a.mp4", "file does not exist: create it"),
+            (&"a".repeat(256), "too long"),
+        ] {
+            let refused = PartialFile::create(folder.path().join(name), true).await;
+            let error = refused.err().expect(name);
+            assert!(error.to_string().contains(expected), "{name}: {error}");
         }
+        for path in ["", "/", ".", "a/.."] {
+            let refused = check(Path::new(path), true);
+            assert!(
+                matches!(refused, Err(DownloadError::NotAFile { .. })),
+                "{path}"
+            );
+        }
+        assert_eq!(names(folder.path()), ["file", "videos"]);
     }
 }
