@@ -1,6 +1,10 @@
 //! Why a download failed.
 
-use std::{io, path::Path, path::PathBuf, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use http::StatusCode;
 
@@ -19,8 +23,7 @@ use crate::http::{ConfigError, TransportError};
 /// match luma.download(&video, "lighthouse.mp4").await {
 ///     Ok(file) => println!("{} bytes", file.bytes),
 ///     Err(DownloadError::Exists { path }) => println!("{} already exists", path.display()),
-///     // The video is older than its URL: a new lookup returns a new URL.
-///     Err(DownloadError::Expired { .. }) => {
+///     Err(error) if error.is_expired() => {
 ///         let video = luma.task(&id).wait().await?;
 ///         luma.download(&video, "lighthouse.mp4").await?;
 ///     }
@@ -38,9 +41,9 @@ pub enum DownloadError {
         /// The target.
         path: PathBuf,
     },
-    /// The target is a folder or a device, or its name is blank or too long.
+    /// The target cannot be a file: it is a folder or a device, or its name is blank or too long.
     #[error(
-        "{} is not a valid file name: it is a folder or a device, or the name is blank or too long",
+        "{} cannot be a file: it is a folder or a device, or the name is blank or too long",
         path.display()
     )]
     NotAFile {
@@ -48,34 +51,24 @@ pub enum DownloadError {
         path: PathBuf,
     },
     /// The folder of the target does not exist.
-    #[error("the folder {} does not exist: create it first", path.display())]
+    #[error("the folder of {} does not exist: create it first", path.display())]
     NoFolder {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The process may not write to the folder, or replace the file.
-    #[error("no permission to write {}", path.display())]
-    Denied {
         /// The target.
         path: PathBuf,
-        /// The error of the operating system.
-        source: io::Error,
     },
     /// The disk, or the user's quota, is full.
     #[error("the disk is full: free some space, then download {} again", path.display())]
     DiskFull {
         /// The target.
         path: PathBuf,
-        /// The error of the operating system.
-        source: io::Error,
     },
-    /// Another error of the file system.
-    #[error("cannot write {}", path.display())]
+    /// Another error of the file system, such as a missing permission.
+    #[error("cannot write {}: {reason}", path.display())]
     Io {
         /// The target.
         path: PathBuf,
         /// The error of the operating system.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The video has no thumbnail.
     #[error("the video has no thumbnail")]
@@ -91,21 +84,8 @@ pub enum DownloadError {
     /// The HTTP client for downloads cannot be built.
     #[error(transparent)]
     Client(#[from] ConfigError),
-    /// The file is not available at its URL: HTTP 403, 404 or 410.
-    #[error(
-        "the file is not available at its URL (HTTP {}{}): if the URL has expired, look the task \
-         up again for a new one",
-        status.as_u16(),
-        quoted(excerpt)
-    )]
-    Expired {
-        /// The HTTP status.
-        status: StatusCode,
-        /// The beginning of the response body, as one line.
-        excerpt: String,
-    },
-    /// Another HTTP status than that of a file.
-    #[error("the download failed with HTTP {status}{}", quoted(excerpt))]
+    /// The server answered with another HTTP status than that of a file.
+    #[error("the download failed with HTTP {status}{}{}", quoted(excerpt), advice(*status))]
     Status {
         /// The HTTP status.
         status: StatusCode,
@@ -114,39 +94,27 @@ pub enum DownloadError {
         /// How long the server asked to wait before the next request.
         retry_after: Option<Duration>,
     },
-    /// The response is another kind of file, such as the HTML page of a login.
+    /// The response is another kind of file, such as the HTML page of a login, or it is compressed.
     #[error(
-        "the server sent {} instead of {expected} data{}",
-        if found.is_empty() { "unknown data" } else { found },
+        "the server sent {found} instead of {expected} data{}",
         quoted(excerpt)
     )]
     WrongType {
         /// `video` or `image`.
         expected: &'static str,
-        /// The media type of the response, by its bytes or its `Content-Type`; empty if unknown.
+        /// What the response is: its media type, or its compression.
         found: String,
         /// The beginning of the response body as one line, if it is text.
         excerpt: String,
     },
-    /// The file is compressed, although the request did not allow it.
-    #[error("the server sent the file with the encoding {encoding:?}, which was not requested")]
-    Encoded {
-        /// The `Content-Encoding`.
-        encoding: String,
-    },
     /// The file is larger than the limit.
-    #[error(
-        "the file{} is larger than the limit of {limit} bytes: raise the limit to download it",
-        bytes.map_or(String::new(), |bytes| format!(" of {bytes} bytes"))
-    )]
+    #[error("the file is larger than the limit of {limit} bytes: raise the limit to download it")]
     TooLarge {
         /// The limit in bytes.
         limit: u64,
-        /// The size of the file in bytes, if the server told it.
-        bytes: Option<u64>,
     },
     /// The file is shorter or longer than the server promised.
-    #[error("the download ended after {got} of {expected} bytes: try again")]
+    #[error("the server sent {got} bytes of a file of {expected} bytes: try again")]
     WrongLength {
         /// In bytes.
         expected: u64,
@@ -171,6 +139,12 @@ impl DownloadError {
         }
     }
 
+    /// Whether the URL may have expired: HTTP 403, 404 or 410. A new lookup of the task returns a new
+    /// URL.
+    pub fn is_expired(&self) -> bool {
+        matches!(self, Self::Status { status, .. } if is_expired(*status))
+    }
+
     /// How long the server asked to wait before the next request.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -179,22 +153,31 @@ impl DownloadError {
         }
     }
 
-    pub(super) fn of_io(path: &Path, source: io::Error) -> Self {
+    pub(super) fn of_io(path: &Path, reason: io::Error) -> Self {
         use io::ErrorKind;
         let path = path.to_owned();
-        match source.kind() {
+        match reason.kind() {
             ErrorKind::AlreadyExists => Self::Exists { path },
             ErrorKind::IsADirectory | ErrorKind::InvalidFilename => Self::NotAFile { path },
-            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-                Self::Denied { path, source }
-            }
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::DiskFull { path, source },
-            _ => Self::Io { path, source },
+            ErrorKind::NotFound | ErrorKind::NotADirectory => Self::NoFolder { path },
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::DiskFull { path },
+            _ => Self::Io { path, reason },
         }
     }
 
     pub(super) fn of_transport(error: reqwest::Error) -> Self {
-        Self::Transport(TransportError::new(error.without_url()))
+        Self::Transport(TransportError::new(error))
+    }
+}
+
+fn is_expired(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 403 | 404 | 410)
+}
+
+fn advice(status: StatusCode) -> &'static str {
+    match is_expired(status) {
+        true => ". If the URL has expired, look the task up again for a new one",
+        false => "",
     }
 }
 
@@ -210,19 +193,43 @@ fn quoted(excerpt: &str) -> String {
 mod tests {
     use super::*;
 
+    fn status(status: u16, excerpt: &str) -> DownloadError {
+        DownloadError::Status {
+            status: StatusCode::from_u16(status).expect("a status"),
+            excerpt: excerpt.to_owned(),
+            retry_after: None,
+        }
+    }
+
     #[test]
     fn file_system_error_is_classified() {
         use io::ErrorKind::*;
         for (kind, expected) in [
-            (AlreadyExists, "/videos/a.mp4 already exists"),
-            (IsADirectory, "/videos/a.mp4 is not a valid file name"),
-            (InvalidFilename, "/videos/a.mp4 is not a valid file name"),
-            (PermissionDenied, "no permission to write /videos/a.mp4"),
-            (ReadOnlyFilesystem, "no permission to write /videos/a.mp4"),
+            (
+                AlreadyExists,
+                "/videos/a.mp4 already exists: choose another name",
+            ),
+            (IsADirectory, "/videos/a.mp4 cannot be a file"),
+            (InvalidFilename, "/videos/a.mp4 cannot be a file"),
+            (
+                NotADirectory,
+                "the folder of /videos/a.mp4 does not exist: create it",
+            ),
+            (
+                NotFound,
+                "the folder of /videos/a.mp4 does not exist: create it",
+            ),
             (StorageFull, "the disk is full: free some space"),
             (QuotaExceeded, "the disk is full: free some space"),
-            (NotFound, "cannot write /videos/a.mp4"),
-            (Other, "cannot write /videos/a.mp4"),
+            (
+                PermissionDenied,
+                "cannot write /videos/a.mp4: permission denied",
+            ),
+            (
+                ReadOnlyFilesystem,
+                "cannot write /videos/a.mp4: read-only filesystem",
+            ),
+            (Other, "cannot write /videos/a.mp4: other error"),
         ] {
             let error = DownloadError::of_io(Path::new("/videos/a.mp4"), kind.into());
             assert!(error.to_string().starts_with(expected), "{kind}: {error}");
@@ -231,48 +238,45 @@ mod tests {
     }
 
     #[test]
-    fn empty_excerpt_is_not_quoted() {
-        for (excerpt, expired, wrong_type) in [
-            ("", "URL (HTTP 404): if", "text/html instead of video data"),
+    fn status_is_shown_with_its_reason_and_what_to_do() {
+        for (error, expected) in [
+            (status(500, ""), "HTTP 500 Internal Server Error"),
             (
-                "<p>",
-                "URL (HTTP 404: \"<p>\"): if",
-                "text/html instead of video data: \"<p>\"",
+                status(500, "<p>"),
+                "HTTP 500 Internal Server Error: \"<p>\"",
+            ),
+            (
+                status(404, "gone"),
+                "HTTP 404 Not Found: \"gone\". If the URL has expired, look the task up again for a \
+                 new one",
             ),
         ] {
-            let error = DownloadError::Expired {
-                status: StatusCode::NOT_FOUND,
-                excerpt: excerpt.to_owned(),
-            };
-            assert!(error.to_string().contains(expired), "{error}");
-            let error = DownloadError::WrongType {
-                expected: "video",
-                found: "text/html".to_owned(),
-                excerpt: excerpt.to_owned(),
-            };
-            assert!(error.to_string().ends_with(wrong_type), "{error}");
+            assert_eq!(
+                error.to_string(),
+                format!("the download failed with {expected}")
+            );
         }
     }
 
     #[test]
-    fn retryable_statuses() {
-        for (status, expected) in [
-            (204, false),
-            (304, false),
-            (401, false),
-            (408, true),
-            (425, true),
-            (429, true),
-            (451, false),
-            (500, true),
-            (503, true),
+    fn status_is_retryable_or_expired() {
+        for (code, retryable, expired) in [
+            (204, false, false),
+            (304, false, false),
+            (401, false, false),
+            (403, false, true),
+            (404, false, true),
+            (408, true, false),
+            (410, false, true),
+            (425, true, false),
+            (429, true, false),
+            (451, false, false),
+            (500, true, false),
+            (503, true, false),
         ] {
-            let error = DownloadError::Status {
-                status: StatusCode::from_u16(status).expect("a status"),
-                excerpt: String::new(),
-                retry_after: None,
-            };
-            assert_eq!(error.is_retryable(), expected, "{status}");
+            let error = status(code, "");
+            assert_eq!(error.is_retryable(), retryable, "{code}");
+            assert_eq!(error.is_expired(), expired, "{code}");
         }
         assert!(DownloadError::Empty.is_retryable());
         assert!(!DownloadError::NoThumbnail.is_retryable());

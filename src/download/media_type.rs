@@ -3,32 +3,6 @@
 /// How many bytes of a file are looked at.
 pub(super) const HEAD_BYTES: usize = 512;
 
-/// Which of a video's files is downloaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Video,
-    Thumbnail,
-}
-
-impl Kind {
-    /// The first half of its media types.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Video => "video",
-            Self::Thumbnail => "image",
-        }
-    }
-}
-
-/// Why a file is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Mismatch {
-    /// It is another kind of file, or a page; the media type of it, empty if unknown.
-    Type(String),
-    /// It is compressed.
-    Encoding(String),
-}
-
 /// The media type of a known format; `None` if more bytes are needed, or the format is unknown.
 pub(super) fn detect(head: &[u8]) -> Option<&'static str> {
     Some(match head {
@@ -74,38 +48,39 @@ pub(super) fn detect(head: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// Decides whether a file that begins like this is of the kind. Returns its media type.
+/// Decides whether a file that begins like this is `expected`: `video` or `image`. Returns its media
+/// type.
 ///
 /// Text (a page, JSON, XML, a playlist) is refused whatever the server calls it, and a known format
 /// of the right kind is accepted whatever the server calls it. An unknown format is accepted if the
 /// server names the kind or says no more than "bytes"; a missing `Content-Type` means the same
 /// (RFC 9110, section 8.3).
+///
+/// # Errors
+///
+/// What it is instead.
 pub(super) fn judge(
-    kind: Kind,
+    expected: &str,
     head: &[u8],
     content_type: &str,
     compression: Option<&str>,
-) -> Result<String, Mismatch> {
+) -> Result<String, String> {
     let essence = content_type.split(';').next().unwrap_or_default();
     let essence = essence.trim().to_ascii_lowercase();
-    let is_kind = |media_type: &str| media_type.split('/').next() == Some(kind.name());
-    match detect(head) {
-        Some(found) if is_kind(found) => return Ok(found.to_owned()),
-        Some(found) => return Err(Mismatch::Type(found.to_owned())),
-        None => {}
-    }
-    if let Some(encoding) = compression {
-        return Err(Mismatch::Encoding(encoding.to_owned()));
-    }
+    let is_expected = |media_type: &str| media_type.split('/').next() == Some(expected);
     let is_anything = matches!(
         &*essence,
         "" | "application/octet-stream" | "binary/octet-stream"
     );
-    match (is_text(head), is_anything) {
-        (true, _) if is_anything || is_kind(&essence) => Err(Mismatch::Type("text".to_owned())),
-        (false, true) => Ok("application/octet-stream".to_owned()),
-        (false, false) if is_kind(&essence) => Ok(essence),
-        _ => Err(Mismatch::Type(essence)),
+    match (detect(head), compression) {
+        (Some(found), _) if is_expected(found) => Ok(found.to_owned()),
+        (Some(found), _) => Err(found.to_owned()),
+        (None, Some(encoding)) => Err(format!("{encoding} compressed data")),
+        _ if is_text(head) && (is_anything || is_expected(&essence)) => Err("text".to_owned()),
+        _ if is_text(head) => Err(essence),
+        _ if is_anything => Ok("application/octet-stream".to_owned()),
+        _ if is_expected(&essence) => Ok(essence),
+        _ => Err(essence),
     }
 }
 
@@ -179,7 +154,7 @@ mod tests {
 
     #[test]
     fn file_is_judged_by_its_bytes() {
-        let wrong = |media_type: &str| Err(Mismatch::Type(media_type.to_owned()));
+        let wrong = |media_type: &str| Err(media_type.to_owned());
         let right = |media_type: &str| Ok(media_type.to_owned());
         for (head, content_type, video, image) in [
             (
@@ -256,18 +231,18 @@ mod tests {
         ] {
             let shown = head.escape_ascii();
             assert_eq!(
-                judge(Kind::Video, head, content_type, None),
+                judge("video", head, content_type, None),
                 video,
                 "{shown} {content_type}"
             );
             assert_eq!(
-                judge(Kind::Thumbnail, head, content_type, None),
+                judge("image", head, content_type, None),
                 image,
                 "{shown} {content_type}"
             );
         }
         for content_type in ["", "application/octet-stream", "Binary/Octet-Stream"] {
-            for kind in [Kind::Video, Kind::Thumbnail] {
+            for kind in ["video", "image"] {
                 let judged = judge(kind, UNKNOWN, content_type, None);
                 assert_eq!(judged, right("application/octet-stream"), "{content_type}");
             }
@@ -278,12 +253,12 @@ mod tests {
     fn compression_counts_only_if_the_bytes_are_unknown() {
         let gzip = || Some("gzip");
         assert_eq!(
-            judge(Kind::Video, MP4, "video/mp4", gzip()),
+            judge("video", MP4, "video/mp4", gzip()),
             Ok("video/mp4".to_owned())
         );
-        let encoded = Err(Mismatch::Encoding("gzip".to_owned()));
+        let encoded = Err("gzip compressed data".to_owned());
         assert_eq!(
-            judge(Kind::Video, b"\x1f\x8b\x08\0", "video/mp4", gzip()),
+            judge("video", b"\x1f\x8b\x08\0", "video/mp4", gzip()),
             encoded
         );
     }

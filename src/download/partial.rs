@@ -1,5 +1,7 @@
 //! The temporary file beside the target, and the step that gives it the target's name.
 
+#[cfg(unix)]
+use std::os::unix::fs::PermissionsExt;
 use std::{
     fs::{self, Permissions},
     io::{self, ErrorKind, SeekFrom},
@@ -13,38 +15,37 @@ use tokio::{
     task::spawn_blocking,
 };
 
-use super::error::DownloadError;
-
 /// A file that is not complete. It is deleted when this is dropped.
 pub(super) struct PartialFile {
-    // Before the file, so that the name goes first.
+    /// Before the file, so that the name goes first.
     temporary: TempPath,
     file: File,
     length: u64,
     target: PathBuf,
     overwrite: bool,
-    /// Of the complete file.
+    /// Those of the complete file.
     permissions: Permissions,
 }
 
 impl PartialFile {
     /// Checks the target, and creates the temporary file.
-    pub(super) async fn create(target: PathBuf, overwrite: bool) -> Result<Self, DownloadError> {
-        let path = target.clone();
-        let (temporary, permissions) = blocking(&target, move || {
-            let replaced = check(&path, overwrite)?;
-            create(folder(&path), replaced).map_err(|error| DownloadError::of_io(&path, error))
+    pub(super) async fn create(target: &Path, overwrite: bool) -> io::Result<Self> {
+        let target = target.to_owned();
+        spawn_blocking(move || {
+            let replaced = check(&target, overwrite)?;
+            let (temporary, permissions) = create(folder(&target), replaced)?;
+            let (file, temporary) = temporary.into_parts();
+            let file = File::from_std(file);
+            Ok(Self {
+                temporary,
+                file,
+                length: 0,
+                target,
+                overwrite,
+                permissions,
+            })
         })
-        .await?;
-        let (file, temporary) = temporary.into_parts();
-        Ok(Self {
-            temporary,
-            file: File::from_std(file),
-            length: 0,
-            target,
-            overwrite,
-            permissions,
-        })
+        .await?
     }
 
     /// Bytes written so far.
@@ -52,83 +53,52 @@ impl PartialFile {
         self.length
     }
 
-    pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), DownloadError> {
-        let written = self.file.write_all(bytes).await;
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.length += bytes.len() as u64;
-        self.checked(written)
+        self.file.write_all(bytes).await
     }
 
     /// Discards the bytes so far.
-    pub(super) async fn clear(&mut self) -> Result<(), DownloadError> {
-        let cleared = async {
-            self.file.flush().await?;
-            self.file.set_len(0).await?;
-            self.file.seek(SeekFrom::Start(0)).await
-        };
-        let cleared = cleared.await;
+    pub(super) async fn clear(&mut self) -> io::Result<()> {
         self.length = 0;
-        self.checked(cleared).map(drop)
+        self.file.flush().await?;
+        self.file.set_len(0).await?;
+        self.file.seek(SeekFrom::Start(0)).await.map(drop)
     }
 
     /// Gives the file its name, once it is on the disk. This step completes even if the future is
     /// dropped.
-    pub(super) async fn finish(mut self) -> Result<PathBuf, DownloadError> {
-        let flushed = self.file.flush().await;
-        self.checked(flushed)?;
+    pub(super) async fn finish(mut self) -> io::Result<()> {
+        self.file.flush().await?;
         let file = self.file.into_std().await;
-        let (temporary, permissions) = (self.temporary, self.permissions);
-        let path = self.target.clone();
-        blocking(&self.target, move || {
-            // Not every file system knows permissions.
-            let _ = file.set_permissions(permissions);
-            file.sync_all()
-                .and_then(|()| persist(temporary, &path, self.overwrite))
-                .map_err(|error| DownloadError::of_io(&path, error))
+        spawn_blocking(move || {
+            // Not every file system has permissions.
+            let _ = file.set_permissions(self.permissions);
+            file.sync_all()?;
+            persist(self.temporary, &self.target, self.overwrite)
         })
-        .await?;
-        Ok(self.target)
-    }
-
-    fn checked<T>(&self, result: io::Result<T>) -> Result<T, DownloadError> {
-        result.map_err(|error| DownloadError::of_io(&self.target, error))
-    }
-}
-
-async fn blocking<T: Send + 'static>(
-    target: &Path,
-    work: impl FnOnce() -> Result<T, DownloadError> + Send + 'static,
-) -> Result<T, DownloadError> {
-    match spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => Err(DownloadError::of_io(target, io::Error::other(error))),
+        .await?
     }
 }
 
 /// Checks a target before anything is requested. Returns the permissions of the file that it
 /// replaces.
-fn check(path: &Path, overwrite: bool) -> Result<Option<Permissions>, DownloadError> {
-    let not_a_file = || DownloadError::NotAFile {
-        path: path.to_owned(),
-    };
+fn check(path: &Path, overwrite: bool) -> io::Result<Option<Permissions>> {
     let last = path.as_os_str().as_encoded_bytes().last();
     if path.file_name().is_none() || last.is_some_and(|byte| is_separator(char::from(*byte))) {
-        return Err(not_a_file());
+        return Err(ErrorKind::InvalidFilename.into());
     }
     if !folder(path).is_dir() {
-        let path = folder(path).to_owned();
-        return Err(DownloadError::NoFolder { path });
+        return Err(ErrorKind::NotADirectory.into());
     }
     match fs::symlink_metadata(path) {
-        Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(DownloadError::of_io(path, error)),
-    }
+        found => found?,
+    };
     match fs::metadata(path) {
-        Ok(found) if !found.is_file() => Err(not_a_file()),
+        Ok(found) if !found.is_file() => Err(ErrorKind::IsADirectory.into()),
         // A link that leads nowhere exists, too.
-        _ if !overwrite => Err(DownloadError::Exists {
-            path: path.to_owned(),
-        }),
+        _ if !overwrite => Err(ErrorKind::AlreadyExists.into()),
         found => Ok(found.ok().map(|found| found.permissions())),
     }
 }
@@ -140,36 +110,30 @@ fn create(
     replaced: Option<Permissions>,
 ) -> io::Result<(NamedTempFile, Permissions)> {
     let mut builder = tempfile::Builder::new();
-    // A name of its own: that of the target may be as long as the file system allows.
+    // Without the name of the target, which may be as long as the file system allows.
     builder.prefix(".luma-").suffix(".part").rand_bytes(12);
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = if replaced.is_some() { 0o600 } else { 0o666 };
-        builder.permissions(Permissions::from_mode(mode));
+    if replaced.is_none() {
+        builder.permissions(Permissions::from_mode(0o666));
     }
     let temporary = builder.tempfile_in(folder)?;
     let permissions = match replaced {
         Some(permissions) => permissions,
-        // As the system made them of 0666: by the umask, or a default list of the folder.
+        // What the system makes of 0666, by the umask or by a default ACL of the folder.
         None => temporary.as_file().metadata()?.permissions(),
     };
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // Not every file system knows permissions.
-        let _ = temporary
-            .as_file()
-            .set_permissions(Permissions::from_mode(0o600));
-    }
+    let _ = temporary
+        .as_file()
+        .set_permissions(Permissions::from_mode(0o600));
     Ok((temporary, permissions))
 }
 
 fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
 }
 
 /// Renames the temporary file to the target; without `overwrite` only if the name is free.
@@ -180,11 +144,10 @@ fn persist(temporary: TempPath, target: &Path, overwrite: bool) -> io::Result<()
         return Ok(temporary.persist(target)?);
     }
     match temporary.persist_noclobber(&target) {
-        Ok(()) => Ok(()),
-        Err(PathPersistError { error, .. }) if error.kind() == ErrorKind::AlreadyExists => {
-            Err(error)
+        Err(PathPersistError { error, path }) if error.kind() != ErrorKind::AlreadyExists => {
+            reserve_and_persist(path, &target)
         }
-        Err(PathPersistError { path, .. }) => reserve_and_persist(path, &target),
+        persisted => Ok(persisted?),
     }
 }
 
@@ -192,10 +155,9 @@ fn persist(temporary: TempPath, target: &Path, overwrite: bool) -> io::Result<()
 /// the name by an empty file, which only one process can create, then replaces that.
 fn reserve_and_persist(temporary: TempPath, target: &Path) -> io::Result<()> {
     drop(fs::File::create_new(target)?);
-    temporary.persist(target).map_err(|error| {
+    Ok(temporary.persist(target).inspect_err(|_| {
         let _ = fs::remove_file(target);
-        error.into()
-    })
+    })?)
 }
 
 #[cfg(test)]
@@ -214,7 +176,7 @@ mod tests {
     }
 
     async fn written(target: &Path, overwrite: bool, bytes: &[u8]) -> PartialFile {
-        let file = PartialFile::create(target.to_owned(), overwrite).await;
+        let file = PartialFile::create(target, overwrite).await;
         let mut file = file.expect("created");
         file.write(bytes).await.expect("written");
         file
@@ -233,7 +195,7 @@ mod tests {
         file.clear().await.expect("cleared");
         assert_eq!(file.length(), 0);
         file.write(b"new").await.expect("written");
-        assert_eq!(file.finish().await.expect("finished"), target);
+        file.finish().await.expect("finished");
         assert_eq!(fs::read(&target).expect("read"), b"new");
         assert_eq!(names(folder.path()), ["a.mp4"]);
     }
@@ -246,7 +208,7 @@ mod tests {
         let file = written(&target, false, b"new").await;
         fs::write(&target, "old").expect("written");
         let taken = file.finish().await.expect_err("taken");
-        assert!(matches!(taken, DownloadError::Exists { .. }), "{taken:?}");
+        assert_eq!(taken.kind(), ErrorKind::AlreadyExists);
         assert_eq!(fs::read(&target).expect("read"), b"old");
         assert_eq!(names(folder.path()), ["a.mp4"]);
 
@@ -299,24 +261,21 @@ mod tests {
         fs::write(folder.path().join("file"), "").expect("written");
         fs::create_dir(folder.path().join("videos")).expect("created");
         for (name, expected) in [
-            ("videos", "not a valid file name"),
-            ("videos/", "not a valid file name"),
-            ("new/", "not a valid file name"),
-            ("..", "not a valid file name"),
-            ("missing/a.mp4", "missing does not exist: create it"),
-            ("file/a.mp4", "file does not exist: create it"),
-            (&"a".repeat(256), "too long"),
+            ("videos", ErrorKind::IsADirectory),
+            ("videos/", ErrorKind::InvalidFilename),
+            ("new/", ErrorKind::InvalidFilename),
+            ("..", ErrorKind::InvalidFilename),
+            ("missing/a.mp4", ErrorKind::NotADirectory),
+            ("file/a.mp4", ErrorKind::NotADirectory),
+            (&"a".repeat(256), ErrorKind::InvalidFilename),
         ] {
-            let refused = PartialFile::create(folder.path().join(name), true).await;
+            let refused = PartialFile::create(&folder.path().join(name), true).await;
             let error = refused.err().expect(name);
-            assert!(error.to_string().contains(expected), "{name}: {error}");
+            assert_eq!(error.kind(), expected, "{name}");
         }
         for path in ["", "/", ".", "a/.."] {
-            let refused = check(Path::new(path), true);
-            assert!(
-                matches!(refused, Err(DownloadError::NotAFile { .. })),
-                "{path}"
-            );
+            let refused = check(Path::new(path), true).expect_err(path);
+            assert_eq!(refused.kind(), ErrorKind::InvalidFilename, "{path}");
         }
         assert_eq!(names(folder.path()), ["file", "videos"]);
     }

@@ -83,22 +83,13 @@ pub(super) fn decide(
 
 /// The compression of the body. Other codings, such as `aws-chunked`, leave the bytes alone.
 pub(super) fn compression(headers: &HeaderMap) -> Option<&str> {
-    const KNOWN: [&str; 7] = [
-        "gzip",
-        "x-gzip",
-        "compress",
-        "x-compress",
-        "deflate",
-        "br",
-        "zstd",
-    ];
     let encoding = text(headers, CONTENT_ENCODING)?;
-    let is_known = |coding: &str| {
-        KNOWN
-            .iter()
-            .any(|known| coding.trim().eq_ignore_ascii_case(known))
+    let codings = encoding.to_ascii_lowercase();
+    let is_compression = |coding: &str| {
+        let coding = coding.trim().trim_start_matches("x-");
+        matches!(coding, "gzip" | "compress" | "deflate" | "br" | "zstd")
     };
-    encoding.split(',').any(is_known).then_some(encoding)
+    codings.split(',').any(is_compression).then_some(encoding)
 }
 
 /// A header, unless it is blank or not ASCII.

@@ -1,6 +1,6 @@
 //! The requests of a download: follows redirects, retries, and writes what comes.
 
-use std::{mem, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, IF_RANGE, LOCATION, RANGE};
@@ -10,16 +10,17 @@ use url::Url;
 
 use super::{
     error::DownloadError,
-    media_type::{HEAD_BYTES, Kind, Mismatch, detect, is_text, judge},
+    media_type::{HEAD_BYTES, detect, is_text, judge},
     partial::PartialFile,
     response::{Action, Version, compression, decide, text},
 };
 use crate::{
-    http::{MediaClients, RetryPolicy},
+    client::Luma,
+    http::RetryPolicy,
     util::{
-        retry_after::read_retry_after,
-        text::{clean, limits},
-        url::{check_media_url, redact_query, shown},
+        retry_after,
+        text::{EXCERPT, WORD, clean},
+        url::{media_url, redact_query, shown},
     },
 };
 
@@ -27,7 +28,7 @@ const MAX_REDIRECTS: usize = 5;
 /// How much of an error's body is read, and for how long.
 const EXCERPT_BYTES: usize = 4096;
 const EXCERPT_TIME: Duration = Duration::from_secs(5);
-/// How long a new video's file may take to appear at its URL.
+/// How long the file of a new video may take to appear at its URL.
 const APPEARS_WITHIN: Duration = Duration::from_secs(30);
 
 /// How far a download is.
@@ -40,257 +41,252 @@ pub struct Progress {
     pub total: Option<u64>,
 }
 
-pub(super) type OnProgress<'a> = Box<dyn FnMut(Progress) + Send + 'a>;
+/// A file that was downloaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Downloaded {
+    /// The target, as it was given.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// What it is, such as `video/mp4`: by its first bytes, or by the server if they are unknown.
+    pub media_type: String,
+}
 
-/// The settings of a download, and what is known of the file so far.
-pub(super) struct Transfer<'a> {
-    pub(super) clients: MediaClients,
-    pub(super) base_is_loopback: bool,
-    pub(super) kind: Kind,
+/// What is downloaded where, and how.
+pub(super) struct Settings<'a> {
+    pub(super) luma: Luma,
+    pub(super) url: Option<String>,
+    /// Whether the file may not be at its URL yet.
+    pub(super) is_new: bool,
+    /// The first half of its media type: `video` or `image`.
+    pub(super) expected: &'static str,
+    pub(super) target: PathBuf,
+    pub(super) overwrite: bool,
     pub(super) max_bytes: u64,
     pub(super) retry: RetryPolicy,
-    pub(super) on_progress: Option<OnProgress<'a>>,
+    pub(super) on_progress: Option<Box<dyn FnMut(Progress) + Send + 'a>>,
+}
+
+/// A download under way.
+struct Transfer<'a> {
+    settings: Settings<'a>,
+    url: Url,
+    file: PartialFile,
+    /// What the server has said about the file so far.
     version: Version,
     /// Whether the server is assumed to support `Range`.
     ranges: bool,
-    /// Once the bytes so far have told it.
+    /// What the first bytes are; `None` until they are here.
     media_type: Option<String>,
 }
 
-impl<'a> Transfer<'a> {
-    pub(super) fn new(
-        clients: MediaClients,
-        base_is_loopback: bool,
-        kind: Kind,
-        max_bytes: u64,
-    ) -> Self {
-        Self {
-            clients,
-            base_is_loopback,
-            kind,
-            max_bytes,
-            retry: RetryPolicy::default(),
-            on_progress: None,
-            version: Version::default(),
-            ranges: true,
-            media_type: None,
-        }
-    }
+/// Downloads the file.
+pub(super) async fn run(settings: Settings<'_>) -> Result<Downloaded, DownloadError> {
+    let url = settings.url.as_deref().ok_or(DownloadError::NoThumbnail)?;
+    let url = checked(&settings.luma, url, None)?;
+    let path = settings.target.clone();
+    let io = |error| DownloadError::of_io(&path, error);
+    let file = PartialFile::create(&path, settings.overwrite)
+        .await
+        .map_err(io)?;
+    let mut transfer = Transfer {
+        settings,
+        url,
+        file,
+        version: Version::default(),
+        ranges: true,
+        media_type: None,
+    };
+    let media_type = transfer.run().await?;
+    let bytes = transfer.file.length();
+    transfer.file.finish().await.map_err(io)?;
+    Ok(Downloaded {
+        path,
+        bytes,
+        media_type,
+    })
+}
 
+fn checked(luma: &Luma, url: &str, previous: Option<&Url>) -> Result<Url, DownloadError> {
+    let checked = media_url(url, previous, luma.base_is_loopback());
+    checked.map_err(|reason| DownloadError::Url {
+        url: shown(url),
+        reason,
+    })
+}
+
+impl Transfer<'_> {
     /// Fills the file. Returns its media type.
-    pub(super) async fn run(
-        &mut self,
-        url: &Url,
-        file: &mut PartialFile,
-        is_new: bool,
-    ) -> Result<String, DownloadError> {
-        let mut retries = Retries::new(self.retry);
-        let mut appearance = Retries::until_it_appears(self.retry);
-        let mut longest = 0;
+    async fn run(&mut self) -> Result<String, DownloadError> {
+        let (mut since, mut retries, mut longest) = (Instant::now(), 0, 0);
         loop {
-            let error = match self.attempt(url, file).await {
+            let error = match self.attempt().await {
                 Ok(Some(media_type)) => return Ok(media_type),
                 // Never twice in a row: the next request is for the whole file.
                 Ok(None) => continue,
                 Err(error) => error,
             };
-            if file.length() > longest {
-                longest = file.length();
-                retries = Retries::new(self.retry);
+            if self.file.length() > longest {
+                (since, retries, longest) = (Instant::now(), 0, self.file.length());
             }
-            let delay = match &error {
-                DownloadError::Expired { status, .. } if is_new && status.as_u16() != 410 => {
-                    appearance.next_delay(None)
-                }
-                error if error.is_retryable() => retries.next_delay(error.retry_after()),
-                _ => None,
-            };
-            tracing::debug!(%error, bytes = file.length(), retry = delay.is_some(), "download");
-            match delay {
-                Some(delay) => sleep(delay).await,
-                None => return Err(error),
-            }
+            let delay = delay(&self.settings, &error, retries, since.elapsed());
+            tracing::debug!(%error, bytes = self.file.length(), ?delay, "download");
+            sleep(delay.ok_or(error)?).await;
+            retries += 1;
         }
     }
 
     /// One request. Returns the media type of the complete file; `None` if the whole file has to be
     /// requested.
-    async fn attempt(
-        &mut self,
-        url: &Url,
-        file: &mut PartialFile,
-    ) -> Result<Option<String>, DownloadError> {
-        let etag = self
-            .version
-            .strong_etag()
-            .filter(|_| self.ranges && file.length() > 0);
-        let range = etag.map(|etag| (file.length(), etag));
-        let response = send(&self.clients, self.base_is_loopback, url, range).await?;
+    async fn attempt(&mut self) -> Result<Option<String>, DownloadError> {
+        let length = Some(self.file.length()).filter(|length| self.ranges && *length > 0);
+        let range = length.zip(self.version.strong_etag());
+        let mut response = send(&self.settings.luma, &self.url, range).await?;
         let from = range.map(|(from, _)| from);
-        match decide(
-            from,
-            &self.version,
-            response.status().as_u16(),
-            response.headers(),
-        ) {
+        let (status, headers) = (response.status().as_u16(), response.headers());
+        match decide(from, &self.version, status, headers) {
             Action::Append(total) => self.version.total = Some(total),
             Action::Replace(version) => {
                 (self.version, self.media_type) = (version, None);
-                file.clear().await?;
+                let cleared = self.file.clear().await;
+                cleared.map_err(|error| DownloadError::of_io(&self.settings.target, error))?;
             }
             Action::Restart => {
                 self.ranges = false;
                 return Ok(None);
             }
-            Action::Fail => return Err(failed(url, response).await),
+            Action::Fail => return Err(failed(&self.url, response).await),
         }
-        if self
-            .version
-            .total
-            .is_some_and(|total| total > self.max_bytes)
-        {
-            return Err(self.too_large());
+        // Checks the promised length before anything is read, and reports the start.
+        self.write(b"").await?;
+        if self.media_type.is_none() {
+            let head = read_head(&mut response).await?;
+            self.media_type = Some(self.judge(&head, &response)?);
+            self.write(&head).await?;
         }
-        self.report(file.length());
-        self.receive(url, response, file).await?;
-        let got = file.length();
+        while let Some(chunk) = read(&mut response).await? {
+            self.write(&chunk).await?;
+        }
+        let got = self.file.length();
         match self.version.total {
-            Some(expected) if got < expected => Err(DownloadError::WrongLength { expected, got }),
-            _ => {
-                self.version.total = Some(got);
-                self.report(got);
-                Ok(self.media_type.clone())
-            }
-        }
-    }
-
-    /// Writes the body, after its first bytes have shown that it is a file of the right kind.
-    async fn receive(
-        &mut self,
-        url: &Url,
-        mut response: Response,
-        file: &mut PartialFile,
-    ) -> Result<(), DownloadError> {
-        let mut head = Vec::new();
-        loop {
-            let chunk = response
-                .chunk()
-                .await
-                .map_err(DownloadError::of_transport)?;
-            let is_end = chunk.is_none();
-            let mut bytes = chunk.unwrap_or_default();
-            if self.media_type.is_none() {
-                head.extend_from_slice(&bytes);
-                if !is_end && head.len() < HEAD_BYTES && detect(&head).is_none() {
-                    continue;
-                }
-                if head.is_empty() {
-                    return Err(DownloadError::Empty);
-                }
-                self.media_type = Some(self.checked(url, &head, &response)?);
-                bytes = Bytes::from(mem::take(&mut head));
-            }
-            let got = file.length() + bytes.len() as u64;
-            if let Some(expected) = self.version.total.filter(|total| got > *total) {
-                // What is wrong with the bytes so far is not known.
-                self.ranges = false;
+            Some(expected) if got != expected => {
                 return Err(DownloadError::WrongLength { expected, got });
             }
-            if got > self.max_bytes {
-                return Err(self.too_large());
-            }
-            if !bytes.is_empty() {
-                file.write(&bytes).await?;
-                self.report(got);
-            }
-            if is_end {
-                return Ok(());
-            }
+            _ => self.version.total = Some(got),
         }
+        self.write(b"").await?;
+        Ok(self.media_type.clone())
     }
 
-    fn checked(
-        &self,
-        url: &Url,
-        head: &[u8],
-        response: &Response,
-    ) -> Result<String, DownloadError> {
+    fn judge(&self, head: &[u8], response: &Response) -> Result<String, DownloadError> {
+        if head.is_empty() {
+            return Err(DownloadError::Empty);
+        }
         let content_type = text(response.headers(), CONTENT_TYPE).unwrap_or_default();
         let compression = compression(response.headers());
-        judge(self.kind, head, content_type, compression).map_err(|mismatch| match mismatch {
-            Mismatch::Type(found) => DownloadError::WrongType {
-                expected: self.kind.name(),
-                found: clean(&found, limits::WORD),
-                excerpt: excerpt(head, [url, response.url()]),
-            },
-            Mismatch::Encoding(encoding) => DownloadError::Encoded {
-                encoding: clean(&encoding, limits::WORD),
-            },
+        let expected = self.settings.expected;
+        judge(expected, head, content_type, compression).map_err(|found| DownloadError::WrongType {
+            expected,
+            found: clean(&found, WORD),
+            excerpt: excerpt(head, [&self.url, response.url()]),
         })
     }
 
-    fn too_large(&self) -> DownloadError {
-        DownloadError::TooLarge {
-            limit: self.max_bytes,
-            bytes: self.version.total,
+    /// Appends to the file within the limits, and reports the progress.
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), DownloadError> {
+        let (total, limit) = (self.version.total, self.settings.max_bytes);
+        let got = self.file.length() + bytes.len() as u64;
+        if got.max(total.unwrap_or_default()) > limit {
+            return Err(DownloadError::TooLarge { limit });
         }
-    }
-
-    fn report(&mut self, bytes: u64) {
-        if let Some(callback) = &mut self.on_progress {
-            callback(Progress {
-                bytes,
-                total: self.version.total,
-            });
+        if let Some(expected) = total.filter(|total| got > *total) {
+            // Which of the bytes are wrong is not known.
+            self.ranges = false;
+            return Err(DownloadError::WrongLength { expected, got });
         }
+        let written = self.file.write(bytes).await;
+        written.map_err(|error| DownloadError::of_io(&self.settings.target, error))?;
+        if let Some(callback) = &mut self.settings.on_progress {
+            callback(Progress { bytes: got, total });
+        }
+        Ok(())
     }
 }
 
-/// Requests the file, and follows redirects.
+/// How long to wait after an error; `None` if it ends the download.
+fn delay(
+    settings: &Settings<'_>,
+    error: &DownloadError,
+    retries: usize,
+    elapsed: Duration,
+) -> Option<Duration> {
+    let mut policy = settings.retry;
+    // A policy without retries has none for a new video, either.
+    policy.delays().next()?;
+    if error.is_expired() && settings.is_new {
+        policy = policy.max_attempts(u32::MAX).max_elapsed(APPEARS_WITHIN);
+    } else if !error.is_retryable() {
+        return None;
+    }
+    let backoff = policy.delays().nth(retries)?;
+    policy.delay(backoff, error.retry_after(), elapsed)
+}
+
+/// Requests the file, or the rest of it, and follows redirects.
 async fn send(
-    clients: &MediaClients,
-    base_is_loopback: bool,
+    luma: &Luma,
     url: &Url,
     range: Option<(u64, &str)>,
 ) -> Result<Response, DownloadError> {
-    let mut url = url.clone();
-    for redirects in 0.. {
-        let mut request = clients
-            .for_url(&url)?
-            .get(url.clone())
-            .header(ACCEPT_ENCODING, "identity");
+    let (mut url, mut redirects) = (url.clone(), 0);
+    loop {
+        let client = luma.media().for_url(&url)?;
+        let mut request = client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
         if let Some((from, etag)) = range {
             request = request
                 .header(RANGE, format!("bytes={from}-"))
                 .header(IF_RANGE, etag);
         }
         let response = request.send().await.map_err(DownloadError::of_transport)?;
-        let location = response.headers().get(LOCATION);
-        let (301 | 302 | 303 | 307 | 308, Some(location)) = (response.status().as_u16(), location)
+        let (301..=303 | 307 | 308, Some(location)) =
+            (response.status().as_u16(), response.headers().get(LOCATION))
         else {
             return Ok(response);
         };
         let location = String::from_utf8_lossy(location.as_bytes());
-        let refuse = |reason| DownloadError::Url {
-            url: shown(&location),
-            reason,
-        };
-        if redirects == MAX_REDIRECTS {
-            return Err(refuse("more than five redirects are not followed"));
+        let next = checked(luma, &location, Some(&url))?;
+        redirects += 1;
+        if redirects > MAX_REDIRECTS {
+            return Err(DownloadError::Url {
+                url: shown(&location),
+                reason: "at most five redirects are followed",
+            });
         }
-        let next = url
-            .join(&location)
-            .map_err(|_| refuse("it is not a valid URL"))?;
-        check_media_url(&next, Some(&url), base_is_loopback).map_err(refuse)?;
         url = next;
     }
-    unreachable!("redirects are counted")
+}
+
+async fn read(response: &mut Response) -> Result<Option<Bytes>, DownloadError> {
+    response.chunk().await.map_err(DownloadError::of_transport)
+}
+
+/// Reads until the format is known, or as much as is looked at.
+async fn read_head(response: &mut Response) -> Result<Vec<u8>, DownloadError> {
+    let mut head = Vec::new();
+    while head.len() < HEAD_BYTES
+        && detect(&head).is_none()
+        && let Some(chunk) = read(response).await?
+    {
+        head.extend_from_slice(&chunk);
+    }
+    Ok(head)
 }
 
 /// The error for a status that is not that of a file.
 async fn failed(url: &Url, mut response: Response) -> DownloadError {
     let mut body = Vec::new();
-    let read = async {
+    let read_body = async {
         while body.len() < EXCERPT_BYTES
             && let Ok(Some(chunk)) = response.chunk().await
         {
@@ -298,16 +294,11 @@ async fn failed(url: &Url, mut response: Response) -> DownloadError {
         }
     };
     // What has come until then is enough.
-    let _ = timeout(EXCERPT_TIME, read).await;
-    let excerpt = excerpt(&body, [url, response.url()]);
-    let status = response.status();
-    match status.as_u16() {
-        403 | 404 | 410 => DownloadError::Expired { status, excerpt },
-        _ => DownloadError::Status {
-            status,
-            excerpt,
-            retry_after: read_retry_after(response.headers()),
-        },
+    let _ = timeout(EXCERPT_TIME, read_body).await;
+    DownloadError::Status {
+        status: response.status(),
+        excerpt: excerpt(&body, [url, response.url()]),
+        retry_after: retry_after::read(response.headers()),
     }
 }
 
@@ -318,73 +309,8 @@ fn excerpt(body: &[u8], urls: [&Url; 2]) -> String {
     }
     let line = clean(&String::from_utf8_lossy(body), usize::MAX);
     let line = urls.iter().fold(line, |line, url| redact_query(&line, url));
-    clean(&line, limits::EXCERPT)
-}
-
-/// Retries in a row that bring nothing.
-struct Retries {
-    policy: RetryPolicy,
-    delays: Box<dyn Iterator<Item = Duration> + Send>,
-    since: Instant,
-}
-
-impl Retries {
-    fn new(policy: RetryPolicy) -> Self {
-        Self {
-            policy,
-            delays: Box::new(policy.delays()),
-            since: Instant::now(),
-        }
-    }
-
-    /// As many as fit in the time that a new file may take, unless the policy allows none at all.
-    fn until_it_appears(policy: RetryPolicy) -> Self {
-        match policy.delays().next() {
-            Some(_) => Self::new(policy.max_attempts(u32::MAX).max_elapsed(APPEARS_WITHIN)),
-            None => Self::new(policy),
-        }
-    }
-
-    fn next_delay(&mut self, retry_after: Option<Duration>) -> Option<Duration> {
-        let backoff = self.delays.next()?;
-        self.policy
-            .delay(backoff, retry_after, self.since.elapsed())
-    }
+    clean(&line, EXCERPT)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn excerpt_is_one_clean_line_without_secrets() {
-        let url = Url::parse("https://a.example/v?Signature=s3cret-1").expect("a URL");
-        let other = Url::parse("https://b.example/v?token=s3cret-2").expect("a URL");
-        for (body, expected) in [
-            (&b"<p>not\r\n\tfound</p>"[..], "<p>not found</p>"),
-            (b"/v?Signature=s3cret-1 s3cret-2", "/v?Signature=… …"),
-            (b"\x01\x02\xff", ""),
-            (b"", ""),
-        ] {
-            assert_eq!(excerpt(body, [&url, &other]), expected);
-        }
-        let long = excerpt("long ".repeat(500).as_bytes(), [&url, &other]);
-        assert!(long.chars().count() <= limits::EXCERPT + 1, "{long}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn retries_for_a_new_file_last_thirty_seconds() {
-        let mut retries = Retries::until_it_appears(RetryPolicy::default());
-        let (begin, mut requests) = (Instant::now(), 1);
-        while let Some(delay) = retries.next_delay(None) {
-            sleep(delay).await;
-            requests += 1;
-        }
-        let elapsed = begin.elapsed();
-        assert!((10..=30).contains(&elapsed.as_secs()), "{elapsed:?}");
-        assert!((5..=10).contains(&requests), "{requests}");
-
-        let mut none = Retries::until_it_appears(RetryPolicy::none());
-        assert_eq!(none.next_delay(None), None);
-    }
-}
+mod tests;

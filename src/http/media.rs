@@ -1,4 +1,4 @@
-//! The HTTP clients for files: no token, no redirects.
+//! The HTTP clients for files: no token, and no redirects of their own.
 
 use std::{
     fmt,
@@ -9,23 +9,24 @@ use std::{
 use reqwest::{Client, ClientBuilder, redirect::Policy};
 use url::Url;
 
-use super::ConfigError;
-use crate::util::url::is_loopback;
+use super::{
+    config::{ConfigError, is_loopback},
+    settings::AGENT,
+};
 
-/// How files are fetched. Clones share their connections.
+/// The HTTP clients that fetch files. Clones share their connections.
 #[derive(Clone)]
 pub(crate) struct MediaClients(Arc<Clients>);
 
 enum Clients {
-    /// Configured by the user, proxies included.
+    /// The builder's `download_client`, proxies included.
     Given(Client),
-    /// Built when they are first needed, because setting up TLS takes time.
+    /// Made when they are first needed: TLS takes time to set up.
     Own {
         connect_timeout: Duration,
         read_timeout: Duration,
-        /// For loopback, which no proxy reaches.
-        near: OnceLock<Client>,
-        far: OnceLock<Client>,
+        loopback: OnceLock<Client>,
+        internet: OnceLock<Client>,
     },
 }
 
@@ -40,58 +41,104 @@ impl MediaClients {
         Self(Arc::new(Clients::Own {
             connect_timeout,
             read_timeout,
-            near: OnceLock::new(),
-            far: OnceLock::new(),
+            loopback: OnceLock::new(),
+            internet: OnceLock::new(),
         }))
     }
 
-    pub(crate) fn given(client: ClientBuilder, read: Duration) -> Result<Self, ConfigError> {
-        Ok(Self(Arc::new(Clients::Given(finish(client, read)?))))
+    pub(crate) fn given(
+        client: ClientBuilder,
+        read_timeout: Duration,
+    ) -> Result<Self, ConfigError> {
+        let client = finish(client, read_timeout)?;
+        Ok(Self(Arc::new(Clients::Given(client))))
     }
 
-    /// The client for this URL. The file decides about proxies, not the service that named it.
+    /// The client for this URL. The host of the file decides about proxies, not the service's.
     pub(crate) fn for_url(&self, url: &Url) -> Result<Client, ConfigError> {
-        let (connect_timeout, read_timeout, near, far) = match &*self.0 {
+        let (connect_timeout, read_timeout, slot) = match &*self.0 {
             Clients::Given(client) => return Ok(client.clone()),
             Clients::Own {
                 connect_timeout,
                 read_timeout,
-                near,
-                far,
-            } => (*connect_timeout, *read_timeout, near, far),
+                loopback,
+                internet,
+            } => {
+                let slot = if is_loopback(url) { loopback } else { internet };
+                (*connect_timeout, *read_timeout, slot)
+            }
         };
-        let place = if is_loopback(url) { near } else { far };
-        if let Some(client) = place.get() {
+        if let Some(client) = slot.get() {
             return Ok(client.clone());
         }
-        let builder = Client::builder()
-            .user_agent(concat!("luma-client/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(connect_timeout);
-        let builder = if is_loopback(url) {
-            builder.no_proxy()
-        } else {
-            builder
-        };
-        let client = finish(builder, read_timeout)?;
-        Ok(place.get_or_init(|| client).clone())
+        let client = finish(http_client(url, connect_timeout), read_timeout)?;
+        Ok(slot.get_or_init(|| client).clone())
     }
 }
 
-/// The settings that the user cannot change.
+/// The settings that are never the user's choice.
 fn finish(client: ClientBuilder, read_timeout: Duration) -> Result<Client, ConfigError> {
     client
         // A download checks each URL, and follows redirects itself.
         .redirect(Policy::none())
         .retry(reqwest::retry::never())
-        .referer(false)
-        // A range of a file has a meaning only if its bytes come as they are.
+        // The range of a file has a meaning only if its bytes come as they are.
         .no_gzip()
         .no_brotli()
         .no_deflate()
         .no_zstd()
-        // It would log the query of a signed URL.
+        // The query of a signed URL is a secret.
+        .referer(false)
         .connection_verbose(false)
+        // A download has no other bound.
         .read_timeout(read_timeout)
         .build()
-        .map_err(|error| ConfigError::Http(error.to_string()))
+        .map_err(setup_error)
+}
+
+/// A client for this URL, before it is built.
+pub(crate) fn http_client(url: &Url, connect_timeout: Duration) -> ClientBuilder {
+    let builder = Client::builder()
+        .user_agent(AGENT)
+        .connect_timeout(connect_timeout);
+    // No proxy reaches this machine's loopback.
+    match is_loopback(url) {
+        true => builder.no_proxy(),
+        false => builder,
+    }
+}
+
+pub(crate) fn setup_error(error: reqwest::Error) -> ConfigError {
+    let mut reason = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        reason = format!("{reason}: {cause}");
+        source = cause.source();
+    }
+    ConfigError::Http(reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_client_of_each_kind_is_made_once() {
+        let media = MediaClients::new(Duration::from_secs(1), Duration::from_secs(1));
+        let Clients::Own {
+            loopback, internet, ..
+        } = &*media.0
+        else {
+            panic!("not given");
+        };
+        for (url, is_loopback) in [
+            ("https://cdn.example/v.mp4", false),
+            ("http://127.0.0.1:1/v.mp4", true),
+        ] {
+            let url = Url::parse(url).expect("a URL");
+            media.for_url(&url).expect("a client");
+            assert!(internet.get().is_some());
+            assert_eq!(loopback.get().is_some(), is_loopback, "{url}");
+        }
+    }
 }

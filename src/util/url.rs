@@ -4,23 +4,31 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-use super::text::{clean, limits};
+use super::text::{WORD, clean};
 
 /// Shorter parts of a query are not worth hiding: they would match ordinary words.
 const MIN_SECRET_BYTES: usize = 6;
 
-/// Checks the URL of a file before it is requested. `previous` is the URL that redirected to it.
+/// Parses the URL of a file, and checks it before it is requested. `previous` is the URL that
+/// redirected to it.
 ///
 /// Host names are not resolved: only `localhost` and literal addresses are recognized.
 ///
 /// # Errors
 ///
 /// What is wrong with the URL, as the end of a sentence.
-pub(crate) fn check_media_url(
-    url: &Url,
+pub(crate) fn media_url(
+    text: &str,
     previous: Option<&Url>,
     base_is_loopback: bool,
-) -> Result<(), &'static str> {
+) -> Result<Url, &'static str> {
+    let url = Url::options().base_url(previous).parse(text);
+    let url = url.map_err(|_| "it is not a valid URL")?;
+    check(&url, previous, base_is_loopback)?;
+    Ok(url)
+}
+
+fn check(url: &Url, previous: Option<&Url>, base_is_loopback: bool) -> Result<(), &'static str> {
     let is_https = url.scheme() == "https";
     if !is_https && url.scheme() != "http" {
         return Err("only http and https URLs can be downloaded");
@@ -99,8 +107,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 pub(crate) fn shown(text: &str) -> String {
     let head = text.split(['?', '#']).next().unwrap_or_default();
     match head.rsplit_once('@') {
-        Some((_, tail)) => clean(&format!("…@{tail}"), limits::WORD),
-        None => clean(head, limits::WORD),
+        Some((_, tail)) => clean(&format!("…@{tail}"), WORD),
+        None => clean(head, WORD),
     }
 }
 
@@ -151,22 +159,17 @@ mod tests {
             ("ftp://cdn.example/v.mp4", false, false),
             ("file:///etc/passwd", false, false),
             ("data:video/mp4,x", false, false),
+            ("a.example/v.mp4", false, false),
+            ("https://", false, false),
+            ("", false, false),
             ("ws://cdn.example/", false, false),
             ("https://user@cdn.example/v.mp4", false, false),
             ("https://user:password@cdn.example/v.mp4", false, false),
             ("https://:password@cdn.example/v.mp4", false, false),
             ("http://user@127.0.0.1/v.mp4", false, false),
         ] {
-            assert_eq!(
-                check_media_url(&url(text), None, false).is_ok(),
-                allowed,
-                "{text}"
-            );
-            assert_eq!(
-                check_media_url(&url(text), None, true).is_ok(),
-                near,
-                "{text}, near"
-            );
+            assert_eq!(media_url(text, None, false).is_ok(), allowed, "{text}");
+            assert_eq!(media_url(text, None, true).is_ok(), near, "{text}, near");
         }
     }
 
@@ -177,6 +180,10 @@ mod tests {
         const NEAR: &str = "http://127.0.0.1:1/1";
         for (previous, next, allowed, near) in [
             (HTTPS, "https://b.example/", true, true),
+            (HTTPS, "/2?s=1", true, true),
+            (HTTPS, "//b.example/2", true, true),
+            (HTTPS, "//[nonsense", false, false),
+            (NEAR, "2", false, true),
             (HTTPS, "http://b.example/", false, false),
             (HTTP, "https://b.example/", true, true),
             (HTTP, "http://b.example/", false, true),
@@ -193,8 +200,7 @@ mod tests {
             (HTTPS, "https://user@b.example/", false, false),
             (HTTPS, "file:///etc/passwd", false, false),
         ] {
-            let (from, to) = (url(previous), url(next));
-            let check = |base| check_media_url(&to, Some(&from), base).is_ok();
+            let check = |base| media_url(next, Some(&url(previous)), base).is_ok();
             assert_eq!(check(false), allowed, "{previous} -> {next}");
             assert_eq!(check(true), near, "{previous} -> {next}, near");
         }
@@ -243,9 +249,9 @@ mod tests {
             "[ff02::1]",
             "[5f00::1]",
         ] {
-            let url = url(&format!("https://{address}/v.mp4"));
+            let url = format!("https://{address}/v.mp4");
             for base_is_loopback in [false, true] {
-                let checked = check_media_url(&url, None, base_is_loopback);
+                let checked = media_url(&url, None, base_is_loopback);
                 assert!(checked.is_err(), "{address} {base_is_loopback}");
             }
         }
@@ -265,8 +271,8 @@ mod tests {
             "[2a00::1]",
             "[3fff:1000::1]",
         ] {
-            let url = url(&format!("https://{address}/v.mp4"));
-            assert_eq!(check_media_url(&url, None, false), Ok(()), "{address}");
+            let url = format!("https://{address}/v.mp4");
+            assert!(media_url(&url, None, false).is_ok(), "{address}");
         }
     }
 
