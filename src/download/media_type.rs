@@ -63,7 +63,7 @@ pub(super) fn judge(
     expected: &str,
     head: &[u8],
     content_type: &str,
-    compression: Option<&str>,
+    encoding: Option<&str>,
 ) -> Result<String, String> {
     let essence = content_type.split(';').next().unwrap_or_default();
     let essence = essence.trim().to_ascii_lowercase();
@@ -72,10 +72,10 @@ pub(super) fn judge(
         &*essence,
         "" | "application/octet-stream" | "binary/octet-stream"
     );
-    match (detect(head), compression) {
+    match (detect(head), encoding) {
         (Some(found), _) if is_expected(found) => Ok(found.to_owned()),
         (Some(found), _) => Err(found.to_owned()),
-        (None, Some(encoding)) => Err(format!("{encoding} compressed data")),
+        (None, Some(encoding)) => Err(format!("{encoding} encoded data")),
         _ if is_text(head) && (is_anything || is_expected(&essence)) => Err("text".to_owned()),
         _ if is_text(head) => Err(essence),
         _ if is_anything => Ok("application/octet-stream".to_owned()),
@@ -250,13 +250,13 @@ mod tests {
     }
 
     #[test]
-    fn compression_counts_only_if_the_bytes_are_unknown() {
+    fn encoding_counts_only_if_the_bytes_are_unknown() {
         let gzip = || Some("gzip");
         assert_eq!(
             judge("video", MP4, "video/mp4", gzip()),
             Ok("video/mp4".to_owned())
         );
-        let encoded = Err("gzip compressed data".to_owned());
+        let encoded = Err("gzip encoded data".to_owned());
         assert_eq!(
             judge("video", b"\x1f\x8b\x08\0", "video/mp4", gzip()),
             encoded

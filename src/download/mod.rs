@@ -1,9 +1,10 @@
 //! A video to a file: streamed, resumed after a cut, in place only when it is complete.
 //!
 //! [`response`] and [`media_type`] decide, as pure functions; [`partial`] keeps the file until it is
-//! complete; [`transfer`] sends the requests.
+//! complete; [`fetch`] sends one request; [`transfer`] repeats it until the file is complete.
 
 mod error;
+mod fetch;
 mod media_type;
 mod partial;
 mod response;

@@ -68,7 +68,7 @@ pub(super) fn decide(
                     && known.total.is_none_or(|total| total == range.total)
                     && known.strong_etag().is_some()
                     && known.strong_etag() == text(headers, ETAG)
-                    && compression(headers).is_none() =>
+                    && encoding(headers).is_none() =>
             {
                 Action::Append(range.total)
             }
@@ -81,15 +81,11 @@ pub(super) fn decide(
     }
 }
 
-/// The compression of the body. Other codings, such as `aws-chunked`, leave the bytes alone.
-pub(super) fn compression(headers: &HeaderMap) -> Option<&str> {
-    let encoding = text(headers, CONTENT_ENCODING)?;
-    let codings = encoding.to_ascii_lowercase();
-    let is_compression = |coding: &str| {
-        let coding = coding.trim().trim_start_matches("x-");
-        matches!(coding, "gzip" | "compress" | "deflate" | "br" | "zstd")
-    };
-    codings.split(',').any(is_compression).then_some(encoding)
+/// The encoding of the body, unless it leaves the bytes alone.
+pub(super) fn encoding(headers: &HeaderMap) -> Option<&str> {
+    let is_plain =
+        |encoding: &&str| ["identity", "aws-chunked"].contains(&&*encoding.to_ascii_lowercase());
+    text(headers, CONTENT_ENCODING).filter(|encoding| !is_plain(encoding))
 }
 
 /// A header, unless it is blank or not ASCII.
@@ -310,19 +306,19 @@ mod tests {
     }
 
     #[test]
-    fn compression_is_recognized() {
+    fn encoding_is_named_unless_it_is_plain() {
         for (value, expected) in [
             ("GZIP", true),
             ("aws-chunked, gzip", true),
             ("br", true),
             ("aws-chunked", false),
             ("identity", false),
-            ("utf-8", false),
+            ("Identity", false),
         ] {
             let headers = headers(&[("content-encoding", value)]);
-            assert_eq!(compression(&headers).is_some(), expected, "{value}");
+            assert_eq!(encoding(&headers).is_some(), expected, "{value}");
         }
-        assert_eq!(compression(&HeaderMap::new()), None);
+        assert_eq!(encoding(&HeaderMap::new()), None);
     }
 
     #[test]

@@ -1,33 +1,25 @@
-//! The requests of a download: follows redirects, retries, and writes what comes.
+//! The attempts of a download: what to do after each response, and when to try again.
 
 use std::{path::PathBuf, time::Duration};
 
-use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, IF_RANGE, LOCATION, RANGE};
+use http::header::CONTENT_TYPE;
 use reqwest::Response;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::{
     error::DownloadError,
-    media_type::{HEAD_BYTES, detect, is_text, judge},
+    fetch::{checked, excerpt, failed, read, read_head, send},
+    media_type::judge,
     partial::PartialFile,
-    response::{Action, Version, compression, decide, text},
+    response::{Action, Version, decide, encoding, text},
 };
 use crate::{
     client::Luma,
     http::RetryPolicy,
-    util::{
-        retry_after,
-        text::{EXCERPT, WORD, clean},
-        url::{media_url, redact_query, shown},
-    },
+    util::text::{WORD, clean},
 };
 
-const MAX_REDIRECTS: usize = 5;
-/// How much of an error's body is read, and for how long.
-const EXCERPT_BYTES: usize = 4096;
-const EXCERPT_TIME: Duration = Duration::from_secs(5);
 /// How long the file of a new video may take to appear at its URL.
 const APPEARS_WITHIN: Duration = Duration::from_secs(30);
 
@@ -108,14 +100,6 @@ pub(super) async fn run(settings: Settings<'_>) -> Result<Downloaded, DownloadEr
     })
 }
 
-fn checked(luma: &Luma, url: &str, previous: Option<&Url>) -> Result<Url, DownloadError> {
-    let checked = media_url(url, previous, luma.base_is_loopback());
-    checked.map_err(|reason| DownloadError::Url {
-        url: shown(url),
-        reason,
-    })
-}
-
 impl Transfer<'_> {
     /// Fills the file. Returns its media type.
     async fn run(&mut self) -> Result<String, DownloadError> {
@@ -184,9 +168,9 @@ impl Transfer<'_> {
             return Err(DownloadError::Empty);
         }
         let content_type = text(response.headers(), CONTENT_TYPE).unwrap_or_default();
-        let compression = compression(response.headers());
+        let encoding = encoding(response.headers());
         let expected = self.settings.expected;
-        judge(expected, head, content_type, compression).map_err(|found| DownloadError::WrongType {
+        judge(expected, head, content_type, encoding).map_err(|found| DownloadError::WrongType {
             expected,
             found: clean(&found, WORD),
             excerpt: excerpt(head, [&self.url, response.url()]),
@@ -231,85 +215,6 @@ fn delay(
     }
     let backoff = policy.delays().nth(retries)?;
     policy.delay(backoff, error.retry_after(), elapsed)
-}
-
-/// Requests the file, or the rest of it, and follows redirects.
-async fn send(
-    luma: &Luma,
-    url: &Url,
-    range: Option<(u64, &str)>,
-) -> Result<Response, DownloadError> {
-    let (mut url, mut redirects) = (url.clone(), 0);
-    loop {
-        let client = luma.media().for_url(&url)?;
-        let mut request = client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
-        if let Some((from, etag)) = range {
-            request = request
-                .header(RANGE, format!("bytes={from}-"))
-                .header(IF_RANGE, etag);
-        }
-        let response = request.send().await.map_err(DownloadError::of_transport)?;
-        let (301..=303 | 307 | 308, Some(location)) =
-            (response.status().as_u16(), response.headers().get(LOCATION))
-        else {
-            return Ok(response);
-        };
-        let location = String::from_utf8_lossy(location.as_bytes());
-        let next = checked(luma, &location, Some(&url))?;
-        redirects += 1;
-        if redirects > MAX_REDIRECTS {
-            return Err(DownloadError::Url {
-                url: shown(&location),
-                reason: "at most five redirects are followed",
-            });
-        }
-        url = next;
-    }
-}
-
-async fn read(response: &mut Response) -> Result<Option<Bytes>, DownloadError> {
-    response.chunk().await.map_err(DownloadError::of_transport)
-}
-
-/// Reads until the format is known, or as much as is looked at.
-async fn read_head(response: &mut Response) -> Result<Vec<u8>, DownloadError> {
-    let mut head = Vec::new();
-    while head.len() < HEAD_BYTES
-        && detect(&head).is_none()
-        && let Some(chunk) = read(response).await?
-    {
-        head.extend_from_slice(&chunk);
-    }
-    Ok(head)
-}
-
-/// The error for a status that is not that of a file.
-async fn failed(url: &Url, mut response: Response) -> DownloadError {
-    let mut body = Vec::new();
-    let read_body = async {
-        while body.len() < EXCERPT_BYTES
-            && let Ok(Some(chunk)) = response.chunk().await
-        {
-            body.extend_from_slice(&chunk);
-        }
-    };
-    // What has come until then is enough.
-    let _ = timeout(EXCERPT_TIME, read_body).await;
-    DownloadError::Status {
-        status: response.status(),
-        excerpt: excerpt(&body, [url, response.url()]),
-        retry_after: retry_after::read(response.headers()),
-    }
-}
-
-/// The beginning of a body that is text, as one line, without the secrets of the URLs.
-fn excerpt(body: &[u8], urls: [&Url; 2]) -> String {
-    if !is_text(body) {
-        return String::new();
-    }
-    let line = clean(&String::from_utf8_lossy(body), usize::MAX);
-    let line = urls.iter().fold(line, |line, url| redact_query(&line, url));
-    clean(&line, EXCERPT)
 }
 
 #[cfg(test)]
