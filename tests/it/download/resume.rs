@@ -1,4 +1,4 @@
-//! Cuts: what is there is continued, and never joined to another file.
+//! Cuts: the bytes so far are continued, and never joined to those of another file.
 
 use luma_simulator::Fault;
 
