@@ -3,11 +3,12 @@
 mod auto_traits;
 mod clients;
 mod connections;
+mod download;
 mod errors;
 mod generated;
+mod layers;
 mod no_double_submit;
 mod properties;
-mod layers;
 mod reconcile;
 mod requests;
 mod shutdown;

@@ -2,6 +2,7 @@
 
 pub mod fronts;
 pub mod http2;
+pub mod raw;
 
 use std::{error::Error as StdError, fmt, time::Duration};
 
