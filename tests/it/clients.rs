@@ -81,7 +81,7 @@ async fn response_over_the_limit_is_refused() {
     // A submit is billed all the same.
     let submit = limited(10).generate("A fox").submit().await;
     assert_eq!(end(&submit), "unconfirmed: unreadable");
-    assert_eq!(simulator.stats().submits_billed, 2);
+    assert_eq!(simulator.stats().submits_accepted, 2);
 }
 
 #[tokio::test]

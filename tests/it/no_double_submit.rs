@@ -80,7 +80,7 @@ async fn submit_after_connection_was_closed_unused_succeeds() {
         luma.generate("A prompt").submit().await.expect("accepted");
     }
     assert_eq!(simulator.stats().submits_received, 20);
-    assert_eq!(simulator.stats().submits_billed, 20);
+    assert_eq!(simulator.stats().submits_accepted, 20);
 }
 
 /// HTTP/2 has two ways to say "not yet, try again"; the HTTP client would do so by default.
@@ -150,7 +150,7 @@ async fn response_that_names_a_task_oddly_leaves_submit_unconfirmed() {
         assert!(!error.is_retryable(), "{status} {body}");
         let after = simulator.stats();
         assert_eq!(after.submits_received, before.submits_received + 1, "{status} {body}");
-        assert_eq!(after.submits_billed, before.submits_billed + 1, "{status} {body}");
+        assert_eq!(after.submits_accepted, before.submits_accepted + 1, "{status} {body}");
     }
     // No id is no task, however it is spelled; and a gateway that names one has accepted it.
     for (status, body, expected) in [

@@ -44,7 +44,7 @@ async fn shutdown_during_back_off_sends_no_further_request() {
             assert_says_so(&error);
             simulator.clear_faults();
             assert_eq!(simulator.stats().requests(), before + 1);
-            assert_eq!(simulator.stats().submits_billed, 0);
+            assert_eq!(simulator.stats().submits_accepted, 0);
         }
     }
 }

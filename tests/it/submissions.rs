@@ -92,7 +92,7 @@ async fn unique_callbacks_tell_equal_submissions_apart() {
             None => assert!(is_not_found(&reconcile(&other, stored).await)),
         }
     }
-    assert_eq!(simulator.stats().submits_billed, 3);
+    assert_eq!(simulator.stats().submits_accepted, 3);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ pub mod raw;
 use std::{error::Error as StdError, fmt, time::Duration};
 
 use luma_client::{
-    Error, Luma, LumaBuilder, RequestError, RetryPolicy, SubmitError, TaskId, TransportError,
+    DownloadError, Error, Luma, LumaBuilder, RequestError, RetryPolicy, SubmitError, TaskId, TransportError,
 };
 use luma_simulator::{JobDuration, Simulator};
 
@@ -111,11 +111,27 @@ impl Named for SubmitError {
     }
 }
 
+impl Named for DownloadError {
+    fn name(&self) -> String {
+        match self {
+            error if error.is_expired() => "expired".to_owned(),
+            Self::Status { status, .. } => format!("HTTP {}", status.as_u16()),
+            Self::WrongType { .. } => "no video".to_owned(),
+            Self::TooLarge { .. } => "too large".to_owned(),
+            Self::Empty => "empty".to_owned(),
+            Self::Url { .. } => "URL refused".to_owned(),
+            Self::Transport(error) => error.name(),
+            other => format!("{other:?}"),
+        }
+    }
+}
+
 impl Named for Error {
     fn name(&self) -> String {
         match self {
             Self::Request(error) => error.name(),
             Self::Submit(error) => error.name(),
+            Self::Download(error) => error.name(),
             other => format!("{other:?}"),
         }
     }
