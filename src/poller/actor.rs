@@ -34,6 +34,8 @@ pub(crate) struct Poller(Arc<Shared>);
 struct Shared {
     lookup: Box<dyn Lookup>,
     jitter: f64,
+    /// How many may be in flight.
+    lookups: usize,
     slot: Mutex<Slot>,
 }
 
@@ -65,14 +67,17 @@ impl Shared {
 }
 
 impl Poller {
-    pub(crate) fn new(lookup: impl Lookup) -> Self {
-        Self::with_jitter(lookup, JITTER)
+    /// `max_in_flight` is what the client may have in flight. Lookups use one less, so that a submit
+    /// never waits for one.
+    pub(crate) fn new(lookup: impl Lookup, max_in_flight: usize) -> Self {
+        Self::with_jitter(lookup, max_in_flight, JITTER)
     }
 
-    pub(crate) fn with_jitter(lookup: impl Lookup, jitter: f64) -> Self {
+    pub(crate) fn with_jitter(lookup: impl Lookup, max_in_flight: usize, jitter: f64) -> Self {
         Self(Arc::new(Shared {
             lookup: Box::new(lookup),
             jitter,
+            lookups: max_in_flight.saturating_sub(1).max(1),
             slot: Mutex::new(Slot::Idle(Box::default())),
         }))
     }
@@ -177,7 +182,7 @@ impl Actor {
         loop {
             self.apply_waiting();
             let next = loop {
-                match self.state.next_batch(Instant::now()) {
+                match self.state.next_batch(self.shared.lookups, Instant::now()) {
                     Ok(ids) => in_flight.push(self.send(ids)),
                     Err(next) => break next,
                 }

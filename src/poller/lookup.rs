@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 
 use crate::{
     api,
-    http::RequestError,
+    http::{RequestError, RetryPolicy},
     model::Task,
     tasks::{retrieve, retrieve_batch},
     util::TaskId,
@@ -19,7 +19,9 @@ pub(crate) trait Lookup: Send + Sync + 'static {
 
 impl Lookup for api::Client {
     fn lookup(&self, ids: Arc<[TaskId]>) -> BoxFuture<'static, Result<Vec<Task>, RequestError>> {
-        let api = self.clone();
+        let mut api = self.clone();
+        // The poller repeats a failed lookup at its own pace.
+        api.inner.retry = RetryPolicy::none();
         Box::pin(async move {
             match &*ids {
                 [id] => Ok(vec![retrieve(&api, id).await?]),

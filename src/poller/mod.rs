@@ -18,6 +18,3 @@ pub(crate) use self::{
     lookup::Lookup,
     status::{End, Status},
 };
-
-#[cfg(test)]
-mod tests;

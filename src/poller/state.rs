@@ -21,10 +21,7 @@ use crate::{
     util::{TaskId, time::after},
 };
 
-/// How many lookups are in flight at most. The service allows 5 requests at a time for a token, and a
-/// submit must not wait behind lookups.
-pub(crate) const MAX_IN_FLIGHT: usize = 4;
-/// How many are in flight as long as nothing is late: each may need a connection.
+/// How many lookups are in flight as long as nothing is late: each may need a connection.
 pub(crate) const FEW_IN_FLIGHT: usize = 2;
 /// One odd header must not end every wait of a client: the default deadline is 15 minutes.
 const MAX_HOLD: Duration = Duration::from_secs(5 * 60);
@@ -128,13 +125,18 @@ impl State {
         }
     }
 
-    /// The next lookup to send now; or when to ask again, unless something happens before.
-    pub(crate) fn next_batch(&mut self, now: Instant) -> Result<Arc<[TaskId]>, Option<Instant>> {
+    /// The next lookup to send now, if less than `limit` are in flight; or when to ask again, unless
+    /// something happens before.
+    pub(crate) fn next_batch(
+        &mut self,
+        limit: usize,
+        now: Instant,
+    ) -> Result<Arc<[TaskId]>, Option<Instant>> {
         self.hold_until = self.hold_until.filter(|hold| *hold > now);
         if let Some(hold) = self.hold_until {
             return Err(self.queue.first().map(|first| first.max(hold)));
         }
-        while self.in_flight < MAX_IN_FLIGHT {
+        while self.in_flight < limit {
             let mut ids = self.queue.take(now, self.in_flight >= FEW_IN_FLIGHT)?;
             ids.retain(|id| match self.entries.get_mut(id) {
                 Some(entry) if entry.waiters() > 0 => {

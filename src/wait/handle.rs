@@ -1,6 +1,6 @@
 //! A submitted task in the user's hands.
 
-use std::fmt;
+use std::{fmt, time::SystemTime};
 
 use super::{future::Wait, task_ref::TaskRef};
 use crate::{client::Luma, http::RequestError, model::Task, tasks::retrieve, util::TaskId};
@@ -32,6 +32,13 @@ impl fmt::Debug for TaskHandle {
 }
 
 impl TaskHandle {
+    /// A task that the service has just accepted.
+    pub(crate) fn submitted_now(luma: Luma, id: TaskId) -> Self {
+        let submitted_at = Some(SystemTime::now());
+        let task = TaskRef { id, submitted_at };
+        Self { luma, task }
+    }
+
     /// The id. Keep it, and the task can be awaited after a restart.
     pub fn id(&self) -> &TaskId {
         &self.task.id

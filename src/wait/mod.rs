@@ -13,3 +13,6 @@ pub use self::{
     error::WaitError, future::Wait, handle::TaskHandle, task_ref::TaskRef, updates::Updates,
     watch::Watch,
 };
+
+#[cfg(test)]
+mod tests;

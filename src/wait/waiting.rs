@@ -12,7 +12,7 @@ use tracing::{Instrument, Span, field::Empty};
 use super::{error::WaitError, task_ref::TaskRef};
 use crate::{
     client::Luma,
-    model::{Task, Video},
+    model::{FailureKind, Task, Video},
     poller::{End, LookupFailure, Membership, Options, PollInterval, Poller},
     util::time::after,
 };
@@ -205,7 +205,12 @@ impl Waiting {
             }
             End::Task(report) => end(match report.video() {
                 Some(video) => Ok(video.seen_at(SystemTime::now())),
-                None => Err(WaitError::Failed { task, failure: report.final_failure() }),
+                None => {
+                    // A report that says no more than that it was no success has no failure.
+                    let otherwise = || report.failure_of(FailureKind::Reported);
+                    let failure = report.failure().unwrap_or_else(otherwise);
+                    Err(WaitError::Failed { task, failure })
+                }
             }),
             End::NotFound => end(Err(WaitError::NotFound { task })),
             End::Lookup(source) => end(Err(WaitError::Poll { task, source })),
