@@ -70,7 +70,7 @@ async fn account_error_ends_every_wait_at_once() {
             }
         }
         assert!(first.await.unwrap().is_err());
-        assert_eq!(begin.elapsed().as_secs(), 3);
+        assert_eq!(begin.elapsed().as_secs_f64().round(), 3.0);
         assert_eq!(service.times().len(), 1);
     }
 }
@@ -151,7 +151,7 @@ async fn token_cancels_many_waits() {
     assert_eq!(ends.len(), 60);
     let cancelled = |(id, end): &(TaskId, End)| matches!(end, Err(WaitError::Cancelled { task }) if task == id);
     assert!(ends.iter().all(cancelled));
-    sleep(SECOND).await;
+    sleep(60 * SECOND).await;
     assert_eq!(alive(), 0);
 }
 
