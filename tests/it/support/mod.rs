@@ -148,7 +148,7 @@ pub fn show(value: &impl fmt::Debug) -> String {
 
 /// An error and its sources.
 pub fn show_error(error: &(dyn StdError + 'static)) -> String {
-    let chain = std::iter::successors(Some(error), |error| error.source());
+    let chain = std::iter::successors(Some(error), |&error| error.source());
     let shown = chain.map(|error| format!("{error} {error:#} {error:?} {error:#?}"));
     shown.collect::<Vec<_>>().join("\n")
 }
