@@ -34,7 +34,10 @@ impl ClientHooks<Settings> for Client {
     async fn pre<E>(&self, request: &mut Request, _: &OperationInfo) -> Result<(), Error<E>> {
         let settings = self.inner();
         let bearer = settings.token.bearer();
-        request.headers_mut().insert(AUTHORIZATION, bearer);
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, bearer);
+        // The version of our document, which the generator sends, means nothing to the service.
+        headers.remove("api-version");
         *request.timeout_mut() = Some(settings.timeout);
         Ok(())
     }
