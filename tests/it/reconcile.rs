@@ -251,7 +251,7 @@ impl History {
             let fault = Fault::status(200).json(json!({ "items": items, "count": items.len() }));
             let fault = match date {
                 Some(date) => fault.header("date", http_date(date)),
-                None => fault.without_header("date"),
+                None => fault.header("date", "unknown"),
             };
             self.simulator.inject(fault.on(Target::Lookup));
         }
