@@ -1,14 +1,12 @@
-//! Which proxy a download takes.
+//! Which proxy a download uses.
 
 use std::process::Stdio;
 
-use luma_client::{LumaBuilder, simulator::TaskScript};
+use luma_client::LumaBuilder;
 use tokio::process::Command;
 
-use super::{
-    raw::{Server, answer},
-    *,
-};
+use super::*;
+use crate::support::raw::{Server, response};
 
 /// No host has this name: only a proxy can be asked for it.
 const FILE: &str = "http://files.invalid/v.mp4";
@@ -16,26 +14,20 @@ const FILE: &str = "http://files.invalid/v.mp4";
 const TARGET: &str = "LUMA_TEST_TARGET";
 
 async fn proxy() -> Server {
-    Server::start(vec![answer(
-        "200 OK",
-        &["content-type: video/mp4"],
-        b"film",
-    )])
-    .await
+    let file = response("200 OK", &["content-type: video/mp4"], &film(100, 1));
+    Server::start(vec![file]).await
 }
 
-/// The service is on this machine, the file is not.
+/// The API is on this machine, the file is not.
 async fn download(target: &Path, change: impl FnOnce(LumaBuilder) -> LumaBuilder) {
-    let sim = Simulator::with_duration(Duration::ZERO).await.unwrap();
-    let response = json!({ "state": "completed", "video_url": FILE });
-    sim.on_submit(TaskScript::response(response));
-    let luma = Luma::builder().token("a-token").base_url(sim.url());
+    let luma = Luma::builder()
+        .token("a-token")
+        .base_url("http://127.0.0.1:9");
     let luma = change(luma).build().unwrap();
-    let task = luma.generate("A lighthouse").submit().await.unwrap();
-    let pace = Pace::fixed(Duration::from_millis(10));
-    let video = task.wait().pace(pace).await.unwrap();
-    let file = video.download_to(target).retry(RetryPolicy::none()).await;
-    assert_eq!(file.unwrap().bytes, 4);
+    let download = luma
+        .download(&video_at(FILE), target)
+        .retry(RetryPolicy::none());
+    assert_eq!(download.await.unwrap().bytes, 100);
 }
 
 fn assert_asked(proxy: &Server) {
@@ -49,26 +41,27 @@ fn assert_asked(proxy: &Server) {
 }
 
 #[tokio::test]
-async fn that_of_a_client_of_the_users() {
+async fn proxy_of_the_download_client_is_used() {
     let (proxy, folder) = (proxy().await, tempfile::tempdir().unwrap());
     let through = reqwest::Proxy::all(&proxy.url).unwrap();
     let client = reqwest::Client::builder().proxy(through);
-    download(&folder.path().join("a.mp4"), |luma| {
-        luma.download_client(client)
-    })
-    .await;
+    let target = folder.path().join("a.mp4");
+    download(&target, |luma| luma.download_client(client)).await;
     assert_asked(&proxy);
 }
 
-/// Also where the service itself is on this machine and needs none.
+/// Also if the API itself is on this machine and needs none.
 #[tokio::test]
-async fn that_of_the_environment() {
+async fn proxy_of_the_environment_is_used() {
     if let Some(target) = std::env::var_os(TARGET) {
         return download(Path::new(&target), |luma| luma).await;
     }
     let (proxy, folder) = (proxy().await, tempfile::tempdir().unwrap());
     let again = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "proxies::that_of_the_environment"])
+        .args([
+            "--exact",
+            "download::proxies::proxy_of_the_environment_is_used",
+        ])
         .env(TARGET, folder.path().join("a.mp4"))
         .env("http_proxy", &proxy.url)
         .env_remove("NO_PROXY")
