@@ -1,10 +1,12 @@
 //! The tests of luma-client over real sockets: one binary, a file a subject.
 
 mod auto_traits;
+mod blocking;
 mod clients;
 mod connections;
 mod download;
 mod errors;
+mod faults;
 mod generated;
 mod layers;
 mod no_double_submit;
@@ -12,6 +14,7 @@ mod operations;
 mod properties;
 mod reconcile;
 mod requests;
+mod secrets;
 mod shutdown;
 mod spec;
 mod spec_diff;
