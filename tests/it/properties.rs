@@ -1,8 +1,8 @@
-//! What holds for any bytes and any JSON: nothing panics, and an end stays an end.
+//! What holds for any bytes and any JSON: nothing panics, and a terminal state is stable.
 
 use std::collections::BTreeMap;
 
-use luma_client::{Task, TaskId, TaskState, webhook, wire::TaskAnswer};
+use luma_client::{Task, TaskId, TaskState, fields::TaskAnswer, webhook};
 use proptest::{collection, option, prelude::*};
 use serde_json::{Map, Value, json};
 
@@ -161,7 +161,7 @@ fn read_all(task: &Task) {
     assert_eq!(again.state(), state);
 }
 
-/// As many cases as asked for, however many do not fit.
+/// Cases that do not fit are drawn again, without a limit.
 fn config() -> ProptestConfig {
     ProptestConfig {
         max_global_rejects: u32::MAX,
@@ -173,23 +173,22 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn any_bytes_can_come_to_a_callback(body: Vec<u8>) {
+    fn callback_of_any_bytes_does_not_panic(body: Vec<u8>) {
         if let Ok(task) = webhook::parse(&body) {
             read_all(&task);
         }
     }
 
     #[test]
-    fn any_json_can_come_to_a_callback(body in any_json()) {
+    fn callback_of_any_json_names_its_task(body in any_json()) {
         if let Ok(task) = webhook::parse(body.to_string().as_bytes()) {
             prop_assert!(task.id.as_deref().is_some_and(|id| id.parse::<TaskId>().is_ok()));
             read_all(&task);
         }
     }
 
-    /// Cut short anywhere, it is either refused or about the same task.
     #[test]
-    fn a_callback_can_be_cut_anywhere(report in report(), at in 0.0..1.0) {
+    fn callback_cut_anywhere_is_refused(report in report(), at in 0.0..1.0) {
         let mut body = report["response"].clone();
         body["task_id"] = "a".into();
         let body = body.to_string();
@@ -199,7 +198,7 @@ proptest! {
     }
 
     #[test]
-    fn any_json_can_be_an_answer(answer in any_json()) {
+    fn answer_of_any_json_is_read_or_refused(answer in any_json()) {
         match serde_json::from_str::<TaskAnswer>(&answer.to_string()) {
             Ok(TaskAnswer::Task(task)) => read_all(&task),
             Ok(TaskAnswer::Batch(batch)) => batch.items.iter().for_each(read_all),
@@ -210,18 +209,17 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_can_be_an_answer(answer: Vec<u8>) {
+    fn answer_of_any_bytes_does_not_panic(answer: Vec<u8>) {
         let _ = serde_json::from_slice::<TaskAnswer>(&answer);
     }
 
     #[test]
-    fn any_report_has_a_state(report in report()) {
+    fn report_of_any_fields_has_a_state(report in report()) {
         read_all(&task(&report));
     }
 
-    /// Fields that are not known change nothing, wherever they stand.
     #[test]
-    fn unknown_fields_change_nothing(
+    fn unknown_fields_do_not_change_the_state(
         report in report(),
         outer in collection::btree_map(unknown_name(), any_json(), 0..4),
         inner in collection::btree_map(unknown_name(), any_json(), 0..4),
@@ -237,9 +235,9 @@ proptest! {
         prop_assert_eq!(before.failure(), after.failure());
     }
 
-    /// What has ended stays ended in the same way when the service adds that, and when, it ended.
+    /// Also when the service adds when the task ended.
     #[test]
-    fn an_end_is_stable(report in report(), at in 1.0_f64..2e9) {
+    fn terminal_state_is_stable(report in report(), at in 1.0_f64..2e9) {
         let before = task(&report).state();
         prop_assume!(before.is_terminal());
         let mut more = report.clone();
@@ -250,9 +248,9 @@ proptest! {
         prop_assert_eq!(&task(&more).state(), &before);
     }
 
-    /// Alone, a word that is not known never ends a task, whatever stands beside it but an end.
+    /// Unless the report also says that the task has ended.
     #[test]
-    fn an_unknown_word_alone_is_no_end(
+    fn unknown_word_is_not_terminal(
         word in unknown_word(),
         success in option::of(any::<bool>()),
         url in option::of(Just("https://h/v.mp4")),
@@ -280,7 +278,7 @@ proptest! {
 
     /// There is no completed task without a video, and no video of one that is not completed.
     #[test]
-    fn words_are_read_in_any_case_and_with_space_around(
+    fn known_word_in_any_case_is_read(
         word in proptest::sample::select(known_words().collect::<Vec<_>>()),
         upper: u32,
         space in "[ \t\n]{0,3}",

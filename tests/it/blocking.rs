@@ -26,7 +26,7 @@ fn a_video_without_async_code() {
     let file = block_on(video.download_to(folder.path().join("fox.mp4"))).unwrap();
     assert_eq!(file.path.metadata().unwrap().len(), file.bytes);
     assert!(!states.is_empty());
-    assert_eq!(service.stats().submits_billed, 1);
+    assert_eq!(service.stats().submits_accepted, 1);
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn errors_keep_their_type() {
     let is_not_found =
         matches!(&nobody, Error::Wait(end) if matches!(**end, WaitError::NotFound { .. }));
     assert!(is_not_found, "{nobody:?}");
-    assert_eq!(service.stats().submits_billed, 0);
+    assert_eq!(service.stats().submits_accepted, 0);
 }
 
 #[test]
@@ -65,6 +65,6 @@ fn inside_a_runtime_nothing_is_sent() {
         matches!(error, Error::Config(ConfigError::InsideRuntime)),
         "{error:?}"
     );
-    assert_eq!(service.stats().submits_billed, 0);
+    assert_eq!(service.stats().submits_accepted, 0);
     assert!(error.to_string().contains(".await"));
 }

@@ -1,13 +1,13 @@
 //! The comparison of OpenAPI documents that `examples/spec_diff` prints.
 
-#[path = "../examples/spec_diff/diff.rs"]
+#[path = "../../examples/spec_diff/diff.rs"]
 mod diff;
 
 use diff::{diff, fields};
 use serde_json::{Value, json};
 
 fn ours() -> Value {
-    serde_json::from_str(include_str!("../openapi/luma.json")).expect("JSON")
+    serde_json::from_str(include_str!("../../openapi/luma.json")).expect("JSON")
 }
 
 fn shown(theirs: &Value) -> Vec<String> {
@@ -18,12 +18,12 @@ fn shown(theirs: &Value) -> Vec<String> {
 }
 
 #[test]
-fn a_document_does_not_differ_from_itself() {
+fn document_compared_with_itself_has_no_difference() {
     assert_eq!(shown(&ours()), [""; 0]);
 }
 
 #[test]
-fn the_fields_of_both_operations_are_found() {
+fn fields_of_both_operations_are_found() {
     let fields = fields(&ours());
     for path in [
         "POST /luma/videos request.aspect_ratio",
@@ -47,7 +47,7 @@ fn the_fields_of_both_operations_are_found() {
 }
 
 #[test]
-fn what_was_added_removed_and_changed_is_told() {
+fn added_removed_and_changed_fields_are_reported() {
     let mut theirs = ours();
     let request = &mut theirs["components"]["schemas"]["VideoRequest"]["properties"];
     request["seed"] = json!({ "type": "integer" });
@@ -67,7 +67,7 @@ fn what_was_added_removed_and_changed_is_told() {
 }
 
 #[test]
-fn inline_schemas_and_type_lists_are_read_too() {
+fn inline_schemas_and_type_lists_are_read() {
     let theirs = json!({"openapi": "3.1.0", "paths": {"/luma/videos": {"post": {"requestBody": {"content":
         {"application/json": {"schema": {"type": "object", "required": ["prompt"], "properties":
             {"prompt": {"type": ["string", "null"]}, "self": {"$ref": "#/nowhere"}}}}}}}}}});

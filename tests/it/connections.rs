@@ -1,61 +1,53 @@
-//! How many connections it takes.
-
-mod support;
+//! How many connections a client opens, and how.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
 use futures::future::try_join_all;
-use luma_client::{
-    Luma, RetryPolicy,
-    simulator::{Fault, Simulator, Target},
-};
-use support::{TOKEN, client, http2};
+use luma_client::{Luma, RetryPolicy};
+use luma_simulator::{Fault, Simulator, Target};
 use tokio::{io::AsyncReadExt, net::TcpListener};
 
+use crate::support::{
+    TOKEN, builder, client,
+    http2::{self, Behavior},
+    id,
+};
+
 #[tokio::test]
-async fn one_for_any_number_of_calls() {
+async fn calls_in_sequence_share_one_connection() {
     let simulator = Simulator::start().await.expect("a simulator");
     let luma = client(simulator.url()).with_retry(RetryPolicy::none());
-    let mut ids = Vec::new();
     for _ in 0..50 {
         let task = luma.generate("A prompt").submit().await.expect("accepted");
         task.get().await.expect("a task");
-        ids.push(task.id().clone());
-        luma.tasks(&ids).await.expect("tasks");
-        // An error is an answer, too.
+        // An error is a response, too.
         simulator.inject(Fault::status(500).on(Target::Lookup));
         task.get().await.expect_err("refused");
     }
-    assert_eq!(simulator.stats().requests(), 200);
+    assert_eq!(simulator.stats().requests(), 150);
     assert_eq!(simulator.stats().connections, 1);
 }
 
 /// None of them is answered before all have come.
 #[tokio::test]
-async fn one_for_many_calls_at_once_over_http2() {
+async fn calls_in_parallel_share_one_http2_connection() {
     const CALLS: usize = 50;
-    let (url, connections) = http2::answers_together(CALLS).await;
-    let http = reqwest::Client::builder()
-        .no_proxy()
-        .http2_prior_knowledge();
-    let luma = Luma::builder()
-        .token(TOKEN)
-        .base_url(url)
-        .http_client(http)
-        .timeout(Duration::from_secs(20))
-        .build()
-        .expect("a client");
-    let task = luma.task("a".parse().expect("an id"));
+    let (url, counts) = http2::start(Behavior::Together(CALLS)).await;
+    let luma = builder(&url)
+        .http_client(http2::client())
+        .max_in_flight(CALLS)
+        .timeout(Duration::from_secs(20));
+    let task = luma.build().expect("a client").task(id("a"));
     for _ in 0..2 {
         let lookups = try_join_all((0..CALLS).map(|_| task.get())).await;
-        assert_eq!(lookups.expect("answers").len(), CALLS);
+        assert_eq!(lookups.expect("responses").len(), CALLS);
     }
-    assert_eq!(connections.load(Ordering::SeqCst), 1);
+    assert_eq!(counts.connections.load(Ordering::SeqCst), 1);
 }
 
 /// With TLS it is the service that chooses, from what the first message offers.
 #[tokio::test]
-async fn http2_is_offered_first() {
+async fn tls_offers_http2_first() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("https://{}", listener.local_addr().expect("an address"));
     let hello = tokio::spawn(async move {
@@ -67,16 +59,11 @@ async fn http2_is_offered_first() {
         stream.read_exact(&mut hello[5..]).await.expect("a record");
         hello
     });
-    let luma = Luma::builder()
-        .token(TOKEN)
-        .base_url(url)
-        .retry(RetryPolicy::none())
-        .build()
-        .expect("a client");
-    let task = luma.task("a".parse().expect("an id"));
-    task.get().await.expect_err("no TLS on the other side");
+    // The default HTTP client.
+    let luma = Luma::builder().token(TOKEN).base_url(url).retry(RetryPolicy::none());
+    let luma = luma.build().expect("a client");
+    luma.task(id("a")).get().await.expect_err("no TLS on the other side");
     let hello = hello.await.expect("a message");
     let protocols = b"\x02h2\x08http/1.1";
-    let has_them = |window: &[u8]| window == protocols;
-    assert!(hello.windows(protocols.len()).any(has_them));
+    assert!(hello.windows(protocols.len()).any(|window| window == protocols));
 }

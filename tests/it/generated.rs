@@ -1,7 +1,7 @@
-//! The generated code is reviewed like any other: it is in no diff, so a snapshot pins it.
+//! The generated code is in no diff, so a snapshot pins it for the review.
 
 #[test]
-fn the_generated_client_is_the_reviewed_one() {
+fn generated_client_equals_reviewed_snapshot() {
     let code = include_str!(concat!(env!("OUT_DIR"), "/api.rs"));
     let file = syn::parse_file(code).expect("the generated code parses");
     insta::assert_snapshot!("api", prettyplease::unparse(&file));

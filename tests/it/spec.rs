@@ -1,10 +1,10 @@
-//! `openapi/luma.json` says all that it should, and the hand-written types agree with it.
+//! `openapi/luma.json` is complete, and the hand-written types agree with it.
 
 use luma_client::{AspectRatio, DEFAULT_BASE_URL, ErrorCode, api::types};
 use serde_json::{Value, json};
 
 fn document() -> Value {
-    serde_json::from_str(include_str!("../openapi/luma.json")).expect("JSON")
+    serde_json::from_str(include_str!("../../openapi/luma.json")).expect("JSON")
 }
 
 fn schema(name: &str) -> Value {
@@ -16,7 +16,7 @@ fn operation(path: &str) -> Value {
 }
 
 #[test]
-fn both_operations_are_there_and_need_the_token() {
+fn document_has_both_operations_and_needs_the_token() {
     let document = document();
     assert_eq!(document["openapi"], "3.0.3");
     assert_eq!(document["servers"][0]["url"], DEFAULT_BASE_URL);
@@ -31,7 +31,7 @@ fn both_operations_are_there_and_need_the_token() {
 }
 
 #[test]
-fn every_field_has_a_meaning_and_a_type() {
+fn every_field_has_a_description_and_a_type() {
     let document = document();
     let schemas = document["components"]["schemas"]
         .as_object()
@@ -53,7 +53,7 @@ fn every_field_has_a_meaning_and_a_type() {
 }
 
 #[test]
-fn the_defaults_of_a_submit_are_documented() {
+fn defaults_of_a_submit_are_documented() {
     let fields = schema("VideoRequest")["properties"].clone();
     for (field, default) in [
         ("action", json!("generate")),
@@ -75,7 +75,7 @@ fn the_defaults_of_a_submit_are_documented() {
 }
 
 #[test]
-fn every_error_is_documented_with_an_example() {
+fn every_error_has_an_example() {
     for path in ["/luma/videos", "/luma/tasks"] {
         let responses = operation(path)["responses"].clone();
         for (status, codes) in [
@@ -108,7 +108,7 @@ fn every_error_is_documented_with_an_example() {
 }
 
 #[test]
-fn what_is_only_observed_is_marked() {
+fn observed_fields_are_marked() {
     for (name, fields) in [
         (
             "TaskQuery",
@@ -136,13 +136,13 @@ fn what_is_only_observed_is_marked() {
 }
 
 #[test]
-fn the_hand_written_ratios_are_the_documented_ones() {
+fn known_ratios_equal_the_documented_ones() {
     let known: Vec<String> = AspectRatio::KNOWN.iter().map(ToString::to_string).collect();
     assert_eq!(schema("AspectRatio")["enum"], json!(known));
 }
 
 #[test]
-fn the_examples_are_what_they_illustrate() {
+fn examples_survive_a_round_trip() {
     for path in ["/luma/videos", "/luma/tasks"] {
         let body = &operation(path)["requestBody"]["content"]["application/json"];
         for (name, example) in body["examples"].as_object().expect("examples") {
