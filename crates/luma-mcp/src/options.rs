@@ -1,60 +1,60 @@
-//! Where and for whom a server listens, checked before it does. Pure functions.
+//! The options of the HTTP server, checked before it listens. Pure functions.
 
 use std::net::SocketAddr;
 
 use http::{Uri, uri::Authority};
 
-use super::access::{Access, WeakKey};
+use crate::access::{Access, WeakKey};
 
-/// Where and for whom a server listens.
+/// The address and the access rules of an HTTP server.
 ///
 /// ```
-/// use luma_client::mcp::server::{Access, HttpOptions};
+/// use luma_mcp::{Access, HttpOptions};
 ///
 /// let key = "0123456789abcdef0123456789abcdef".to_owned();
 /// let options = HttpOptions::new("127.0.0.1:8000".parse()?, Access::Key(key.into()))
-///     .allow_host("mcp.example.com") // behind a proxy of that name
-///     .allow_origin("https://app.example.com"); // a browser app that may call
+///     .allow_host("mcp.example.com") // the name of the reverse proxy
+///     .allow_origin("https://app.example.com"); // a web app that may call
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "options do nothing by themselves"]
+#[must_use = "options have no effect until a server listens with them"]
 pub struct HttpOptions {
-    pub(super) address: SocketAddr,
-    pub(super) access: Access,
+    pub(crate) address: SocketAddr,
+    pub(crate) access: Access,
     hosts: Vec<String>,
     origins: Vec<String>,
 }
 
-/// Options that would be unsafe, or that cannot be read.
+/// The error for options that would be unsafe, or that are malformed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidOptions {
-    /// Other machines could reach the server, but no host name is allowed.
+    /// Other machines can reach the address, but no host name is allowed.
     #[error(
-        "{0} can be reached from other machines: say by which host name, such as mcp.example.com, \
-         with allow_host (--allow-host)"
+        "other machines can reach {0}: allow the host name that they use, such as mcp.example.com, with \
+         allow_host (--allow-host)"
     )]
     NoHost(SocketAddr),
-    /// It is no host name, with or without a port.
-    #[error("{0:?} is no host name such as mcp.example.com or mcp.example.com:8443")]
+    /// The text is not a host name, with or without a port.
+    #[error("{0:?} is not a valid host name: use one such as mcp.example.com or mcp.example.com:8443")]
     Host(String),
-    /// It is no origin.
-    #[error("{0:?} is no origin such as https://app.example.com")]
+    /// The text is not an origin.
+    #[error("{0:?} is not a valid origin: use one such as https://app.example.com")]
     Origin(String),
     /// The access key is too weak.
     #[error(transparent)]
     Key(#[from] WeakKey),
-    /// The access key would give the account away.
+    /// The access key contains the API token.
     #[error(
-        "the access key has the API token in it, which no client should know: make another one, \
-         for example with `openssl rand -hex 32`"
+        "the access key contains the API token, which no client should know: make another key, for \
+         example with `openssl rand -hex 32`"
     )]
     KeyIsToken,
 }
 
 impl HttpOptions {
-    /// Listens on this address, for who has this access. Port 0 is any free port.
+    /// Creates options for an address and a kind of access. Port 0 means any free port.
     pub fn new(address: SocketAddr, access: Access) -> Self {
         Self {
             address,
@@ -64,21 +64,21 @@ impl HttpOptions {
         }
     }
 
-    /// Allows requests for this host (the `Host` header), with or without a port. Those for
-    /// loopback are allowed when the address is one; any other address needs at least one host.
+    /// Allows requests whose `Host` header is this host, with or without a port. Loopback names are
+    /// allowed if the address is a loopback address. Any other address needs at least one host.
     pub fn allow_host(mut self, host: impl Into<String>) -> Self {
         self.hosts.push(host.into());
         self
     }
 
-    /// Allows requests of web pages of this origin, such as `https://app.example.com`. No web page
-    /// may call by default.
+    /// Allows requests from web pages of this origin, such as `https://app.example.com`. By default, no
+    /// web page may call.
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
         self.origins.push(origin.into());
         self
     }
 
-    pub(super) fn check(&self) -> Result<Allowed, InvalidOptions> {
+    pub(crate) fn check(&self) -> Result<Allowed, InvalidOptions> {
         self.access.check()?;
         Ok(Allowed {
             hosts: hosts(self.address, &self.hosts)?,
@@ -95,28 +95,28 @@ impl HttpOptions {
 }
 
 #[derive(Debug, PartialEq)]
-pub(super) struct Allowed {
-    pub(super) hosts: Vec<Authority>,
-    /// For these, browsers are told that they may.
-    pub(super) origins: Vec<Origin>,
-    /// Then pages of loopback are not turned away, as the protocol has it. A browser still lets none
-    /// of them call: it asks first, and is told nothing.
+pub(crate) struct Allowed {
+    pub(crate) hosts: Vec<Authority>,
+    /// Browsers are told that these may call.
+    pub(crate) origins: Vec<Origin>,
+    /// Whether loopback origins are allowed, too, as MCP recommends. Browsers still block them, because
+    /// no CORS header allows them.
     is_loopback: bool,
 }
 
 impl Allowed {
-    pub(super) fn admits(&self, origin: &Origin) -> bool {
+    pub(crate) fn admits(&self, origin: &Origin) -> bool {
         let (place, _port) = origin.with_port.rsplit_once(':').unwrap_or_default();
         let is_loopback = ["http://localhost", "http://127.0.0.1", "http://[::1]"].contains(&place);
         self.is_loopback && is_loopback || self.origins.contains(origin)
     }
 }
 
-/// An origin as a browser spells it, and with its port always there.
+/// An origin as a browser writes it, and with an explicit port.
 #[derive(Debug, PartialEq)]
-pub(super) struct Origin {
-    pub(super) spelled: String,
-    pub(super) with_port: String,
+pub(crate) struct Origin {
+    pub(crate) spelled: String,
+    pub(crate) with_port: String,
 }
 
 fn hosts(address: SocketAddr, given: &[String]) -> Result<Vec<Authority>, InvalidOptions> {
@@ -143,7 +143,7 @@ fn hosts(address: SocketAddr, given: &[String]) -> Result<Vec<Authority>, Invali
     Ok(hosts)
 }
 
-pub(super) fn read_origin(text: &str) -> Option<Origin> {
+pub(crate) fn read_origin(text: &str) -> Option<Origin> {
     let uri: Uri = text.parse().ok()?;
     let scheme = uri.scheme_str()?;
     let default_port = match scheme {

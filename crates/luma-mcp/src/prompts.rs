@@ -1,4 +1,4 @@
-//! Three prompts: which tool to take, what a whole workflow looks like, how to write a prompt.
+//! Three prompts: how to choose a tool, workflows step by step, how to write a video prompt.
 
 use rmcp::{
     ErrorData,
@@ -9,7 +9,7 @@ use rmcp::{
 };
 use serde_json::Value;
 
-use crate::AspectRatio;
+use luma_client::AspectRatio;
 
 const GUIDE: &str = "luma_video_generation_guide";
 const WORKFLOWS: &str = "luma_workflow_examples";
@@ -18,9 +18,8 @@ const WRITING: &str = "luma_prompt_suggestions";
 /// The longest argument, in characters.
 const LONGEST: usize = 4_000;
 
-/// The prompts as they are listed. A read-only server has only the one that names no tool: the
-/// others lead to tools that it does not offer.
-pub(super) fn list(read_only: bool) -> Vec<Prompt> {
+/// The prompts in the list. A read-only server has only the one that names no tool.
+pub(crate) fn list(read_only: bool) -> Vec<Prompt> {
     let mut prompts = all();
     prompts.retain(|prompt| !read_only || prompt.name == WRITING);
     prompts
@@ -48,7 +47,7 @@ fn all() -> Vec<Prompt> {
             Some(vec![argument(
                 WORKFLOW,
                 "Workflow",
-                "One of text, image, transition, extend and batch; left out: all of them.",
+                "text, image, transition, extend or batch. Without it, all of them.",
             )]),
         )
         .with_title("Luma workflows step by step"),
@@ -72,7 +71,7 @@ fn argument(name: &str, title: &str, description: &str) -> PromptArgument {
 }
 
 /// The text of a prompt.
-pub(super) fn get(
+pub(crate) fn get(
     read_only: bool,
     name: &str,
     arguments: Option<JsonObject>,
@@ -90,14 +89,14 @@ pub(super) fn get(
     )]))
 }
 
-/// The values of an argument that begin with what has been typed.
-pub(super) fn complete(
+/// The values of an argument that begin with the typed text.
+pub(crate) fn complete(
     read_only: bool,
     reference: &Reference,
     argument: &ArgumentInfo,
 ) -> Result<CompletionInfo, ErrorData> {
     let Some(name) = reference.as_prompt_name() else {
-        return Err(ErrorData::invalid_params("there are no resources", None));
+        return Err(ErrorData::invalid_params("this server has no resources", None));
     };
     let Some(prompt) = list(read_only).into_iter().find(|known| known.name == name) else {
         return Err(unknown(name));
@@ -121,10 +120,10 @@ pub(super) fn complete(
 
 fn unknown(name: &str) -> ErrorData {
     let name: String = name.chars().take(64).collect();
-    ErrorData::invalid_params(format!("there is no prompt {name:?}"), None)
+    ErrorData::invalid_params(format!("this server has no prompt {name:?}"), None)
 }
 
-/// What a prompt was asked for with. Blank counts as left out.
+/// The arguments of a prompt. A blank one counts as left out.
 struct Arguments(JsonObject);
 
 impl Arguments {
@@ -157,18 +156,16 @@ const WORKFLOW: &str = "workflow";
 
 fn guide(goal: Option<&str>, ratio: Option<&str>) -> String {
     let mut text = String::from(
-        "Make a video with the Luma tools. Choose the tool by what there is to begin with:\n\
-         - a description only: luma_generate_video\n\
-         - a picture to bring to life, or two pictures to lead from one to the other: \
-         luma_generate_video_from_image\n\
-         - a finished video of Luma that should go on: luma_extend_video with its video id, or \
-         luma_extend_video_from_url where only the URL is known\n\n\
-         Each of them spends credits of the account once a call, so agree on prompt and aspect \
-         ratio first, call it once, and never repeat a call to see how far it is. It answers with \
-         a task id; the video takes one to five minutes. Look one task up with luma_get_task, which \
-         may hold the call for a while, and several with luma_get_tasks_batch. When it is \
-         completed, give the user the URL of the video, and say that such URLs can expire. When it \
-         failed, tell the user the reason before anything is submitted again.",
+        "Make a video with the Luma tools. Choose the tool by what the user has:\n\
+         - only a description: luma_generate_video\n\
+         - a picture to animate, or two pictures to connect: luma_generate_video_from_image\n\
+         - a finished Luma video to continue: luma_extend_video with its video id, or \
+         luma_extend_video_from_url if only the URL is known\n\n\
+         Every accepted call spends credits of the account. Agree on prompt and aspect ratio first, \
+         call once, and never repeat a call to check on it. The call returns a task id; the video takes \
+         1 to 5 minutes. Check one task with luma_get_task and several with luma_get_tasks_batch. If a \
+         task is completed, give the user the URL of the video, and say that it works for about 30 \
+         days. If it failed, tell the user the reason before anything is submitted again.",
     );
     if let Some(goal) = goal {
         text += &format!("\n\nThe goal: {goal}");

@@ -1,6 +1,7 @@
-//! Keeps the web pages of strangers out: who may be named as `Host`, and who as `Origin`.
+//! Checks `Host` and `Origin`, so that web pages of others cannot call the server.
 //!
-//! rmcp has the same checks, but behind those of the key, and looks at the first header alone.
+//! rmcp has the same checks, but they run after the access key, cover only `/mcp`, and look only at the first of
+//! several headers (test: `refusals`, the rows with two hosts or origins, without a key, and elsewhere).
 
 use std::sync::Arc;
 
@@ -15,13 +16,16 @@ use http::{
     uri::Authority,
 };
 
-use super::options::{Allowed, read_origin};
+use crate::{
+    log,
+    options::{Allowed, read_origin},
+};
 
-/// Open to any `Host`: probes come by address, and nothing can be learnt or spent there.
-pub(super) const HEALTH: &str = "/health";
+/// Open to any `Host`: health probes use the address, and the path reveals and spends nothing.
+pub(crate) const HEALTH: &str = "/health";
 
-/// Lets a request pass, or answers 403.
-pub(super) async fn stop(
+/// Passes a request on, or answers 403.
+pub(crate) async fn check(
     State(allowed): State<Arc<Allowed>>,
     request: Request,
     next: Next,
@@ -31,15 +35,17 @@ pub(super) async fn stop(
     if is_host && is_origin_allowed(&allowed, headers) {
         return next.run(request).await;
     }
-    tracing::debug!(is_host, "a stranger was refused");
+    if log::is_due("refused origin") {
+        tracing::warn!(is_host, "refused a request by its Host or Origin");
+    }
     let advice = match is_host {
-        true => "This web page may not call the server; --allow-origin would let it.\n",
-        false => "The server has another name; --allow-host would let it have this one, too.\n",
+        true => "This web page may not call the server. Allow its origin with --allow-origin.\n",
+        false => "The server does not serve this host name. Allow it with --allow-host.\n",
     };
     (StatusCode::FORBIDDEN, advice).into_response()
 }
 
-/// The one value of a header; an error where there are several, or none that is text.
+/// The only value of a header; an error if it has several, or one that is not text.
 fn one(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, ()> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
@@ -64,7 +70,7 @@ fn is_host_allowed(allowed: &Allowed, uri: &Uri, headers: &HeaderMap) -> bool {
                     .is_none_or(|port| host.port_u16() == Some(port))
         })
     };
-    // A request to a proxy names it once more.
+    // A request to a proxy has a second host.
     is_known(&host) && uri.authority().is_none_or(is_known)
 }
 

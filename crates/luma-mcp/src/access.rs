@@ -1,4 +1,4 @@
-//! Who may call over HTTP, and with whose account.
+//! Who may call over HTTP, and whose account pays.
 
 use std::sync::Arc;
 
@@ -14,25 +14,26 @@ use http::{
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-use crate::Luma;
+use luma_client::Luma;
 
-/// What a request over HTTP must carry as `Authorization: Bearer …`.
+/// The secret that an HTTP request must send as `Authorization: Bearer …`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Access {
-    /// This key of the server's own. All requests then spend the account of the server.
+    /// The access key of this server. All requests spend the account of the server.
     Key(SecretString),
-    /// An API token: each request spends the account of its own token, and the server has none.
+    /// An API token of Ace Data Cloud. Each request spends the account of its own token, and the server
+    /// has none.
     ///
-    /// This is not the OAuth of MCP: the token is the vendor's API token, and is passed on to the
-    /// vendor. Offer it over TLS only.
+    /// This is not the OAuth of MCP, because the server passes the token on to the vendor. Use it only
+    /// over TLS.
     TokenFromRequest,
 }
 
-/// The shortest access key, in bytes: shorter ones can be guessed.
+/// The shortest access key, in bytes. Shorter ones can be guessed.
 const SHORTEST_KEY: usize = 16;
 
-/// An access key that cannot be used.
+/// The error for an access key that is too weak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "an access key needs at least {SHORTEST_KEY} characters, without spaces or line breaks; \
@@ -42,7 +43,7 @@ const SHORTEST_KEY: usize = 16;
 pub struct WeakKey;
 
 impl Access {
-    pub(super) fn check(&self) -> Result<(), WeakKey> {
+    pub(crate) fn check(&self) -> Result<(), WeakKey> {
         match self {
             Self::Key(key) => {
                 let key = key.expose_secret();
@@ -54,17 +55,30 @@ impl Access {
             Self::TokenFromRequest => Ok(()),
         }
     }
+
+    /// How to authenticate, in one sentence.
+    pub(crate) fn advice(&self) -> &'static str {
+        match self {
+            Self::Key(_) => {
+                "Send the access key of this server, which is not the API token, as `Authorization: \
+                 Bearer KEY`.\n"
+            }
+            Self::TokenFromRequest => {
+                "Send your API token of Ace Data Cloud as `Authorization: Bearer TOKEN`.\n"
+            }
+        }
+    }
 }
 
-/// The gate in front of the MCP endpoint.
+/// The access check in front of the MCP endpoint.
 #[derive(Clone)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     access: Arc<Access>,
     luma: Luma,
 }
 
 impl Gate {
-    pub(super) fn new(access: Access, luma: Luma) -> Self {
+    pub(crate) fn new(access: Access, luma: Luma) -> Self {
         Self {
             access: Arc::new(access),
             luma,
@@ -78,40 +92,31 @@ impl Gate {
                 let same = key.expose_secret().as_bytes().ct_eq(bearer.as_bytes());
                 bool::from(same).then(|| self.luma.clone())
             }
-            Access::TokenFromRequest => self.luma.with_token(bearer.to_owned().into()).ok(),
+            Access::TokenFromRequest => self.luma.with_token(bearer).ok(),
         }
     }
 
     fn refuse(&self, challenge: &'static str) -> Response {
         let headers = [(WWW_AUTHENTICATE, challenge)];
-        let advice = match &*self.access {
-            Access::Key(_) => {
-                "Send the access key of this server as `Authorization: Bearer KEY`. It is not the \
-                 API token.\n"
-            }
-            Access::TokenFromRequest => {
-                "Send your API token of Ace Data Cloud as `Authorization: Bearer TOKEN`.\n"
-            }
-        };
-        (StatusCode::UNAUTHORIZED, headers, advice).into_response()
+        (StatusCode::UNAUTHORIZED, headers, self.access.advice()).into_response()
     }
 }
 
-/// Lets a request pass with the client that it may use, or answers 401.
-pub(super) async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+/// Passes a request on with the client that it may use, or answers 401.
+pub(crate) async fn check(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     let Some(bearer) = bearer(request.headers()) else {
         return gate.refuse("Bearer realm=\"luma\"");
     };
     let Some(luma) = gate.admit(&bearer) else {
         return gate.refuse("Bearer realm=\"luma\", error=\"invalid_token\"");
     };
-    // Nothing behind this line needs it, and it could end in a log there.
+    // Nothing after this line needs it, and it could end up in a log.
     request.headers_mut().remove(AUTHORIZATION);
     request.extensions_mut().insert(luma);
     next.run(request).await
 }
 
-/// The bearer of the one `Authorization` header; two of them are none.
+/// The bearer in the `Authorization` header; none if there are two headers.
 fn bearer(headers: &HeaderMap) -> Option<String> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next()?.to_str().ok()?;
@@ -133,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn bearers() {
+    fn bearer_of_odd_headers_is_none() {
         for (values, expected) in [
             (&["Bearer abc"][..], Some("abc")),
             (&["bearer  abc "], Some("abc")),
@@ -148,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn keys() {
+    fn check_of_a_weak_key_fails() {
         for (key, good) in [
             ("0123456789abcdef", true),
             ("0123456789abcde", false),
@@ -164,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_opens_to_the_server_s_account_only_when_it_is_the_key() {
+    fn admit_with_a_wrong_key_gives_no_client() {
         let luma = Luma::builder().token("t").build().expect("a client");
         let gate = Gate::new(Access::Key("0123456789abcdef".to_owned().into()), luma);
         assert!(gate.admit("0123456789abcdef").is_some());
