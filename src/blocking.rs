@@ -5,8 +5,8 @@ use std::{io, sync::LazyLock};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::{
-    config::ConfigError,
     error::{Error, Result},
+    http::ConfigError,
 };
 
 /// One thread that drives connections and waits, also while nobody blocks.
@@ -21,7 +21,7 @@ static RUNTIME: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
 /// Runs a submit, a wait, a download or any other call to its end, and blocks the thread meanwhile.
 ///
 /// For programs without a runtime: this crate then runs one of its own, with one thread, from the
-/// first call on. Any number of threads may block at once; their waits share their lookups.
+/// first call on. Any number of threads may block at once; all waits share one poller.
 ///
 /// ```no_run
 /// use luma_client::{Luma, block_on};
@@ -29,7 +29,7 @@ static RUNTIME: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
 /// let luma = Luma::from_env()?;
 /// let task = block_on(luma.generate("A lighthouse at dusk, slow zoom in").submit())?;
 /// let video = block_on(task.wait().on_update(|task| println!("{}", task.state())))?;
-/// block_on(video.download_to("lighthouse.mp4"))?;
+/// block_on(luma.download(&video, "lighthouse.mp4"))?;
 /// # Ok::<(), luma_client::Error>(())
 /// ```
 ///

@@ -1,41 +1,31 @@
-//! The client, and what its clones share.
+//! The client: token, HTTP clients and poller, shared by its clones. It knows no feature.
 
-use std::{fmt, sync::Arc, time::Duration};
-
-#[cfg(feature = "mcp-server")]
-use secrecy::SecretString;
-
-#[cfg(feature = "mcp")]
-use crate::coalesce::Coalescer;
-use crate::{
-    api::{self, types::TaskBatch},
-    builder::LumaBuilder,
-    download::Media,
-    error::Result,
-    handle::TaskHandle,
-    lookup::{MAX_BATCH, retrieve, retrieve_batch},
-    orphan::Accepted,
-    retry::RetryPolicy,
-    task::{Task, TaskId},
-    transport::Limits,
-    video::{Extend, Generate, Source},
-    watch::Hub,
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
-#[cfg(feature = "mcp-server")]
+
+use http::Extensions;
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
 use crate::{
-    config::{self, ConfigError},
-    transport::Token,
+    api,
+    http::{
+        AGENT, ConfigError, MediaClients, RetryPolicy, Settings, Token, config, http_client,
+        setup_error,
+    },
+    poller::{PollInterval, Poller},
 };
 
 /// A client of the service. Cheap to clone; clones share connections and the poller.
 ///
-/// An open connection belongs to the runtime on which it was opened. So use a client and its clones on
-/// one runtime, or only on runtimes that are running: on a connection of one that is kept but not run,
-/// a call stands still until its timeout, which leaves a submit [unconfirmed](crate::Error::Unconfirmed).
-/// A program with several runtimes builds a client for each.
-///
-/// Its calls need a tokio runtime with I/O and time enabled, and panic where they are polled outside
-/// of one; programs without one have `block_on` (feature `blocking`).
+/// Use a client and its clones on one tokio runtime with I/O and time enabled. If that runtime stops,
+/// calls on its connections time out, which leaves a submit
+/// [unconfirmed](crate::SubmitError::Unconfirmed). A program with several runtimes builds a client for
+/// each. A program without one uses `block_on` (feature `blocking`).
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), luma_client::Error> {
@@ -46,91 +36,50 @@ use crate::{
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct Luma {
-    pub(crate) core: Arc<Core>,
+pub struct Luma(Arc<Inner>);
+
+struct Inner {
+    api: api::Client,
+    poller: Poller,
+    shared: Arc<Shared>,
 }
 
-pub(crate) struct Core {
-    pub(crate) api: api::Client,
-    /// For downloads: other clients, so that nothing of the API's ever goes to another host.
-    pub(crate) media: Media,
-    pub(crate) hub: Hub,
-    pub(crate) accepted: Accepted,
-    #[cfg(feature = "mcp")]
-    pub(crate) coalescer: Coalescer,
+/// What clients with other limits or another token have in common.
+struct Shared {
+    base_url: Url,
+    media: MediaClients,
+    max_in_flight: usize,
+    poll_interval: PollInterval,
+    /// What the features keep for a client.
+    extensions: Mutex<Extensions>,
 }
 
 impl fmt::Debug for Luma {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Luma")
-            .field("base_url", &self.core.api.baseurl)
-            .field("limits", &self.core.api.inner.limits)
+            .field("base_url", &self.0.api.baseurl)
+            .field("settings", &self.0.api.inner)
             .finish_non_exhaustive()
     }
 }
 
 impl Luma {
-    /// A client with the token of `ACEDATACLOUD_API_TOKEN`, and the base URL of
-    /// `ACEDATACLOUD_API_BASE_URL` where that is set.
+    /// Builds a client with the token of `ACEDATACLOUD_API_TOKEN`, and the base URL of
+    /// `ACEDATACLOUD_API_BASE_URL` if that is set.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`](crate::Error::Config) where there is no token, or where one of the two cannot be used.
-    pub fn from_env() -> Result<Self> {
+    /// [`ConfigError`] if there is no token, or if one of the two cannot be used.
+    pub fn from_env() -> Result<Self, ConfigError> {
         Self::builder().build()
     }
 
-    /// A builder, for all that [`from_env`](Self::from_env) leaves at its default.
+    /// Returns a builder, which sets what [`from_env`](Self::from_env) leaves at its default.
     pub fn builder() -> LumaBuilder {
         LumaBuilder::default()
     }
 
-    /// A new video from a prompt. Nothing is sent before [`Generate::submit`].
-    pub fn generate(&self, prompt: impl Into<String>) -> Generate {
-        Generate::new(self.clone(), prompt.into())
-    }
-
-    /// The continuation of a video. Nothing is sent before [`Extend::submit`].
-    ///
-    /// A finished [`Video`](crate::Video) is a source, too: `luma.extend(&video, "…")`.
-    pub fn extend(&self, source: impl Into<Source>, prompt: impl Into<String>) -> Extend {
-        Extend::new(self.clone(), source.into(), prompt.into())
-    }
-
-    /// A handle on a task that was submitted earlier, also by another process. No I/O.
-    pub fn task(&self, id: TaskId) -> TaskHandle {
-        TaskHandle::resumed(self.clone(), id)
-    }
-
-    /// Looks several tasks up, 50 a request. Ids that the service does not know are missing from
-    /// the answer, and its order is not that of the ids.
-    ///
-    /// # Errors
-    ///
-    /// As [`TaskHandle::get`], but never [`Error::NotFound`](crate::Error::NotFound). Where one request fails, the answers
-    /// to the others are lost; [`watch`](Self::watch) loses none.
-    ///
-    /// ```no_run
-    /// # async fn example(luma: luma_client::Luma, ids: Vec<luma_client::TaskId>)
-    /// # -> Result<(), luma_client::Error> {
-    /// for task in luma.tasks(&ids).await? {
-    ///     println!("{} {}", task.id.as_deref().unwrap_or("?"), task.state());
-    /// }
-    /// # Ok(()) }
-    /// ```
-    pub async fn tasks(&self, ids: &[TaskId]) -> Result<Vec<Task>> {
-        let mut batches = ids.chunks(MAX_BATCH);
-        let mut tasks = match batches.next() {
-            Some(ids) => self.retrieve_batch(ids).await?.items,
-            None => Vec::new(),
-        };
-        for ids in batches {
-            tasks.extend(self.retrieve_batch(ids).await?.items);
-        }
-        Ok(tasks)
-    }
-
-    /// The same client with another retry policy; connections and poller stay shared.
+    /// The same client with another retry policy. Connections and poller stay shared.
     ///
     /// ```no_run
     /// # async fn example(luma: luma_client::Luma, id: luma_client::TaskId)
@@ -142,75 +91,316 @@ impl Luma {
     /// ```
     #[must_use = "the client itself stays as it is"]
     pub fn with_retry(&self, retry: RetryPolicy) -> Self {
-        self.with_limits(|limits| limits.retry = retry)
+        self.with_settings(|settings| settings.retry = retry)
     }
 
-    /// The same client with another timeout for each attempt; connections and poller stay shared.
+    /// The same client with another timeout for each attempt. Connections and poller stay shared.
     #[must_use = "the client itself stays as it is"]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
-        self.with_limits(|limits| limits.timeout = timeout)
+        self.with_settings(|settings| settings.timeout = timeout)
     }
 
-    pub(crate) fn with_limits(&self, change: impl FnOnce(&mut Limits)) -> Self {
-        let core = &self.core;
-        let mut api = core.api.clone();
-        change(&mut api.inner.limits);
-        Self {
-            core: Arc::new(Core {
-                api,
-                media: core.media.clone(),
-                hub: core.hub.clone(),
-                accepted: core.accepted.clone(),
-                #[cfg(feature = "mcp")]
-                coalescer: core.coalescer.clone(),
-            }),
-        }
+    /// The same client, which begins no further request once the token is cancelled, not even a retry.
+    /// A request that is under way is finished.
+    ///
+    /// ```no_run
+    /// # async fn example(luma: luma_client::Luma) -> Result<(), luma_client::Error> {
+    /// use luma_client::CancellationToken;
+    ///
+    /// let shutdown = CancellationToken::new();
+    /// let task = luma.with_shutdown(shutdown.clone()).generate("A fox").submit().await?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use = "the client itself stays as it is"]
+    pub fn with_shutdown(&self, shutdown: CancellationToken) -> Self {
+        self.with_settings(|settings| settings.shutdown = Some(shutdown))
     }
 
-    /// The generated client, with authentication, timeouts and retries in place.
-    pub fn api(&self) -> &api::Client {
-        &self.core.api
-    }
-
-    /// The same client for another account. Connections stay shared; the poller does not, because
-    /// no account may look up the tasks of another.
-    #[cfg(feature = "mcp-server")]
-    pub(crate) fn with_token(&self, token: SecretString) -> Result<Self, ConfigError> {
-        let core = &self.core;
-        let mut api = core.api.clone();
+    /// The same client for another account. Connections stay shared; the poller does not, because no
+    /// account may look up the tasks of another.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if the token cannot be used.
+    pub fn with_token(&self, token: impl Into<String>) -> Result<Self, ConfigError> {
+        let token = SecretString::from(token.into());
         let token = config::token(Some(token), |_| None)?;
-        api.inner.token = Arc::new(Token::new(token)?);
-        Ok(Self {
-            core: Arc::new(Core {
-                hub: Hub::new(api.clone()),
-                media: core.media.clone(),
-                // Ids are unique across accounts.
-                accepted: core.accepted.clone(),
-                coalescer: Coalescer::default(),
-                api,
+        let mut api = self.0.api.clone();
+        api.inner.token = Arc::new(Token::new(token, self.0.shared.max_in_flight)?);
+        Ok(Self(Arc::new(Inner {
+            poller: Poller::new(api.clone()),
+            shared: self.0.shared.clone(),
+            api,
+        })))
+    }
+
+    fn with_settings(&self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut api = self.0.api.clone();
+        change(&mut api.inner);
+        Self(Arc::new(Inner {
+            api,
+            poller: self.0.poller.clone(),
+            shared: self.0.shared.clone(),
+        }))
+    }
+
+    /// The generated client, with token, limits and retries in place.
+    pub fn api(&self) -> &api::Client {
+        &self.0.api
+    }
+
+    /// Makes text of the service fit to be shown: one line of at most `max_chars` characters, without
+    /// invisible characters, and without the API token.
+    pub fn redact(&self, text: &str, max_chars: usize) -> String {
+        self.token().show(text, max_chars)
+    }
+
+    pub(crate) fn token(&self) -> &Token {
+        &self.0.api.inner.token
+    }
+
+    pub(crate) fn poller(&self) -> &Poller {
+        &self.0.poller
+    }
+
+    pub(crate) fn media(&self) -> &MediaClients {
+        &self.0.shared.media
+    }
+
+    pub(crate) fn default_interval(&self) -> &PollInterval {
+        &self.0.shared.poll_interval
+    }
+
+    pub(crate) fn base_is_loopback(&self) -> bool {
+        config::is_loopback(&self.0.shared.base_url)
+    }
+
+    /// What a feature keeps for this client and those derived from it.
+    pub(crate) fn shared<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        let extensions = &self.0.shared.extensions;
+        let mut extensions = extensions.lock().unwrap_or_else(PoisonError::into_inner);
+        extensions.get_or_insert_default::<Arc<T>>().clone()
+    }
+}
+
+/// Builds a [`Luma`].
+///
+/// ```
+/// use std::time::Duration;
+/// use luma_client::Luma;
+///
+/// let luma = Luma::builder()
+///     .token("my-token")
+///     .timeout(Duration::from_secs(20))
+///     .build()?;
+/// # Ok::<(), luma_client::ConfigError>(())
+/// ```
+#[derive(Default)]
+#[must_use = "a builder has no effect until `build`"]
+pub struct LumaBuilder {
+    token: Option<SecretString>,
+    base_url: Option<String>,
+    allow_plain_http: bool,
+    http: Option<reqwest::ClientBuilder>,
+    download: Option<reqwest::ClientBuilder>,
+    timeout: Option<Duration>,
+    connect_timeout: Option<Duration>,
+    read_timeout: Option<Duration>,
+    max_response_bytes: Option<usize>,
+    max_in_flight: Option<usize>,
+    poll_interval: Option<PollInterval>,
+    retry: RetryPolicy,
+}
+
+impl fmt::Debug for LumaBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LumaBuilder")
+            .field("timeout", &self.timeout)
+            .field("retry", &self.retry)
+            .finish_non_exhaustive()
+    }
+}
+
+impl LumaBuilder {
+    const TIMEOUT: Duration = Duration::from_secs(30);
+    const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+    const READ_TIMEOUT: Duration = Duration::from_secs(30);
+    const MAX_RESPONSE_BYTES: usize = 8 << 20;
+    /// The service's limit for a token, by the vendor's FAQ.
+    const MAX_IN_FLIGHT: usize = 5;
+    /// On loopback is the simulator, whose tasks take seconds.
+    const LOOPBACK_INTERVAL: Duration = Duration::from_millis(500);
+
+    /// Sets the API token, instead of the environment's. White space around it is dropped.
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(token.into().into());
+        self
+    }
+
+    /// Sets the base URL, instead of the environment's or `https://api.acedata.cloud`. It may have a
+    /// path; a slash at its end makes no difference.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = Some(url.into());
+        self
+    }
+
+    /// Allows a plain http base URL on another machine. The network between here and there then sees
+    /// the token.
+    pub fn allow_plain_http(mut self, allow: bool) -> Self {
+        self.allow_plain_http = allow;
+        self
+    }
+
+    /// Sets the HTTP client for API calls. Downloads use another:
+    /// [`download_client`](Self::download_client).
+    ///
+    /// It comes as a builder, because three settings are fixed: it follows no redirects and retries
+    /// nothing, as either could send a submit twice; and it does not log traffic, which would show the
+    /// token. Everything else (proxy, TLS) stays as it is, the connect timeout too unless
+    /// [`connect_timeout`](Self::connect_timeout) is set.
+    ///
+    /// ```
+    /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use luma_client::Luma;
+    ///
+    /// let luma = Luma::builder()
+    ///     .token("my token")
+    ///     .http_client(reqwest::Client::builder().proxy(reqwest::Proxy::all("http://proxy:3128")?))
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn http_client(mut self, client: reqwest::ClientBuilder) -> Self {
+        self.http = Some(client);
+        self
+    }
+
+    /// Sets the HTTP client for downloads. It never gets the token.
+    ///
+    /// Four settings are fixed: redirects are followed by [`Download`](crate::Download), it sends no
+    /// `Referer`, does not log traffic, and its read timeout is
+    /// [`read_timeout`](Self::read_timeout). Everything else (proxy, TLS) stays as it is, the connect
+    /// timeout too unless [`connect_timeout`](Self::connect_timeout) is set. Default headers go to
+    /// every host that a file is on: put no secret in them.
+    ///
+    /// ```
+    /// # fn example(ca: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+    /// use luma_client::Luma;
+    ///
+    /// let ca = reqwest::Certificate::from_pem(ca)?;
+    /// let http = || reqwest::Client::builder().tls_certs_merge([ca.clone()]);
+    /// let luma = Luma::builder()
+    ///     .token("my token")
+    ///     .http_client(http())
+    ///     .download_client(http())
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn download_client(mut self, client: reqwest::ClientBuilder) -> Self {
+        self.download = Some(client);
+        self
+    }
+
+    /// Sets the time for one attempt of a call, from connecting to the last byte; 30 seconds by
+    /// default. It does not bound downloads.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the time for making a connection, of calls and downloads; 10 seconds by default.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets how long a download may receive nothing; 30 seconds by default. Its whole time has no
+    /// bound.
+    pub fn read_timeout(mut self, timeout: Duration) -> Self {
+        self.read_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the largest response that is read, in bytes; 8 MiB by default.
+    pub fn max_response_bytes(mut self, bytes: usize) -> Self {
+        self.max_response_bytes = Some(bytes);
+        self
+    }
+
+    /// Sets how many requests may be in flight at a time; 5 by default, which is the service's limit
+    /// for a token. Waits use one less, so that a submit never waits for a lookup. 0 counts as 1.
+    pub fn max_in_flight(mut self, requests: usize) -> Self {
+        self.max_in_flight = Some(requests);
+        self
+    }
+
+    /// Sets how often waits poll, unless they set it themselves. The default fits jobs of one to five
+    /// minutes; for a base URL on loopback, such as the simulator's, it is 500 ms.
+    pub fn poll_interval(mut self, interval: PollInterval) -> Self {
+        self.poll_interval = Some(interval);
+        self
+    }
+
+    /// Sets how often and how fast requests are retried.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// Builds the client. No I/O.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if the token or the base URL cannot be used. It never shows the token.
+    pub fn build(self) -> Result<Luma, ConfigError> {
+        let token = config::token(self.token, config::environment)?;
+        let base_url = config::base_url(self.base_url, self.allow_plain_http, config::environment)?;
+        let connect_timeout = self.connect_timeout.unwrap_or(Self::CONNECT_TIMEOUT);
+        let read_timeout = self.read_timeout.unwrap_or(Self::READ_TIMEOUT);
+        // A given client keeps its own timeout, unless another one is set.
+        let given = |client: reqwest::ClientBuilder| match self.connect_timeout {
+            Some(timeout) => client.connect_timeout(timeout),
+            None => client,
+        };
+        let http = match self.http {
+            Some(client) => given(client),
+            None => http_client(&base_url, connect_timeout),
+        };
+        let http = http
+            .user_agent(AGENT)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .connection_verbose(false)
+            .build()
+            .map_err(setup_error)?;
+        let media = match self.download {
+            Some(client) => MediaClients::given(given(client), read_timeout)?,
+            None => MediaClients::new(connect_timeout, read_timeout),
+        };
+        let max_in_flight = self.max_in_flight.unwrap_or(Self::MAX_IN_FLIGHT);
+        let poll_interval = self.poll_interval.unwrap_or_else(|| {
+            match config::is_loopback(&base_url) {
+                true => PollInterval::fixed(Self::LOOPBACK_INTERVAL),
+                false => PollInterval::default(),
+            }
+        });
+        let settings = Settings {
+            token: Arc::new(Token::new(token, max_in_flight)?),
+            timeout: self.timeout.unwrap_or(Self::TIMEOUT),
+            max_response_bytes: self.max_response_bytes.unwrap_or(Self::MAX_RESPONSE_BYTES),
+            retry: self.retry,
+            shutdown: None,
+        };
+        let api = api::Client::new_with_client(config::stem(&base_url), http, settings);
+        Ok(Luma(Arc::new(Inner {
+            poller: Poller::new(api.clone()),
+            api,
+            shared: Arc::new(Shared {
+                base_url,
+                media,
+                max_in_flight,
+                poll_interval,
+                extensions: Mutex::default(),
             }),
-        })
-    }
-
-    /// The text without the token; `None` where it is not in there.
-    #[cfg(feature = "mcp")]
-    pub(crate) fn without_token(&self, text: &str) -> Option<String> {
-        let token = &self.core.api.inner.token;
-        token.is_in(text.as_bytes()).then(|| token.cut_from(text))
-    }
-
-    pub(crate) async fn retrieve(&self, id: &TaskId) -> Result<Task> {
-        retrieve(&self.core.api, id).await
-    }
-
-    /// Retrieves one task. Calls at the same time share their requests.
-    #[cfg(feature = "mcp")]
-    pub(crate) async fn retrieve_in_company(&self, id: &TaskId) -> Result<Task> {
-        let Core { api, coalescer, .. } = &*self.core;
-        coalescer.get(api, id, retrieve(api, id)).await
-    }
-
-    pub(crate) async fn retrieve_batch(&self, ids: &[TaskId]) -> Result<TaskBatch> {
-        retrieve_batch(&self.core.api, ids).await
+        })))
     }
 }

@@ -2,21 +2,21 @@
 
 use std::{
     collections::{HashSet, VecDeque},
+    num::NonZeroU32,
     pin::Pin,
     task::{Context, Poll},
     time::SystemTime,
 };
 
 use futures_core::Stream;
-use http::{HeaderMap, header::DATE};
 
 use crate::{
-    api::types::{TaskAction, TaskBatch, TaskQuery},
+    api::types::{TaskAction, TaskQuery},
     client::Luma,
-    error::{DecodeError, Error, Result},
-    lookup::{api_error, ask, ask_with_headers, batch_of},
-    task::{Task, TaskId, Verdict},
-    wire::TaskAnswer,
+    http::RequestError,
+    model::Task,
+    tasks::{self, Page},
+    util::{TaskId, time::unix_seconds},
 };
 
 impl Luma {
@@ -38,7 +38,7 @@ impl Luma {
         History {
             luma: self.clone(),
             query: TaskQuery {
-                limit: std::num::NonZeroU32::new(History::PAGE),
+                limit: NonZeroU32::new(History::PAGE),
                 ..TaskQuery::new(TaskAction::RetrieveBatch)
             },
             ready: VecDeque::new(),
@@ -50,54 +50,20 @@ impl Luma {
         }
     }
 
-    /// Deletes a task from the account's history and tells whether the service did so.
+    /// Deletes a task from the account's history; returns whether the service did so.
     ///
     /// **Observed, not published**: the service may refuse it, ignore it or change it at any time.
     ///
     /// # Errors
     ///
-    /// As [`TaskHandle::get`](crate::TaskHandle::get). [`Error::NotFound`] may also mean that it
-    /// was deleted just now and the first answer was lost.
-    pub async fn delete(&self, id: &TaskId) -> Result<bool> {
-        let query = TaskQuery {
-            id: Some(id.to_string()),
-            ..TaskQuery::new(TaskAction::Delete)
-        };
-        let not_found = || Error::NotFound { task: id.clone() };
-        match ask(&self.core.api, &query).await {
-            Ok(TaskAnswer::Deleted(deleted)) if deleted.id == id.as_str() => Ok(deleted.deleted),
-            Ok(TaskAnswer::Task(task)) if task.verdict() == Verdict::Refused => {
-                Err(api_error(&task).into())
-            }
-            Ok(TaskAnswer::Task(task)) if is_nothing(&task) => Err(not_found()),
-            Ok(answer) => said(&answer, id).ok_or_else(|| {
-                DecodeError::other("it does not say whether the task was deleted", &answer).into()
-            }),
-            Err(error) => Err(error),
-        }
-        .map_err(|error| match error.api() {
-            Some(api) if api.says_not_found() => not_found(),
-            _ => error,
-        })
+    /// As [`TaskHandle::get`](crate::TaskHandle::get). [`NotFound`](RequestError::NotFound) may also mean
+    /// that an earlier attempt deleted it and its response was lost.
+    pub async fn delete(&self, id: &TaskId) -> Result<bool, RequestError> {
+        tasks::delete(self.api(), id).await
     }
 }
 
-/// Whether a deletion was said in another form than the documented one.
-fn said(answer: &TaskAnswer, id: &TaskId) -> Option<bool> {
-    let TaskAnswer::Task(task) = answer else {
-        return None;
-    };
-    let is_ours = task.id.as_deref().is_none_or(|got| got == id.as_str());
-    let deleted = task.extra.get("deleted").filter(|_| is_ours)?;
-    deleted.as_bool().or_else(|| deleted.as_str()?.parse().ok())
-}
-
-/// `{}` and `null`: there is no such task.
-fn is_nothing(task: &Task) -> bool {
-    serde_json::to_value(task).is_ok_and(|task| task == serde_json::json!({}))
-}
-
-type Page = Pin<Box<dyn Future<Output = Result<(TaskBatch, Option<f64>)>> + Send>>;
+type PageRequest = Pin<Box<dyn Future<Output = Result<Page, RequestError>> + Send>>;
 
 /// The tasks of an account, a [`Stream`]. Ends after the last task, or after the first error.
 ///
@@ -111,19 +77,19 @@ type Page = Pin<Box<dyn Future<Output = Result<(TaskBatch, Option<f64>)>> + Send
 /// println!("{} in the last hour", tasks.len());
 /// # Ok(()) }
 /// ```
-#[must_use = "nothing is fetched before it is polled"]
+#[must_use = "streams do nothing unless polled"]
 pub struct History {
     luma: Luma,
     query: TaskQuery,
     ready: VecDeque<Task>,
-    request: Option<Page>,
+    request: Option<PageRequest>,
     clock_ahead: Option<f64>,
-    /// The ids of the last page that brought something new: what is submitted meanwhile shifts some
-    /// of them into the next ones.
+    /// The ids of the last page with new tasks: submits in the meantime shift some of them into the
+    /// next page.
     last_page: HashSet<String>,
     at_end: bool,
-    /// How many pages in a row were that page again. After some the service does not turn pages,
-    /// and there may be more.
+    /// How many pages in a row were that page again. After some, the service is taken not to turn
+    /// pages, and there may be more tasks.
     repeats: u8,
 }
 
@@ -153,7 +119,7 @@ impl History {
 
     /// How many tasks a request fetches; 50 by default, and 0 counts as 1.
     pub fn page_size(mut self, tasks: u32) -> Self {
-        self.query.limit = std::num::NonZeroU32::new(tasks.max(1));
+        self.query.limit = NonZeroU32::new(tasks.max(1));
         self
     }
 
@@ -163,59 +129,43 @@ impl History {
     }
 
     /// Whether it ended although there may be more tasks.
-    pub(crate) fn is_cut(&self) -> bool {
+    pub(crate) fn is_incomplete(&self) -> bool {
         self.repeats == Self::MAX_REPEATS
     }
 
-    fn page(&self) -> Page {
+    fn page(&self) -> PageRequest {
         let (luma, query) = (self.luma.clone(), self.query.clone());
-        Box::pin(async move {
-            let (answer, headers) = ask_with_headers(&luma.core.api, &query).await?;
-            Ok((batch_of(answer)?, clock_ahead(&headers, SystemTime::now())))
-        })
+        Box::pin(async move { tasks::list(luma.api(), &query).await })
     }
 
-    /// Takes a page in. The next one begins behind it. Only an empty page is the end: the service
-    /// may give fewer tasks than it was asked for.
-    fn take_page(&mut self, (batch, clock_ahead): (TaskBatch, Option<f64>)) {
-        self.clock_ahead = self.clock_ahead.or(clock_ahead);
-        let got = batch.items.len();
+    /// Takes a page in. The next one begins behind it. Only an empty page is the end: the service may
+    /// give fewer tasks than it was asked for.
+    fn take_page(&mut self, page: Page) {
+        self.clock_ahead = self.clock_ahead.or(page.clock_ahead);
+        let got = page.tasks.len();
         self.query.offset = Some(self.query.offset.unwrap_or(0) + got as u64);
-        let page: HashSet<String> = ids(&batch.items).map(str::to_owned).collect();
+        let ids = page.tasks.iter().filter_map(|task| task.id.clone());
+        let ids: HashSet<String> = ids.collect();
         let last = &self.last_page;
         let is_new = |task: &Task| task.id.as_ref().is_none_or(|id| !last.contains(id));
-        self.ready.extend(batch.items.into_iter().filter(is_new));
+        self.ready.extend(page.tasks.into_iter().filter(is_new));
         if got == 0 {
             self.at_end = true;
         } else if self.ready.is_empty() {
             // A part of it was shifted; the whole, perhaps.
-            self.repeats += u8::from(page.len() == self.last_page.len());
-            self.at_end = self.is_cut();
+            self.repeats += u8::from(ids.len() == self.last_page.len());
+            self.at_end = self.is_incomplete();
         } else {
-            self.last_page = page;
+            self.last_page = ids;
             self.repeats = 0;
         }
     }
 }
 
-fn ids(tasks: &[Task]) -> impl Iterator<Item = &str> {
-    tasks.iter().filter_map(|task| task.id.as_deref())
-}
-
-fn clock_ahead(headers: &HeaderMap, now: SystemTime) -> Option<f64> {
-    let date = headers.get(DATE)?.to_str().ok()?;
-    Some(unix_seconds(httpdate::parse_http_date(date).ok()?)? - unix_seconds(now)?)
-}
-
-pub(crate) fn unix_seconds(time: SystemTime) -> Option<f64> {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    Some(since.as_secs_f64())
-}
-
 impl Stream for History {
-    type Item = Result<Task>;
+    type Item = Result<Task, RequestError>;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Task>>> {
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         loop {
             if let Some(task) = this.ready.pop_front() {

@@ -15,40 +15,42 @@
 //! # Ok::<(), webhook::WebhookError>(())
 //! ```
 
-use crate::{api::types::VideoResult, task::Task, task::TaskId, wire};
+use crate::{
+    api::types::VideoResult,
+    model::{Task, decode},
+    util::TaskId,
+};
 
 /// The largest body that is read, in bytes: a callback has about one KiB.
 pub const MAX_BYTES: usize = 1 << 16;
 
-/// Why a body is no callback.
+/// Why a body is not a callback.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WebhookError {
     /// It is larger than [`MAX_BYTES`].
     #[error("the callback has {0} bytes, more than the {MAX_BYTES} that are read")]
     TooLarge(usize),
-    /// It is no JSON object.
-    #[error("the callback is no JSON object")]
+    /// It is not a JSON object.
+    #[error("the callback is not a JSON object")]
     NotAnObject,
     /// It does not say which task it is about.
-    #[error("the callback names no task: it has no task_id")]
+    #[error("the callback has no task_id, so it names no task")]
     NoTaskId,
 }
 
-/// Reads a callback, see [above](self). Unknown fields are kept; those of unexpected types too, in `extra`
-/// under `unreadable`.
+/// Reads a callback, see [above](self). Unknown fields are kept; those of unexpected types too, in
+/// `extra` under `unreadable`.
 ///
 /// # Errors
 ///
-/// [`WebhookError`] where it is too large, no JSON object, or about no task.
+/// [`WebhookError`] if it is too large, not a JSON object, or names no task.
 pub fn parse(body: &[u8]) -> Result<Task, WebhookError> {
     if body.len() > MAX_BYTES {
         return Err(WebhookError::TooLarge(body.len()));
     }
-    let result: VideoResult = serde_json::from_slice(body)
-        .ok()
-        .or_else(|| wire::salvage_result(body))
-        .ok_or(WebhookError::NotAnObject)?;
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let result: VideoResult = decode(body).map_err(|_| WebhookError::NotAnObject)?;
     let id = result.task_id.as_deref().map(str::parse::<TaskId>);
     let Some(Ok(id)) = id else {
         return Err(WebhookError::NoTaskId);
@@ -65,7 +67,7 @@ mod tests {
     use crate::TaskState;
 
     #[test]
-    fn bodies() {
+    fn body_of_each_form_is_read() {
         for (body, expected) in [
             (
                 r#"{"task_id":" a ","state":"completed","video_url":"u"}"#,
@@ -81,6 +83,11 @@ mod tests {
             ),
             (
                 r#"{"task_id":"a","state":"completed","video_url":"u","prompt":7}"#,
+                Ok(TaskState::Completed),
+            ),
+            ("\u{feff}{\"task_id\":\"a\",\"state\":\"failed\"}", Ok(TaskState::Failed)),
+            (
+                r#"{"task_id":"a","state":"completed","video_url":"u","prompt":"cut \ud83d"}"#,
                 Ok(TaskState::Completed),
             ),
             (r#"{"task_id":""}"#, Err(WebhookError::NoTaskId)),
@@ -99,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_huge_body_is_not_read() {
+    fn body_over_the_limit_is_refused() {
         let body = vec![b' '; MAX_BYTES + 1];
         let error = parse(&body).expect_err("too large");
         assert_eq!(error, WebhookError::TooLarge(MAX_BYTES + 1));

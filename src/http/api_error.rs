@@ -1,0 +1,255 @@
+//! An error that the service responded with: how it is read, and what it means.
+
+use std::{fmt, time::Duration};
+
+use http::{HeaderMap, StatusCode};
+use serde_json::Value;
+
+use super::token::Token;
+use crate::{
+    model::{ErrorCode, Task, fields::ErrorInfo},
+    util::{
+        TaskId, json, retry_after,
+        text::{MESSAGE, WORD},
+    },
+};
+
+/// An error that the service, or a gateway in front of it, responded with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ApiError {
+    /// The HTTP status. An error can come with 200 too.
+    pub status: StatusCode,
+    /// The service's code; `None` if the response has none, like a gateway's HTML page.
+    pub code: Option<ErrorCode>,
+    /// The service's message as one line of at most 1,000 characters, or the beginning of a body
+    /// without a message.
+    pub message: String,
+    /// Quote it to the vendor's support.
+    pub trace_id: Option<String>,
+    /// The task that the response names.
+    pub task_id: Option<TaskId>,
+    /// Whether the response names a task in any way: a submit that has one may have been accepted.
+    pub(crate) names_task: bool,
+    /// How long the service asked to wait before the next request.
+    pub retry_after: Option<Duration>,
+    /// Whether the body is a page, as a gateway in front of the service sends it.
+    pub(crate) is_page: bool,
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.code {
+            Some(code) => write!(f, "{code} (HTTP {})", self.status.as_u16())?,
+            None => write!(f, "HTTP {}", self.status)?,
+        }
+        if !self.message.is_empty() {
+            write!(f, ": {}", self.message)?;
+        }
+        if let Some(remedy) = self.code.as_ref().and_then(ErrorCode::remedy) {
+            write!(f, " ({remedy})")?;
+        } else if self.status.is_redirection() {
+            f.write_str(" (redirects are not followed: check the base URL)")?;
+        }
+        if let Some(trace_id) = &self.trace_id {
+            write!(f, " [trace id {trace_id}]")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+impl ApiError {
+    /// Reads any response as an error: JSON in each of its shapes, a bare string, HTML, nothing.
+    pub(crate) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8], token: &Token) -> Self {
+        let json: Value = serde_json::from_slice(body)
+            .ok()
+            .or_else(|| serde_json::from_str(&json::repair(body)?).ok())
+            .unwrap_or_default();
+        let info = json.get("error").cloned().map(ErrorInfo::from);
+        let field = |name: &str| json.get(name).and_then(Value::as_str);
+        let message = info
+            .as_ref()
+            .and_then(ErrorInfo::message)
+            .or_else(|| field("detail"))
+            .or_else(|| field("message"))
+            .or_else(|| json.as_str());
+        let is_page = body.trim_ascii_start().starts_with(b"<");
+        let message = match message {
+            Some(message) => token.show(message, MESSAGE),
+            None if is_page => token.show_body(without_tags(body).as_bytes()),
+            None => token.show_body(body),
+        };
+        let code = info.as_ref().and_then(ErrorInfo::code);
+        let named = task_ids(&json);
+        Self {
+            status,
+            code: code.map(|code| token.show(code, WORD).as_str().into()),
+            message,
+            trace_id: field("trace_id").map(|id| token.show(id, WORD)),
+            task_id: named.iter().find_map(|id| id.as_str()?.parse().ok()),
+            names_task: !named.is_empty(),
+            retry_after: retry_after::read(headers),
+            is_page,
+        }
+    }
+
+    /// The error that came with a success status in place of a task.
+    pub(crate) fn of_task(task: &Task, token: &Token) -> Self {
+        let body = serde_json::to_vec(task).unwrap_or_default();
+        Self::read(StatusCode::OK, &HeaderMap::new(), &body, token)
+    }
+
+    /// Whether the same lookup may succeed later. The code counts before the status.
+    pub(crate) fn is_transient(&self) -> bool {
+        match &self.code {
+            Some(ErrorCode::TooManyRequests | ErrorCode::ApiError | ErrorCode::Timeout) => true,
+            // A gateway knows nothing of tasks and tokens, whatever its status says.
+            None if self.is_page => true,
+            None | Some(ErrorCode::Other(_)) => {
+                // An error inside a 200 that names no known reason may pass as well.
+                matches!(self.status.as_u16(), 200 | 408 | 425 | 429 | 500..=599)
+            }
+            Some(_) => false,
+        }
+    }
+
+    /// Whether the service as a whole, or a gateway in front of it, is the reason.
+    pub(crate) fn is_outage(&self) -> bool {
+        let is_gateway = self.is_page || matches!(self.status.as_u16(), 502..=504);
+        self.is_rate_limit() || (is_gateway && self.is_transient())
+    }
+
+    /// Whether it says that there is no such task.
+    pub(crate) fn says_not_found(&self) -> bool {
+        match &self.code {
+            Some(ErrorCode::NotFound) => true,
+            Some(ErrorCode::Other(code)) => code.to_ascii_lowercase().contains("not_found"),
+            Some(_) => false,
+            None if self.is_page => false,
+            None => {
+                self.status == StatusCode::NOT_FOUND
+                    || (self.status == StatusCode::OK
+                        && self.message.to_ascii_lowercase().contains("not found"))
+            }
+        }
+    }
+
+    /// Whether the service or a gateway failed, so that the request may have been accepted.
+    pub(crate) fn is_server_error(&self) -> bool {
+        self.status.is_server_error() || self.status == StatusCode::REQUEST_TIMEOUT
+    }
+
+    /// Whether it says that there is no such operation, or not like this.
+    pub(crate) fn says_unsupported(&self) -> bool {
+        match &self.code {
+            Some(
+                ErrorCode::BadRequest
+                | ErrorCode::ApiNotImplemented
+                | ErrorCode::Forbidden
+                | ErrorCode::NotFound,
+            ) => true,
+            None | Some(ErrorCode::Other(_)) => {
+                matches!(self.status.as_u16(), 400 | 404 | 405 | 410 | 422 | 501)
+            }
+            Some(_) => false,
+        }
+    }
+
+    /// Whether the service asks to slow down, so that it certainly did nothing.
+    pub(crate) fn is_rate_limit(&self) -> bool {
+        match &self.code {
+            Some(ErrorCode::TooManyRequests) => true,
+            None | Some(ErrorCode::Other(_)) => self.status == StatusCode::TOO_MANY_REQUESTS,
+            Some(_) => false,
+        }
+    }
+
+    /// Whether the service certainly refused what was submitted. The code counts before the status.
+    ///
+    /// 302 and 303 may follow a request that was accepted; 408 and the unregistered 4xx, like 499,
+    /// say that a response came too late. An error that names a task refuses nothing.
+    pub(crate) fn is_refusal(&self) -> bool {
+        if self.names_task {
+            return false;
+        }
+        match &self.code {
+            Some(ErrorCode::ApiError | ErrorCode::Timeout) => false,
+            None | Some(ErrorCode::Other(_)) => {
+                matches!(self.status.as_u16(), 301 | 307 | 308 | 400..=407 | 409..=451)
+            }
+            Some(_) => true,
+        }
+    }
+
+    /// Whether it refuses lookups altogether. There is nothing to moderate in a lookup, so the
+    /// status counts whatever the code, unless it may pass, like the page of a gateway.
+    pub(crate) fn refuses_lookups(&self) -> bool {
+        self.is_account() || (!self.is_transient() && matches!(self.status.as_u16(), 401 | 403))
+    }
+
+    /// Whether the account or its token is the reason, so that no other call can succeed either.
+    pub(crate) fn is_account(&self) -> bool {
+        match &self.code {
+            Some(
+                ErrorCode::InvalidToken
+                | ErrorCode::TokenExpired
+                | ErrorCode::NoToken
+                | ErrorCode::TokenMismatched
+                | ErrorCode::PaymentRequired
+                | ErrorCode::UsedUp
+                | ErrorCode::Disabled,
+            ) => true,
+            None if self.is_page => false,
+            None | Some(ErrorCode::Other(_)) => matches!(self.status.as_u16(), 401..=403),
+            Some(_) => false,
+        }
+    }
+}
+
+/// Every task id in the response, however deep and of whatever type, that is not null or empty.
+fn task_ids(json: &Value) -> Vec<&Value> {
+    let is_id = |value: &Value| match value {
+        Value::Null | Value::Bool(_) => false,
+        Value::String(id) => !id.trim().is_empty(),
+        _ => true,
+    };
+    match json {
+        Value::Object(map) => map
+            .iter()
+            .flat_map(|(name, value)| match name.as_str() {
+                "task_id" | "taskId" | "task_ids" if is_id(value) => vec![value],
+                _ => task_ids(value),
+            })
+            .collect(),
+        Value::Array(list) => list.iter().flat_map(task_ids).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The text of a page without its tags, style and script.
+fn without_tags(body: &[u8]) -> String {
+    let page = String::from_utf8_lossy(&body[..body.len().min(64 << 10)]);
+    let lower = page.to_ascii_lowercase();
+    let (mut text, mut at) = (String::new(), 0);
+    while let Some(open) = page[at..].find('<').map(|found| at + found) {
+        text.push_str(&page[at..open]);
+        text.push(' ');
+        let hidden = ["script", "style", "!--"]
+            .into_iter()
+            .find(|name| lower[open + 1..].starts_with(name));
+        let end = match hidden {
+            Some("!--") => "-->",
+            Some("script") => "</script>",
+            Some(_) => "</style>",
+            None => ">",
+        };
+        match lower[open..].find(end) {
+            Some(found) => at = open + found + end.len(),
+            None => return text,
+        }
+    }
+    text.push_str(&page[at..]);
+    text
+}

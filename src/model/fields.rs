@@ -1,0 +1,298 @@
+//! Types of single response fields for which a schema is too strict. Each keeps the value as sent.
+//!
+//! An unexpected value in one of them never makes the whole response unreadable.
+//!
+//! ```
+//! use luma_client::Task;
+//!
+//! let task: Task = serde_json::from_str(r#"{"id":"b8976e18","elapsed":"93.5","error":"busy"}"#)?;
+//! assert_eq!(task.elapsed.and_then(|number| number.as_f64()), Some(93.5));
+//! assert_eq!(task.error.as_ref().and_then(|error| error.message()), Some("busy"));
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use time::{
+    OffsetDateTime, PrimitiveDateTime,
+    format_description::well_known::{Iso8601, Rfc3339},
+};
+
+pub use super::answer::{TaskAnswer, TaskResponse};
+
+/// A number, also when it was sent as a string.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Number(Value);
+
+impl Number {
+    /// The number; `None` for anything but a finite number.
+    pub fn as_f64(&self) -> Option<f64> {
+        match &self.0 {
+            Value::Number(number) => number.as_f64(),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        }
+        .filter(|number: &f64| number.is_finite())
+    }
+
+    /// The number as a size in pixels: positive and whole.
+    pub(crate) fn as_pixels(&self) -> Option<u32> {
+        let number = self.as_f64()?;
+        (number >= 1.0 && number <= f64::from(u32::MAX) && number.fract() == 0.0)
+            .then_some(number as u32)
+    }
+
+    /// The value as sent.
+    pub fn raw(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl From<Value> for Number {
+    fn from(value: Value) -> Self {
+        Self(value)
+    }
+}
+
+/// A point in time: Unix seconds, or an ISO 8601 string (one without an offset is read as UTC).
+///
+/// ```
+/// use luma_client::fields::Timestamp;
+///
+/// let sent: Timestamp = serde_json::from_str(r#""2026-08-01T12:00:00.5Z""#)?;
+/// assert_eq!(sent.unix_seconds(), Some(1_785_585_600.5));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(Value);
+
+impl Timestamp {
+    /// Seconds since the Unix epoch; `None` if the value is not a time.
+    ///
+    /// Milliseconds and microseconds are recognized by their size.
+    pub fn unix_seconds(&self) -> Option<f64> {
+        /// Seconds of the year 5138: larger numbers are milliseconds or microseconds.
+        const LAST_SECOND: f64 = 1e11;
+        let mut seconds = match &self.0 {
+            Value::Number(number) => number.as_f64(),
+            Value::String(text) => parse_text(text.trim()),
+            _ => None,
+        }?;
+        for _ in 0..2 {
+            if seconds >= LAST_SECOND {
+                seconds /= 1e3;
+            }
+        }
+        (seconds.is_finite() && seconds > 0.0).then_some(seconds)
+    }
+
+    /// The time; `None` if the value is not a time.
+    pub fn to_system_time(&self) -> Option<SystemTime> {
+        let offset = Duration::try_from_secs_f64(self.unix_seconds()?).ok()?;
+        SystemTime::UNIX_EPOCH.checked_add(offset)
+    }
+
+    /// The value as sent.
+    pub fn raw(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl From<f64> for Timestamp {
+    /// From Unix seconds; not a time if they are not finite.
+    fn from(unix_seconds: f64) -> Self {
+        Self(unix_seconds.into())
+    }
+}
+
+fn parse_text(text: &str) -> Option<f64> {
+    let seconds = |time: OffsetDateTime| time.unix_timestamp_nanos() as f64 / 1e9;
+    text.parse()
+        .ok()
+        .or_else(|| OffsetDateTime::parse(text, &Rfc3339).ok().map(seconds))
+        .or_else(|| {
+            OffsetDateTime::parse(text, &Iso8601::DEFAULT)
+                .ok()
+                .map(seconds)
+        })
+        .or_else(|| {
+            // Python's `str(datetime)` has a space for the `T`, and no offset.
+            let text = text.replacen(' ', "T", 1);
+            PrimitiveDateTime::parse(&text, &Iso8601::DEFAULT)
+                .ok()
+                .map(|time| seconds(time.assume_utc()))
+        })
+}
+
+/// The service's word for the state of a task, as it was sent.
+///
+/// The services use several words for one state and add new ones. What a word means is decided in
+/// one place, by [`Task::state`](crate::Task::state).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RawState(Value);
+
+impl RawState {
+    /// The word without white space around it; `None` if there is none.
+    pub fn as_str(&self) -> Option<&str> {
+        let word = self.0.as_str()?.trim();
+        (!word.is_empty()).then_some(word)
+    }
+}
+
+impl From<&str> for RawState {
+    fn from(word: &str) -> Self {
+        Self(word.into())
+    }
+}
+
+/// What went wrong: an object with code and message, a bare string, or something else.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ErrorInfo(Value);
+
+impl ErrorInfo {
+    /// An error with a code and a message, as the service reports it.
+    pub fn new(code: &str, message: &str) -> Self {
+        Self(serde_json::json!({ "code": code, "message": message }))
+    }
+
+    /// The code; `None` if the error is a bare string or has no code.
+    pub fn code(&self) -> Option<&str> {
+        text(self.0.get("code")?)
+    }
+
+    /// The message: that of the object, or the bare string.
+    pub fn message(&self) -> Option<&str> {
+        text(self.0.get("message").unwrap_or(&self.0))
+    }
+
+    /// Whether the error says anything at all: `null`, `false`, `{}` and `""` do not.
+    pub(crate) fn is_some(&self) -> bool {
+        match &self.0 {
+            Value::Null | Value::Bool(false) => false,
+            Value::String(text) => !text.trim().is_empty(),
+            Value::Object(map) => !map.is_empty(),
+            Value::Array(list) => !list.is_empty(),
+            _ => true,
+        }
+    }
+
+    /// The value as sent.
+    pub fn raw(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl From<Value> for ErrorInfo {
+    fn from(value: Value) -> Self {
+        Self(value)
+    }
+}
+
+fn text(value: &Value) -> Option<&str> {
+    value
+        .as_str()
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn number_as_string_is_read() {
+        for (sent, expected) in [
+            (json!(1360), Some(1360.0)),
+            (json!(154.3), Some(154.3)),
+            (json!("1360"), Some(1360.0)),
+            (json!(" 752 "), Some(752.0)),
+            (json!("wide"), None),
+            (json!("NaN"), None),
+            (json!("inf"), None),
+            (json!([1]), None),
+            (json!(true), None),
+        ] {
+            assert_eq!(Number(sent.clone()).as_f64(), expected, "{sent}");
+        }
+    }
+
+    #[test]
+    fn pixels_of_odd_numbers_are_none() {
+        for (sent, expected) in [
+            (json!(1360), Some(1360)),
+            (json!(1360.0), Some(1360)),
+            (json!(0), None),
+            (json!(-1), None),
+            (json!(0.5), None),
+            (json!(1e300), None),
+        ] {
+            assert_eq!(Number(sent.clone()).as_pixels(), expected, "{sent}");
+        }
+    }
+
+    #[test]
+    fn timestamp_in_many_forms_is_read() {
+        let noon = Some(1_785_585_600.0);
+        for (sent, expected) in [
+            (json!(1_785_585_600), noon),
+            (json!(1_785_585_600.25), Some(1_785_585_600.25)),
+            (json!("1785585600"), noon),
+            (json!(1_785_585_600_000_u64), noon),
+            (json!(1_785_585_600_000_000_u64), noon),
+            (json!("1785585600250"), Some(1_785_585_600.25)),
+            (json!("2026-08-01T12:00:00Z"), noon),
+            (json!("2026-08-01T12:00:00.000Z"), noon),
+            (json!("2026-08-01T14:00:00+02:00"), noon),
+            (json!("2026-08-01T12:00:00+00:00"), noon),
+            (json!("2026-08-01T12:00:00"), noon),
+            (json!("2026-08-01 12:00:00.000000"), noon),
+            (json!("20260801T120000Z"), noon),
+            (json!(""), None),
+            (json!("yesterday"), None),
+            (json!(0), None),
+            (json!(-5), None),
+            (json!({}), None),
+            (json!("1e999"), None),
+        ] {
+            let time = Timestamp(sent.clone());
+            assert_eq!(time.unix_seconds(), expected, "{sent}");
+            assert_eq!(time.to_system_time().is_some(), expected.is_some());
+        }
+    }
+
+    #[test]
+    fn timestamp_beyond_the_clock_is_none() {
+        assert_eq!(Timestamp(json!(1e300)).to_system_time(), None);
+    }
+
+    #[test]
+    fn error_info_in_many_forms_is_read() {
+        for (sent, code, message, some) in [
+            (
+                json!({"code": "forbidden", "message": "No."}),
+                Some("forbidden"),
+                Some("No."),
+                true,
+            ),
+            (json!({"code": "forbidden"}), Some("forbidden"), None, true),
+            (json!("temporary"), None, Some("temporary"), true),
+            (json!(null), None, None, false),
+            (json!({}), None, None, false),
+            (json!(""), None, None, false),
+            (json!({"code": 5}), None, None, true),
+            (json!([1]), None, None, true),
+        ] {
+            let error = ErrorInfo(sent.clone());
+            assert_eq!((error.code(), error.message()), (code, message), "{sent}");
+            assert_eq!(error.is_some(), some, "{sent}");
+        }
+    }
+}

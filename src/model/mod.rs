@@ -1,0 +1,22 @@
+//! What the service reports, as values: tasks, videos, failures, error codes.
+
+mod answer;
+mod aspect_ratio;
+mod decode;
+mod error_code;
+pub mod fields;
+mod lenient;
+mod task;
+mod video;
+
+pub use self::{
+    aspect_ratio::AspectRatio,
+    error_code::ErrorCode,
+    task::{FailureKind, Task, TaskFailure, TaskState},
+    video::Video,
+};
+pub(crate) use self::{
+    answer::TaskAnswer,
+    decode::{decode, recover},
+    task::Outcome,
+};

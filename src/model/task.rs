@@ -1,0 +1,290 @@
+//! A task, and the one place that decides what state it is in.
+
+use std::fmt;
+
+use super::{
+    answer::TaskResponse,
+    error_code::ErrorCode,
+    fields::{ErrorInfo, RawState, Timestamp},
+    video::Video,
+};
+pub use crate::api::types::Task;
+use crate::{
+    api::types::VideoResult,
+    util::{
+        has_text,
+        text::{MESSAGE, WORD, clean},
+    },
+};
+
+/// The state of a task.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TaskState {
+    /// Accepted, not begun.
+    Pending,
+    /// In work.
+    Processing,
+    /// Done: there is a video.
+    Completed,
+    /// Ended without a video.
+    Failed,
+    /// A word that this version does not know, as it was sent; or what kind of JSON came in place
+    /// of a response. The task has not ended.
+    Unknown(String),
+}
+
+impl TaskState {
+    /// Whether the task has ended: its state never changes again.
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Self::Completed | Self::Failed)
+    }
+}
+
+impl fmt::Display for TaskState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Pending => "pending",
+            Self::Processing => "processing",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Unknown(word) => word,
+        })
+    }
+}
+
+/// Why a task ended without a video, in the service's own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TaskFailure {
+    /// What kind of end it was.
+    pub kind: FailureKind,
+    /// The service's code.
+    pub code: Option<ErrorCode>,
+    /// The service's words.
+    pub message: Option<String>,
+    /// Quote it to the vendor's support.
+    pub trace_id: Option<String>,
+}
+
+/// How a task ended without a video.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// The service reports that it failed, or was cancelled or refused.
+    Reported,
+    /// The service reports that it ended, but there is no video.
+    NoVideo,
+}
+
+impl fmt::Display for TaskFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            FailureKind::Reported => "the task failed",
+            FailureKind::NoVideo => "the task ended without a video",
+        })?;
+        if let Some(code) = &self.code {
+            write!(f, ": {code}")?;
+        }
+        if let Some(message) = &self.message {
+            write!(f, ": {message}")?;
+        }
+        if let Some(trace_id) = &self.trace_id {
+            write!(f, " [trace id {trace_id}]")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for TaskFailure {}
+
+/// What a report says of a task.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Outcome {
+    Pending,
+    Processing,
+    Unknown(String),
+    Completed,
+    Failed(FailureKind),
+    /// `success` is false, and nothing says why or that the task has ended.
+    Doubtful,
+    /// The report is an error about the lookup, not about the work.
+    Refused,
+    /// The report names no task at all.
+    Missing,
+}
+
+impl Task {
+    /// The state that this report shows.
+    ///
+    /// The services report it in several ways; the rules, first match first:
+    /// no response yet: pending; a known state word decides, whatever `success` says, but completed
+    /// needs a video; an unknown word is not terminal unless the task says that it has ended;
+    /// without a word `success`, `error` and `video_url` decide.
+    ///
+    /// ```
+    /// use luma_client::{Task, TaskState};
+    ///
+    /// let task: Task = serde_json::from_str(r#"{"id":"b8976e18","response":{"state":"dreaming"}}"#)?;
+    /// assert_eq!(task.state(), TaskState::Processing);
+    /// assert!(!task.state().is_terminal() && task.video().is_none() && task.failure().is_none());
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    pub fn state(&self) -> TaskState {
+        self.outcome().into()
+    }
+
+    /// The video, once the task is completed.
+    pub fn video(&self) -> Option<Video> {
+        match self.outcome() {
+            Outcome::Completed => {
+                let ended = self.finished_at.as_ref().and_then(Timestamp::to_system_time);
+                Video::from_result(self.id.as_deref(), self.result()?, ended)
+            }
+            _ => None,
+        }
+    }
+
+    /// Why there is no video, once the task has failed.
+    pub fn failure(&self) -> Option<TaskFailure> {
+        let Outcome::Failed(kind) = self.outcome() else {
+            return None;
+        };
+        let result = self.result();
+        let error = self.error_info();
+        Some(TaskFailure {
+            kind,
+            code: error.and_then(ErrorInfo::code).map(ErrorCode::from),
+            message: error
+                .and_then(ErrorInfo::message)
+                .map(|message| clean(message, MESSAGE)),
+            trace_id: result
+                .and_then(|result| result.trace_id.as_ref())
+                .or(self.trace_id.as_ref())
+                .map(|id| clean(id, WORD)),
+        })
+    }
+
+    fn result(&self) -> Option<&VideoResult> {
+        self.response.as_ref()?.result()
+    }
+
+    /// What the task says went wrong: in its response, or else beside it.
+    pub(crate) fn error_info(&self) -> Option<&ErrorInfo> {
+        self.result()
+            .and_then(|result| result.error.as_ref())
+            .or(self.error.as_ref())
+            .filter(|error| error.is_some())
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome {
+        let finished = self
+            .finished_at
+            .as_ref()
+            .is_some_and(|time| time.unix_seconds().is_some());
+        let nothing = VideoResult::default();
+        let (result, is_empty) = match &self.response {
+            Some(TaskResponse::Other(value)) if !value.is_null() => {
+                return Outcome::Unknown(clean(kind_of(value), WORD));
+            }
+            None | Some(TaskResponse::Other(_)) => (&nothing, true),
+            Some(TaskResponse::Result(result)) => (&**result, **result == nothing),
+        };
+        if is_empty && !finished {
+            return if self.error_info().is_some() {
+                Outcome::Refused
+            } else if self.id.is_none() {
+                Outcome::Missing
+            } else {
+                Outcome::Pending
+            };
+        }
+
+        let has_video = has_text(&result.video_url);
+        let success = result.success.or(self.success);
+        let has_code = self.error_info().and_then(ErrorInfo::code).is_some();
+        let ended = finished || (success == Some(false) && has_code);
+        let completed_or = |otherwise: Outcome| match has_video {
+            true => Outcome::Completed,
+            false => otherwise,
+        };
+
+        let words = [&result.state, &result.status, &self.state, &self.status];
+        let word = words.into_iter().flatten().find_map(RawState::as_str);
+        if let Some(word) = word {
+            return match Meaning::of(word) {
+                Meaning::Completed => completed_or(Outcome::Failed(FailureKind::NoVideo)),
+                Meaning::Failed => Outcome::Failed(FailureKind::Reported),
+                Meaning::Pending => Outcome::Pending,
+                Meaning::Processing => Outcome::Processing,
+                Meaning::Unknown if ended => completed_or(Outcome::Failed(FailureKind::Reported)),
+                Meaning::Unknown => Outcome::Unknown(clean(word, WORD)),
+            };
+        }
+        match success {
+            Some(true) => completed_or(Outcome::Pending),
+            Some(false) if ended => Outcome::Failed(FailureKind::Reported),
+            Some(false) => Outcome::Doubtful,
+            None if finished => completed_or(Outcome::Failed(FailureKind::NoVideo)),
+            None => completed_or(Outcome::Pending),
+        }
+    }
+}
+
+impl From<Outcome> for TaskState {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Processing => Self::Processing,
+            Outcome::Unknown(word) => Self::Unknown(word),
+            Outcome::Completed => Self::Completed,
+            Outcome::Failed(_) => Self::Failed,
+            Outcome::Pending | Outcome::Doubtful | Outcome::Refused | Outcome::Missing => Self::Pending,
+        }
+    }
+}
+
+/// A synchronous answer or the body of a callback, as the task that a lookup would show.
+impl From<VideoResult> for Task {
+    fn from(result: VideoResult) -> Self {
+        Self {
+            id: result.task_id.clone(),
+            trace_id: result.trace_id.clone(),
+            response: Some(result.into()),
+            ..Self::default()
+        }
+    }
+}
+
+enum Meaning {
+    Completed,
+    Failed,
+    Pending,
+    Processing,
+    Unknown,
+}
+
+impl Meaning {
+    fn of(word: &str) -> Self {
+        match word.to_ascii_lowercase().as_str() {
+            "completed" | "complete" | "succeeded" | "succeed" | "success" | "finished" => {
+                Self::Completed
+            }
+            "failed" | "failure" | "error" | "cancelled" | "canceled" | "rejected" => Self::Failed,
+            "pending" | "queued" | "submitted" => Self::Pending,
+            "processing" | "running" | "dreaming" | "in_progress" => Self::Processing,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+fn kind_of(value: &serde_json::Value) -> &str {
+    match value {
+        serde_json::Value::Array(_) => "a list",
+        serde_json::Value::String(text) => text,
+        serde_json::Value::Bool(_) => "a boolean",
+        _ => "a number",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! What can be wrong with a request before it is sent. Pure functions.
+
+use url::Url;
+
+use crate::{
+    api::types::VideoRequest,
+    util::{has_blanks, text},
+};
+
+/// Why a request was refused before it was sent. Nothing was billed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidInput {
+    /// The prompt shows nothing: it is empty, white space or invisible characters.
+    #[error("the prompt is blank: say what the video should show")]
+    BlankPrompt,
+    /// The id of the video to extend is empty or white space.
+    #[error("the video id is blank: extend takes the id of a finished video")]
+    BlankVideoId,
+    /// The id of the video to extend has white space or control characters in it.
+    #[error("the video id has spaces or control characters in it: use the id, not the prompt")]
+    MalformedVideoId,
+    /// The aspect ratio is empty or white space.
+    #[error("the aspect ratio is blank: use one such as 16:9, or leave it out")]
+    BlankAspectRatio,
+    /// A URL is not an absolute http or https URL.
+    #[error("{field} {url:?} is not a valid URL: use an http or https URL, such as https://example.com/a.jpg")]
+    Url {
+        /// The field of the request.
+        field: &'static str,
+        /// The given text, without user name, password and query.
+        url: String,
+    },
+}
+
+pub(super) fn check(request: &VideoRequest) -> Result<(), InvalidInput> {
+    if !request.prompt.as_deref().is_some_and(text::is_visible) {
+        return Err(InvalidInput::BlankPrompt);
+    }
+    if let Some(id) = &request.video_id {
+        if !text::is_visible(id) {
+            return Err(InvalidInput::BlankVideoId);
+        }
+        if has_blanks(id) {
+            return Err(InvalidInput::MalformedVideoId);
+        }
+    }
+    let ratio = request.aspect_ratio.as_ref();
+    if ratio.is_some_and(|ratio| !text::is_visible(ratio.as_str())) {
+        return Err(InvalidInput::BlankAspectRatio);
+    }
+    for (field, url) in [
+        ("start_image_url", &request.start_image_url),
+        ("end_image_url", &request.end_image_url),
+        ("video_url", &request.video_url),
+        ("callback_url", &request.callback_url),
+    ] {
+        if let Some(url) = url.as_deref().filter(|url| !is_url(url)) {
+            let url = without_secrets(url);
+            return Err(InvalidInput::Url { field, url });
+        }
+    }
+    Ok(())
+}
+
+/// Whether a text is an absolute http or https URL as every program reads it: the parser alone would
+/// also take white space, and missing or additional slashes.
+fn is_url(text: &str) -> bool {
+    let lower = text.get(..8).unwrap_or(text).to_ascii_lowercase();
+    let has_slashes = lower.starts_with("https://") || lower.starts_with("http://");
+    let is_plain = has_slashes && !has_blanks(text) && !text.contains(":///");
+    is_plain && Url::parse(text).is_ok_and(|url| url.has_host())
+}
+
+/// A URL fit for a message: signed URLs have their secret in the query, others before the `@`.
+fn without_secrets(text: &str) -> String {
+    let head = text.split(['?', '#']).next().unwrap_or_default();
+    let head = text::clean(head, text::WORD);
+    match head.rsplit_once('@') {
+        Some((_, tail)) => format!("…@{tail}"),
+        None => head,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check_json(request: serde_json::Value) -> Result<(), InvalidInput> {
+        check(&serde_json::from_value(request).expect("a request"))
+    }
+
+    #[test]
+    fn request_with_bad_field_is_refused() {
+        use InvalidInput::*;
+        for (request, expected) in [
+            (json!({}), Err(BlankPrompt)),
+            (json!({ "prompt": "" }), Err(BlankPrompt)),
+            (json!({ "prompt": " \n\u{200b}\u{2800}\u{3164}\u{ad}\u{e0041}" }), Err(BlankPrompt)),
+            (json!({ "prompt": "a fox" }), Ok(())),
+            (json!({ "prompt": "p", "video_id": " " }), Err(BlankVideoId)),
+            (json!({ "prompt": "p", "video_id": "a b" }), Err(MalformedVideoId)),
+            (json!({ "prompt": "p", "video_id": "v-1" }), Ok(())),
+            (json!({ "prompt": "p", "aspect_ratio": " " }), Err(BlankAspectRatio)),
+            (json!({ "prompt": "p", "aspect_ratio": "5:4" }), Ok(())),
+        ] {
+            assert_eq!(check_json(request.clone()), expected, "{request}");
+        }
+    }
+
+    #[test]
+    fn url_that_programs_read_differently_is_refused() {
+        for (url, is_valid) in [
+            ("https://example.com/a.jpg", true),
+            ("HTTP://example.com", true),
+            ("https://example.com/a b", false),
+            (" https://example.com", false),
+            ("https:example.com", false),
+            ("https:///example.com", false),
+            ("example.com", false),
+            ("ftp://example.com", false),
+            ("file:///etc/passwd", false),
+            ("https://", false),
+            ("", false),
+        ] {
+            for field in ["start_image_url", "end_image_url", "video_url", "callback_url"] {
+                let got = check_json(json!({ "prompt": "p", field: url }));
+                assert_eq!(got.is_ok(), is_valid, "{field} {url}");
+            }
+        }
+    }
+
+    #[test]
+    fn refused_url_shows_no_secret() {
+        for (url, shown) in [
+            ("ftp://a/b?sig=s3cret", "ftp://a/b"),
+            ("ftp://user:s3cret@a/b", "…@a/b"),
+            ("ftp://a\u{202e}b\n/#s3cret", "ftp://ab /"),
+        ] {
+            assert_eq!(without_secrets(url), shown);
+        }
+    }
+}

@@ -1,0 +1,419 @@
+//! What a task in the account's history says of a lost submit. Pure functions.
+
+use std::time::SystemTime;
+
+use icu_normalizer::ComposingNormalizerBorrowed;
+use serde_json::Value;
+use url::Url;
+
+use super::reason::InconclusiveReason;
+use crate::{
+    api::types::VideoRequest,
+    model::{Task, fields::Timestamp},
+    util::{TaskId, time::unix_seconds},
+};
+
+pub(super) fn id_of(task: &Task) -> Option<TaskId> {
+    task.id.as_deref()?.parse().ok()
+}
+
+/// What the history showed.
+#[derive(Default)]
+pub(super) struct Findings {
+    pub(super) tasks: usize,
+    /// Tasks from long before the submit, each no younger than the one before: as long as they come
+    /// newest first, nothing new is behind them.
+    pub(super) old_in_a_row: usize,
+    last_created: Option<f64>,
+    /// Made by an equal request with the same callback, and not before the submit.
+    named: Vec<TaskId>,
+    /// Made since the submit, by an equal request.
+    equal: Vec<TaskId>,
+    /// Perhaps made since, or by an equal request.
+    unclear: Vec<TaskId>,
+    /// Made since, by what looks like another request.
+    unexplained: Vec<TaskId>,
+    /// Whether one of them has no id.
+    has_nameless: bool,
+}
+
+impl Findings {
+    pub(super) fn take(&mut self, task: &Task, age: Age, resemblance: Resemblance) {
+        self.tasks += 1;
+        let created = task.created_at.as_ref().and_then(Timestamp::unix_seconds);
+        let is_sorted = self.last_created.is_none_or(|last| created <= Some(last));
+        self.last_created = created;
+        self.old_in_a_row = match age {
+            Age::LongBefore if is_sorted => self.old_in_a_row + 1,
+            Age::LongBefore => 1,
+            _ => 0,
+        };
+        let tasks = match (age, resemblance) {
+            (Age::LongBefore, _) | (_, Resemblance::OtherCallback) => return,
+            (Age::Before, Resemblance::Other) => return,
+            (_, Resemblance::Other) => &mut self.unexplained,
+            // The clock that dates tasks need not be the one that sets the `Date` header.
+            (Age::Before, _) | (_, Resemblance::Unclear) => &mut self.unclear,
+            (_, Resemblance::Named) => &mut self.named,
+            (Age::Since, Resemblance::Equal) => &mut self.equal,
+            (Age::Unclear, Resemblance::Equal) => &mut self.unclear,
+        };
+        match id_of(task) {
+            Some(id) => tasks.push(id),
+            None => self.has_nameless = true,
+        }
+    }
+
+    /// The task, or none; or why neither can be said.
+    pub(super) fn conclusion(mut self) -> Result<Option<TaskId>, InconclusiveReason> {
+        match (self.named.len(), self.equal.len(), self.unclear.len()) {
+            _ if self.has_nameless => {}
+            // An account without any task looks like a service without any history.
+            (0, 0, 0) if self.tasks == 0 => return Err(InconclusiveReason::NoHistory),
+            (0, 0, 0) if self.unexplained.is_empty() => return Ok(None),
+            (0, 0, 0) => return Err(InconclusiveReason::Unexplained(self.unexplained)),
+            (1, _, _) => return Ok(self.named.pop()),
+            (0, 1, 0) => return Ok(self.equal.pop()),
+            _ => {}
+        }
+        let candidates = [self.named, self.equal, self.unclear].concat();
+        Err(InconclusiveReason::Ambiguous(candidates))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Age {
+    LongBefore,
+    Before,
+    Unclear,
+    Since,
+}
+
+/// When a task was created, seen from the submit. `clock_ahead` is how many seconds the service's clock
+/// is ahead of ours, if that is known.
+pub(super) fn age(task: &Task, sent_at: SystemTime, clock_ahead: Option<f64>) -> Age {
+    /// Seconds by which unknown clocks may differ.
+    const MAX_SKEW: f64 = 86_400.0;
+    /// Seconds before the submit after which a task may still be its task, if the clocks are comparable.
+    const LONG: f64 = 600.0;
+    /// `Date` headers and some clocks count whole seconds.
+    const ROUNDING: f64 = 2.0;
+    let created = task.created_at.as_ref().and_then(Timestamp::unix_seconds);
+    let (Some(created), Some(sent)) = (created, unix_seconds(sent_at)) else {
+        return Age::Unclear;
+    };
+    match (created - sent, clock_ahead) {
+        (later, None) if later < -MAX_SKEW => Age::LongBefore,
+        (_, None) => Age::Unclear,
+        (later, Some(ahead)) if later - ahead < -LONG => Age::LongBefore,
+        (later, Some(ahead)) if later - ahead < -ROUNDING => Age::Before,
+        _ => Age::Since,
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Resemblance {
+    /// Equal, and the video goes to the same callback URL.
+    Named,
+    Equal,
+    /// The task does not show its request, or shows a part that the service may have changed.
+    Unclear,
+    /// Another request.
+    Other,
+    /// The callback URL of another submission: it cannot be the same.
+    OtherCallback,
+}
+
+/// Whether a task was made by this request, as far as the task shows its own. Fields that the service
+/// adds do not count, nor the server-side timeout.
+pub(super) fn resemblance(request: &VideoRequest, shown: Option<&Value>) -> Resemblance {
+    // What makes a video, with the default that the service may fill in.
+    let content = [
+        ("action", Value::from("generate")),
+        ("aspect_ratio", Value::from("16:9")),
+        ("loop", Value::from(false)),
+        ("enhancement", Value::from(true)),
+        ("start_image_url", Value::Null),
+        ("end_image_url", Value::Null),
+        ("video_id", Value::Null),
+        ("video_url", Value::Null),
+    ];
+    let (Ok(ours), Some(Value::Object(theirs))) = (serde_json::to_value(request), shown) else {
+        return Resemblance::Unclear;
+    };
+    let callback = compare_callbacks(ours.get("callback_url"), theirs.get("callback_url"));
+    if callback == Callback::Other {
+        return Resemblance::OtherCallback;
+    }
+    // No submit is sent without a prompt: a task without one shows its request in part.
+    let Some(prompt) = theirs.get("prompt").and_then(Value::as_str) else {
+        return Resemblance::Unclear;
+    };
+    let our_prompt = request.prompt.as_deref().unwrap_or_default();
+    let is_equal = normalized(prompt) == normalized(our_prompt)
+        && content.iter().all(|(field, default)| {
+            let ours = ours.get(field).filter(|value| !value.is_null());
+            let theirs = theirs.get(*field).filter(|value| !value.is_null());
+            ours.unwrap_or(default) == theirs.unwrap_or(default)
+        });
+    match (is_equal, callback) {
+        (true, Callback::Same { .. }) => Resemblance::Named,
+        (true, Callback::Missing) => Resemblance::Equal,
+        (true, _) => Resemblance::Unclear,
+        // The service may have changed the text of the submission that the URL names.
+        (false, Callback::Same { is_unique: true }) => Resemblance::Unclear,
+        (false, _) => Resemblance::Other,
+    }
+}
+
+/// A text without what storing it may change: line ends, white space, Unicode normalization.
+fn normalized(text: &str) -> String {
+    let text = ComposingNormalizerBorrowed::new_nfc().normalize(text);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Callback {
+    /// The same URL; one with a query names a single submission.
+    Same {
+        is_unique: bool,
+    },
+    /// The same place with another query: another submission.
+    Other,
+    /// Another place, which may be the service's own, or a query that may have been hidden.
+    Unclear,
+    Missing,
+}
+
+fn compare_callbacks(ours: Option<&Value>, theirs: Option<&Value>) -> Callback {
+    let url = |value: Option<&Value>| Url::parse(value?.as_str()?).ok();
+    let (Some(mut ours), Some(mut theirs)) = (url(ours), url(theirs)) else {
+        return Callback::Missing;
+    };
+    let has_query = theirs.query().is_some();
+    if ours == theirs {
+        return Callback::Same { is_unique: has_query };
+    }
+    ours.set_query(None);
+    theirs.set_query(None);
+    match has_query && ours == theirs {
+        true => Callback::Other,
+        false => Callback::Unclear,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: f64 = 1_785_585_600.0;
+
+    fn sent() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs_f64(NOW)
+    }
+
+    fn task(id: &str, created_at: f64, request: Value) -> Task {
+        let value = json!({ "id": id, "created_at": created_at, "request": request });
+        serde_json::from_value(value).expect("a task")
+    }
+
+    #[test]
+    fn when_a_task_was_created() {
+        use Age::*;
+        const DAY: f64 = 86_400.0;
+        for (later, clock_ahead, expected) in [
+            (0.0, Some(0.0), Since),
+            (600.0, Some(0.0), Since),
+            (-1.5, Some(0.0), Since),
+            (-3.0, Some(0.0), Before),
+            (-119.0, Some(0.0), Before),
+            (-121.0, Some(0.0), LongBefore),
+            // The service's clock is an hour behind, then an hour ahead.
+            (-3_600.0, Some(-3_600.0), Since),
+            (-3_605.0, Some(-3_600.0), Before),
+            (0.0, Some(3_600.0), LongBefore),
+            (3_595.0, Some(3_600.0), Before),
+            (3_600.0, Some(3_600.0), Since),
+            // Nothing is known of its clock.
+            (0.0, None, Unclear),
+            (-3_600.0, None, Unclear),
+            (DAY, None, Unclear),
+            (-DAY - 1.0, None, LongBefore),
+        ] {
+            let task = task("a", NOW + later, json!({}));
+            assert_eq!(
+                age(&task, sent(), clock_ahead),
+                expected,
+                "{later} {clock_ahead:?}"
+            );
+        }
+        assert_eq!(age(&Task::default(), sent(), Some(0.0)), Unclear);
+    }
+
+    #[test]
+    fn which_requests_are_equal() {
+        use Resemblance::*;
+        let request: VideoRequest = serde_json::from_value(json!({
+            "action": "generate", "prompt": "a lighthouse", "async": true,
+            "callback_url": "https://example.com/1",
+        }))
+        .expect("a request");
+        for (theirs, expected) in [
+            (
+                json!({ "action": "generate", "prompt": "a lighthouse", "async": true }),
+                Equal,
+            ),
+            (json!({ "prompt": "a lighthouse" }), Equal),
+            (json!({ "prompt": " a lighthouse\n" }), Equal),
+            (
+                json!({ "prompt": "a lighthouse", "aspect_ratio": "16:9", "loop": false,
+                    "enhancement": true, "video_id": null, "brand_new": 1 }),
+                Equal,
+            ),
+            (
+                json!({ "prompt": "a lighthouse", "timeout": 5, "callback_url": "x" }),
+                Equal,
+            ),
+            (json!({ "prompt": "A lighthouse" }), Other),
+            (
+                json!({ "prompt": "a lighthouse", "aspect_ratio": "9:16" }),
+                Other,
+            ),
+            (json!({ "prompt": "a lighthouse", "loop": true }), Other),
+            (
+                json!({ "prompt": "a lighthouse", "enhancement": false }),
+                Other,
+            ),
+            (
+                json!({ "prompt": "a lighthouse", "start_image_url": "https://h/a" }),
+                Other,
+            ),
+            (
+                json!({ "prompt": "a lighthouse", "action": "extend", "video_id": "v" }),
+                Other,
+            ),
+            (json!({}), Unclear),
+            (json!({ "action": "generate" }), Unclear),
+            (json!("a lighthouse"), Unclear),
+            (json!(null), Unclear),
+        ] {
+            let task = task("a", NOW, theirs.clone());
+            assert_eq!(
+                resemblance(&request, task.request.as_ref()),
+                expected,
+                "{theirs}"
+            );
+        }
+    }
+
+    #[test]
+    fn callbacks_tell_equal_requests_apart() {
+        use Resemblance::*;
+        const OURS: &str = "https://app.example/luma?job=17";
+        for (theirs, expected) in [
+            (json!(OURS), Named),
+            (json!("https://APP.example:443/luma?job=17"), Named),
+            (json!("https://app.example/luma?job=18"), Other),
+            (json!("https://app.example/luma"), Unclear),
+            (json!("https://app.example/other?job=17"), Unclear),
+            (json!("https://gateway.example/luma?job=17"), Unclear),
+            (json!(null), Equal),
+            (json!(""), Equal),
+        ] {
+            assert_eq!(
+                by_callback(Some(&json!(OURS)), Some(&theirs)),
+                expected,
+                "{theirs}"
+            );
+            assert_eq!(by_callback(None, Some(&theirs)), Equal, "{theirs}");
+        }
+        assert_eq!(by_callback(Some(&json!(OURS)), None), Equal);
+    }
+
+    #[test]
+    fn conclusions() {
+        use {
+            Resemblance::{Equal, Named, Other},
+            Age::{Before, LongBefore, Since},
+        };
+        let id = |id: &str| id.parse::<TaskId>().expect("an id");
+        for (tasks, expected) in [
+            (vec![], Err(InconclusiveReason::NoHistory)),
+            (vec![(Since, Other)], Ok(None)),
+            (
+                vec![
+                    (Before, Equal),
+                    (LongBefore, Equal),
+                    (LongBefore, Resemblance::Unclear),
+                ],
+                Err(InconclusiveReason::Ambiguous(vec![id("0")])),
+            ),
+            (vec![(Before, Other), (LongBefore, Equal)], Ok(None)),
+            (
+                vec![(Since, Other), (Since, Equal), (LongBefore, Equal)],
+                Ok(Some(id("1"))),
+            ),
+            (
+                vec![(Since, Equal), (Before, Equal)],
+                Err(InconclusiveReason::Ambiguous(vec![id("0"), id("1")])),
+            ),
+            (
+                vec![(Since, Equal), (Since, Equal)],
+                Err(InconclusiveReason::Ambiguous(vec![id("0"), id("1")])),
+            ),
+            (
+                vec![(Age::Unclear, Equal)],
+                Err(InconclusiveReason::Ambiguous(vec![id("0")])),
+            ),
+            (
+                vec![(Since, Resemblance::Unclear)],
+                Err(InconclusiveReason::Ambiguous(vec![id("0")])),
+            ),
+            (vec![(Age::Unclear, Other)], Ok(None)),
+            (
+                vec![
+                    (Since, Equal),
+                    (Since, Named),
+                    (Since, Resemblance::Unclear),
+                ],
+                Ok(Some(id("1"))),
+            ),
+            (vec![(Age::Unclear, Named)], Ok(Some(id("0")))),
+            (
+                vec![(Before, Named), (LongBefore, Named)],
+                Err(InconclusiveReason::Ambiguous(vec![id("0")])),
+            ),
+            (
+                vec![(Since, Named), (Since, Named), (Since, Other)],
+                Err(InconclusiveReason::Ambiguous(vec![id("0"), id("1")])),
+            ),
+        ] {
+            let mut seen = Findings::default();
+            for (number, (age, resemblance)) in tasks.iter().enumerate() {
+                let task = task(&number.to_string(), NOW, json!({}));
+                seen.take(&task, *age, *resemblance);
+            }
+            assert_eq!(seen.conclusion(), expected, "{tasks:?}");
+        }
+    }
+
+    #[test]
+    fn a_younger_task_among_the_old_ones_counts_anew() {
+        let mut seen = Findings::default();
+        let task = task("a", NOW, json!({}));
+        for (age, in_a_row) in [
+            (Age::LongBefore, 1),
+            (Age::LongBefore, 2),
+            (Age::Before, 0),
+            (Age::LongBefore, 1),
+            (Age::Since, 0),
+        ] {
+            seen.take(&task, age, Resemblance::Other);
+            assert_eq!(seen.old_in_a_row, in_a_row);
+        }
+    }
+}

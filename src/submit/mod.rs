@@ -1,0 +1,20 @@
+//! Submitting a video: built, checked, sent once; and what became of a submit whose response was lost.
+
+mod check;
+mod error;
+mod matching;
+mod reason;
+mod reconcile;
+mod registry;
+mod request;
+mod send;
+mod submission;
+
+pub use self::{
+    check::InvalidInput,
+    error::SubmitError,
+    reason::InconclusiveReason,
+    reconcile::{Reconcile, Reconciliation},
+    request::{Extend, Generate, VideoSource},
+    submission::Submission,
+};

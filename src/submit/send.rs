@@ -1,0 +1,71 @@
+//! Sending a submit: once, and what the response says.
+
+use super::{error::SubmitError, registry::Registry, submission::Submission};
+use crate::{
+    api::{
+        self,
+        types::{VideoRequest, VideoResult},
+    },
+    client::Luma,
+    http::{ApiError, RequestError},
+    model::{Task, recover},
+    util::TaskId,
+    wait::TaskHandle,
+};
+
+impl Luma {
+    /// Sends a submission; see [`Generate::submit`](crate::Generate::submit). Each call makes, and
+    /// bills, a video of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError::NotAccepted`] and [`SubmitError::Unconfirmed`].
+    pub async fn submit(&self, submission: &Submission) -> Result<TaskHandle, SubmitError> {
+        let registry = self.shared::<Registry>();
+        let _in_flight = registry.begin(submission);
+        match create(self, &submission.request).await {
+            Ok(id) => {
+                registry.accepted(&id, submission.key);
+                Ok(TaskHandle::submitted_now(self.clone(), id))
+            }
+            Err(error) if error.is_refusal() => Err(SubmitError::NotAccepted(error)),
+            Err(source) => Err(SubmitError::Unconfirmed {
+                submission: Box::new(Submission {
+                    trace_id: source.api().and_then(|error| error.trace_id.clone()),
+                    ..submission.clone()
+                }),
+                source,
+            }),
+        }
+    }
+}
+
+/// Sends a request. A response that names a task has accepted it, whatever else it says, unless it is
+/// the error of a refusal.
+async fn create(luma: &Luma, request: &VideoRequest) -> Result<TaskId, RequestError> {
+    let result = match luma.api().create_video(request).await {
+        Ok(response) => response.into_inner(),
+        Err(api::Error::InvalidResponsePayload(body, reason)) => {
+            let unreadable =
+                || RequestError::unreadable(luma.token(), &reason.to_string(), &body);
+            recover(&body).ok_or_else(unreadable)?
+        }
+        Err(failure) => {
+            let error = RequestError::read(luma.token(), failure).await;
+            let named = error.api().filter(|error| error.is_server_error());
+            return named.and_then(|error| error.task_id.clone()).ok_or(error);
+        }
+    };
+    if let Some(id) = result.task_id.as_deref().and_then(|id| id.parse().ok()) {
+        return Ok(id);
+    }
+    Err(no_task_id(luma, result))
+}
+
+fn no_task_id(luma: &Luma, result: VideoResult) -> RequestError {
+    let has_error = result.error.as_ref().is_some_and(|error| error.is_some());
+    match has_error {
+        true => ApiError::of_task(&Task::from(result), luma.token()).into(),
+        false => RequestError::unexpected(luma.token(), "it has no task_id", &result),
+    }
+}
