@@ -1,0 +1,27 @@
+#![doc = include_str!("../README.md")]
+
+mod access;
+mod answer;
+mod delivery;
+mod duration;
+mod fault;
+mod jobs;
+mod journal;
+mod media;
+mod queue;
+mod request;
+mod script;
+mod server;
+mod service;
+mod simulator;
+mod store;
+mod task;
+
+pub use self::{
+    duration::JobDuration,
+    fault::{Fault, Target},
+    journal::{ReceivedRequest, Stats},
+    script::TaskScript,
+    service::NotFound,
+    simulator::{Simulator, SimulatorBuilder},
+};
