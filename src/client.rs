@@ -128,7 +128,7 @@ impl Luma {
         let mut api = self.0.api.clone();
         api.inner.token = Arc::new(Token::new(token, self.0.shared.max_in_flight)?);
         Ok(Self(Arc::new(Inner {
-            poller: Poller::new(api.clone()),
+            poller: Poller::new(api.clone(), self.0.shared.max_in_flight),
             shared: self.0.shared.clone(),
             api,
         })))
@@ -157,6 +157,16 @@ impl Luma {
 
     pub(crate) fn token(&self) -> &Token {
         &self.0.api.inner.token
+    }
+
+    /// The same client with another poller.
+    #[cfg(test)]
+    pub(crate) fn with_poller(&self, poller: Poller) -> Self {
+        Self(Arc::new(Inner {
+            api: self.0.api.clone(),
+            poller,
+            shared: self.0.shared.clone(),
+        }))
     }
 
     pub(crate) fn poller(&self) -> &Poller {
@@ -370,7 +380,7 @@ impl LumaBuilder {
         };
         let api = api::Client::new_with_client(config::stem(&base_url), http, settings);
         Ok(Luma(Arc::new(Inner {
-            poller: Poller::new(api.clone()),
+            poller: Poller::new(api.clone(), max_in_flight),
             api,
             shared: Arc::new(Shared {
                 base_url,

@@ -126,7 +126,7 @@ pub use http::{
     TOKEN_VARIABLE, TransportError,
 };
 pub use model::{AspectRatio, ErrorCode, FailureKind, Task, TaskFailure, TaskState, Video, fields};
-pub use poller::PollInterval;
+pub use poller::{LookupFailure, PollInterval};
 pub use submit::{
     Extend, Generate, InconclusiveReason, InvalidInput, Reconcile, Reconciliation, Submission, SubmitError,
     VideoSource,

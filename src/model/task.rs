@@ -147,12 +147,17 @@ impl Task {
 
     /// Why there is no video, once the task has failed.
     pub fn failure(&self) -> Option<TaskFailure> {
-        let Outcome::Failed(kind) = self.outcome() else {
-            return None;
-        };
+        match self.outcome() {
+            Outcome::Failed(kind) => Some(self.failure_of(kind)),
+            _ => None,
+        }
+    }
+
+    /// What the task says of its end, if it has failed like this.
+    pub(crate) fn failure_of(&self, kind: FailureKind) -> TaskFailure {
         let result = self.result();
         let error = self.error_info();
-        Some(TaskFailure {
+        TaskFailure {
             kind,
             code: error.and_then(ErrorInfo::code).map(ErrorCode::from),
             message: error
@@ -162,7 +167,7 @@ impl Task {
                 .and_then(|result| result.trace_id.as_ref())
                 .or(self.trace_id.as_ref())
                 .map(|id| clean(id, WORD)),
-        })
+        }
     }
 
     fn result(&self) -> Option<&VideoResult> {

@@ -1,31 +1,21 @@
-//! The poller under every wait. (Skeleton.)
+//! The poller under every wait of one client: what is due goes out together.
+//!
+//! [`state`] decides, as pure functions over values. [`actor`] is the thin shell that sleeps and sends.
 
-use std::time::Duration;
+mod actor;
+mod early;
+mod interval;
+mod queue;
+mod state;
+mod status;
 
-use crate::api;
+pub(crate) use self::{
+    actor::{Membership, Poller},
+    state::Options,
+    status::End,
+};
+pub use self::{interval::PollInterval, status::LookupFailure};
 
-/// How often a wait polls. (Skeleton.)
-#[derive(Clone, Debug, Default)]
-pub struct PollInterval(Option<Duration>);
 
-impl PollInterval {
-    /// The same interval always.
-    pub fn fixed(interval: Duration) -> Self {
-        Self(Some(interval))
-    }
-
-    /// The time to the next poll of a task that was submitted `age` ago.
-    pub fn interval(&self, age: Duration) -> Duration {
-        let _ = age;
-        self.0.unwrap_or(Duration::from_secs(5))
-    }
-}
-
-#[derive(Clone)]
-pub(crate) struct Poller(api::Client);
-
-impl Poller {
-    pub(crate) fn new(api: api::Client) -> Self {
-        Self(api)
-    }
-}
+#[cfg(test)]
+pub(crate) use self::actor::Lookup;

@@ -1,0 +1,217 @@
+//! Waiting for a video: a future, with a deadline, an interval and a typed end.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    error::WaitError,
+    task_ref::TaskRef,
+    updates::Updates,
+    waiting::{DEFAULT_DEADLINE, Event, MAX_CONSECUTIVE_ERRORS, Settings, Waiting},
+};
+use crate::{
+    client::Luma,
+    model::{Task, Video},
+    poller::{LookupFailure, PollInterval},
+};
+
+/// A wait for a video: a future that gives the [`Video`], or a [`WaitError`]. Nothing is sent before it is
+/// polled.
+///
+/// All waits of one client and its clones share one poller, which looks up at most 50 tasks a request. A
+/// wait can be dropped at any time, and another one begun: nothing is lost by it.
+///
+/// ```no_run
+/// # async fn example(luma: luma_client::Luma, id: luma_client::TaskId) {
+/// use std::time::Duration;
+/// use luma_client::{PollInterval, WaitError};
+///
+/// let end = luma
+///     .task(id)
+///     .wait()
+///     .deadline(Duration::from_secs(600))
+///     .interval(PollInterval::fixed(Duration::from_secs(3)))
+///     .on_update(|task| println!("{}", task.state()))
+///     .await;
+/// match end {
+///     Ok(video) => println!("{}", video.url()),
+///     Err(WaitError::Failed { failure, .. }) => println!("no video: {failure}"),
+///     Err(WaitError::Deadline { task, .. }) => println!("not finished yet, try later: {task}"),
+///     Err(other) => println!("{other}"),
+/// }
+/// # }
+/// ```
+///
+/// # Panics
+///
+/// When polled outside a tokio runtime that has its time driver enabled.
+#[must_use = "a wait does nothing before it is awaited"]
+pub struct Wait<'a> {
+    luma: Luma,
+    task: TaskRef,
+    settings: Settings,
+    on_update: Option<Box<dyn FnMut(&Task) + Send + 'a>>,
+    on_error: Option<Box<dyn FnMut(&LookupFailure) + Send + 'a>>,
+    progress: Progress<'a>,
+}
+
+enum Progress<'a> {
+    New,
+    Begun(BoxFuture<'a, Result<Video, WaitError>>),
+    Ended,
+}
+
+impl fmt::Debug for Wait<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wait")
+            .field("task", &self.task)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Wait<'_> {
+    /// The default deadline: 15 minutes, three times what the slowest videos take.
+    pub const DEFAULT_DEADLINE: Duration = DEFAULT_DEADLINE;
+    /// How many lookups in a row may fail by default: 10.
+    pub const MAX_CONSECUTIVE_ERRORS: u32 = MAX_CONSECUTIVE_ERRORS;
+}
+
+impl<'a> Wait<'a> {
+    pub(super) fn new(luma: Luma, task: TaskRef) -> Self {
+        Self::with_settings(luma, task, Settings::default())
+    }
+
+    pub(super) fn with_settings(luma: Luma, task: TaskRef, settings: Settings) -> Self {
+        Self {
+            luma,
+            task,
+            settings,
+            on_update: None,
+            on_error: None,
+            progress: Progress::New,
+        }
+    }
+
+    /// Sets the longest time to wait, from the first poll on; 15 minutes by default.
+    ///
+    /// It bounds the lookup in flight, too. The last lookup goes out shortly before, unless a
+    /// `Retry-After` forbids it. If the program slept through its deadline, as on a suspended machine,
+    /// one more lookup has 10 seconds.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.settings.deadline = Some(deadline);
+        self
+    }
+
+    /// Waits without a deadline.
+    pub fn no_deadline(mut self) -> Self {
+        self.settings.deadline = None;
+        self
+    }
+
+    /// Sets how often the task is looked up; by default as often as the client is
+    /// [configured](crate::LumaBuilder::poll_interval).
+    pub fn interval(mut self, interval: PollInterval) -> Self {
+        self.settings.interval = Some(interval);
+        self
+    }
+
+    /// Sends the first lookup at once, without waiting for the first interval. A wait that is begun again
+    /// within the interval of the last lookup still waits for the rest of it.
+    pub fn immediately(mut self) -> Self {
+        self.settings.immediately = true;
+        self
+    }
+
+    /// Sets how many lookups in a row may fail before the wait ends with [`WaitError::Poll`]; 10 by
+    /// default. A good one resets the count. What fails for good, like status 401, ends the wait at once.
+    ///
+    /// From the second failure in a row on, each doubles the interval, up to one minute. What a batch
+    /// fails with is not counted if another task of the batch may be the reason.
+    pub fn max_consecutive_errors(mut self, errors: u32) -> Self {
+        self.settings.max_errors = errors;
+        self
+    }
+
+    /// Ends the wait with [`WaitError::Cancelled`] when the token is cancelled.
+    pub fn cancelled_by(mut self, token: CancellationToken) -> Self {
+        self.settings.cancel = Some(token);
+        self
+    }
+
+    /// Calls back with each report of the task, the last one too. It runs inside the wait, so it should
+    /// be quick.
+    pub fn on_update(mut self, callback: impl FnMut(&Task) + Send + 'a) -> Self {
+        self.on_update = Some(Box::new(callback));
+        self
+    }
+
+    /// Calls back with each lookup that failed while the wait continues, so that a program can show since
+    /// when the service cannot be reached, and why. The next [update](Self::on_update) tells that it can
+    /// be reached again.
+    ///
+    /// ```no_run
+    /// # async fn example(luma: luma_client::Luma, id: luma_client::TaskId)
+    /// # -> Result<(), luma_client::WaitError> {
+    /// let wait = luma.task(id).wait().on_error(|failure| {
+    ///     let seconds = failure.since.elapsed().as_secs();
+    ///     println!("no answer for {seconds} s: {}", failure.error);
+    /// });
+    /// let video = wait.await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn on_error(mut self, callback: impl FnMut(&LookupFailure) + Send + 'a) -> Self {
+        self.on_error = Some(Box::new(callback));
+        self
+    }
+
+    /// Waits as a stream of the task's reports. Callbacks that were set are dropped.
+    pub fn updates(self) -> Updates {
+        Updates::new(self.luma, self.task, self.settings)
+    }
+
+    /// Begins the wait here and now.
+    fn begin(&mut self) -> BoxFuture<'a, Result<Video, WaitError>> {
+        let (mut on_update, mut on_error) = (self.on_update.take(), self.on_error.take());
+        let wants_updates = on_update.is_some() || on_error.is_some();
+        let mut waiting = Waiting::begin(&self.luma, &self.task, &self.settings, wants_updates);
+        Box::pin(async move {
+            loop {
+                match waiting.next().await {
+                    Event::Update(task) => {
+                        on_update.iter_mut().for_each(|callback| callback(&task));
+                    }
+                    Event::Failure(failure) => {
+                        on_error.iter_mut().for_each(|callback| callback(&failure));
+                    }
+                    Event::End(end) => return *end,
+                }
+            }
+        })
+    }
+}
+
+impl Future for Wait<'_> {
+    type Output = Result<Video, WaitError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if let Progress::New = this.progress {
+            this.progress = Progress::Begun(this.begin());
+        }
+        let Progress::Begun(future) = &mut this.progress else {
+            // Like a fused future: a `select!` loop may poll it after its end.
+            return Poll::Pending;
+        };
+        let end = ready!(future.as_mut().poll(cx));
+        this.progress = Progress::Ended;
+        Poll::Ready(end)
+    }
+}

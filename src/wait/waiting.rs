@@ -1,0 +1,260 @@
+//! The wait itself, under the future and under the stream.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span, field::Empty};
+
+use super::{error::WaitError, task_ref::TaskRef};
+use crate::{
+    client::Luma,
+    model::{FailureKind, Task, Video},
+    poller::{End, LookupFailure, Membership, Options, PollInterval, Poller},
+    util::time::after,
+};
+
+/// The default deadline of a wait.
+pub(super) const DEFAULT_DEADLINE: Duration = Duration::from_secs(15 * 60);
+/// How many lookups in a row may fail by default.
+pub(super) const MAX_CONSECUTIVE_ERRORS: u32 = 10;
+/// A deadline that is noticed so late was slept through, as on a suspended machine.
+const OVERSLEPT: Duration = Duration::from_secs(5);
+/// How long one more lookup may take then.
+const LAST_CHANCE: Duration = Duration::from_secs(10);
+
+/// What a wait can be told, except for its callbacks.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) deadline: Option<Duration>,
+    /// `None` is the client's.
+    pub(super) interval: Option<PollInterval>,
+    pub(super) max_errors: u32,
+    pub(super) immediately: bool,
+    pub(super) cancel: Option<CancellationToken>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            deadline: Some(DEFAULT_DEADLINE),
+            interval: None,
+            max_errors: MAX_CONSECUTIVE_ERRORS,
+            immediately: false,
+            cancel: None,
+        }
+    }
+}
+
+/// What a wait goes through.
+pub(super) enum Event {
+    Update(Arc<Task>),
+    Failure(LookupFailure),
+    End(Box<Result<Video, WaitError>>),
+}
+
+/// A wait that has begun.
+pub(super) struct Waiting {
+    poller: Poller,
+    task: TaskRef,
+    options: Options,
+    membership: Membership,
+    begin: Instant,
+    deadline: Option<Instant>,
+    overslept: bool,
+    cancel: Option<CancellationToken>,
+    /// Lookups of earlier memberships.
+    polls: u32,
+    span: Span,
+}
+
+impl Waiting {
+    /// Begins a wait.
+    ///
+    /// # Panics
+    ///
+    /// Outside a runtime.
+    pub(super) fn begin(luma: &Luma, task: &TaskRef, settings: &Settings, wants_updates: bool) -> Self {
+        let begin = Instant::now();
+        // A deadline that is later than the clock can count never comes.
+        let deadline = settings.deadline.and_then(|time| after(begin, time));
+        let last_look = deadline.zip(settings.deadline);
+        let options = Options {
+            interval: settings.interval.unwrap_or(*luma.default_interval()),
+            last_look: last_look
+                .map(|(deadline, whole)| deadline - before_deadline(whole))
+                .filter(|look| *look > begin),
+            max_errors: settings.max_errors,
+            wants_updates,
+            immediately: settings.immediately,
+            age: task.age(),
+        };
+        let id = &task.id;
+        Self {
+            poller: luma.poller().clone(),
+            task: task.clone(),
+            options,
+            membership: luma.poller().join(id, options),
+            begin,
+            deadline,
+            overslept: false,
+            cancel: settings.cancel.clone(),
+            polls: 0,
+            span: tracing::debug_span!("wait", task = %id, end = Empty, polls = Empty, elapsed_ms = Empty),
+        }
+    }
+
+    /// What comes next. Nothing comes after the end.
+    pub(super) async fn next(&mut self) -> Event {
+        let span = self.span.clone();
+        let event = self.next_event().instrument(span).await;
+        if let Event::End(end) = &event {
+            self.span.record("end", name(end));
+        }
+        event
+    }
+
+    async fn next_event(&mut self) -> Event {
+        loop {
+            let end_of_task = self.membership.status.borrow().end.clone();
+            if let Some(end) = end_of_task {
+                return self.conclude(end);
+            }
+            // News may come as fast as they are read: they must not keep the wait from ending.
+            if self.cancel.as_ref().is_some_and(CancellationToken::is_cancelled) {
+                let task = self.task.id.clone();
+                return end(Err(WaitError::Cancelled { task }));
+            }
+            if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                match self.at_deadline().await {
+                    Some(event) => return event,
+                    None => continue,
+                }
+            }
+            let cancelled = async {
+                match &self.cancel {
+                    Some(token) => token.cancelled().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let deadline = async {
+                match self.deadline {
+                    Some(deadline) => sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                changed = self.membership.status.changed() => match changed {
+                    Ok(()) => {
+                        if let Some(event) = self.news() {
+                            return event;
+                        }
+                    }
+                    // The runtime of the poller's task has gone.
+                    Err(_) => self.join_again(),
+                },
+                () = cancelled => {}
+                () = deadline => {}
+            }
+        }
+    }
+
+    fn news(&mut self) -> Option<Event> {
+        let status = self.membership.status.borrow_and_update();
+        if status.end.is_some() {
+            return None;
+        }
+        let failure = status.failure.clone().map(Event::Failure);
+        let update = || status.task.clone().map(Event::Update);
+        failure.or_else(update)
+    }
+
+    fn join_again(&mut self) {
+        self.polls = self.polls();
+        self.options.age = self.task.age();
+        self.membership = self.poller.join(&self.task.id, self.options);
+    }
+
+    /// The deadline has passed. A report that has arrived by now counts.
+    async fn at_deadline(&mut self) -> Option<Event> {
+        tokio::task::yield_now().await;
+        let late = self.deadline.map(|deadline| deadline.elapsed());
+        if late > Some(OVERSLEPT) && !self.overslept {
+            self.overslept = true;
+            self.deadline = after(Instant::now(), LAST_CHANCE);
+            self.options.last_look = Some(Instant::now());
+            self.join_again();
+            return None;
+        }
+        let status = self.membership.status.borrow();
+        if status.end.is_some() {
+            return None;
+        }
+        Some(end(Err(WaitError::Deadline {
+            task: self.task.id.clone(),
+            last_state: status.state.clone(),
+            polls: self.polls + status.polls,
+            elapsed: self.begin.elapsed(),
+            source: status.failure.as_ref().map(|failure| failure.error.clone()),
+        })))
+    }
+
+    fn conclude(&mut self, reason: End) -> Event {
+        let task = self.task.id.clone();
+        match reason {
+            End::Task(report) if std::mem::take(&mut self.options.wants_updates) => {
+                Event::Update(report)
+            }
+            End::Task(report) => end(match report.video() {
+                Some(video) => Ok(video.seen_at(SystemTime::now())),
+                None => {
+                    // A report that says no more than that it was no success has no failure.
+                    let otherwise = || report.failure_of(FailureKind::Reported);
+                    let failure = report.failure().unwrap_or_else(otherwise);
+                    Err(WaitError::Failed { task, failure })
+                }
+            }),
+            End::NotFound => end(Err(WaitError::NotFound { task })),
+            End::Lookup(source) => end(Err(WaitError::Poll { task, source })),
+        }
+    }
+
+    fn polls(&self) -> u32 {
+        self.polls + self.membership.status.borrow().polls
+    }
+}
+
+/// However it ends. A wait without an `end` in its span was dropped before.
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.span.record("polls", self.polls());
+        self.span.record("elapsed_ms", self.begin.elapsed().as_millis() as u64);
+        tracing::debug!(parent: &self.span, "over");
+    }
+}
+
+fn end(end: Result<Video, WaitError>) -> Event {
+    Event::End(Box::new(end))
+}
+
+/// An end, in the log.
+fn name(end: &Result<Video, WaitError>) -> &'static str {
+    match end {
+        Ok(_) => "completed",
+        Err(WaitError::Failed { .. }) => "failed",
+        Err(WaitError::Deadline { .. }) => "deadline",
+        Err(WaitError::NotFound { .. }) => "not found",
+        Err(WaitError::Poll { .. }) => "lookups fail",
+        Err(WaitError::Cancelled { .. }) => "cancelled",
+    }
+}
+
+/// How long before the deadline the last lookup goes out, so that its response can still come: a tenth of
+/// the whole, but two seconds at most.
+fn before_deadline(whole: Duration) -> Duration {
+    (whole / 10).min(Duration::from_secs(2))
+}
