@@ -65,7 +65,11 @@ pub async fn call(
         Err(problems) => Err(problems),
     };
     let mut outcome = outcome.unwrap_or_else(|problems| {
-        let next_step = format!("{} Correct the arguments and call {} again.", advice::UNSENT, tool.name);
+        let next_step = format!(
+            "{} Correct the arguments and call {} again.",
+            advice::UNSENT,
+            tool.name
+        );
         Outcome::failed("invalid_arguments", &problems.join("; "), &next_step)
     });
     // An error of the service may quote the request.
@@ -279,6 +283,7 @@ async fn watch(
     let begin = Instant::now();
     let mut last = None;
     let end = wait
+        .max_consecutive_errors(3)
         .deadline(hold)
         .cancelled_by(context.cancel.clone())
         .on_update(|task| {

@@ -236,7 +236,15 @@ async fn refusals() {
         ("elsewhere", get("/nowhere"), 404),
         ("OAuth", get("/.well-known/oauth-protected-resource"), 404),
         ("registration", get("/register"), 404),
-        ("GET with a slash", with(get("/mcp/"), "authorization", Some(&format!("Bearer {KEY}"))), 405),
+        (
+            "GET with a slash",
+            with(
+                get("/mcp/"),
+                "authorization",
+                Some(&format!("Bearer {KEY}")),
+            ),
+            405,
+        ),
         ("good, with a slash", post(&format!("{url}/")), 200),
         ("GET", method(Method::GET), 405),
         ("DELETE", method(Method::DELETE), 405),
@@ -537,7 +545,8 @@ async fn log_of_requests_shows_no_secret() {
     let simulator = simulator().await;
     let (url, _stop) = run(own(&simulator)).await;
     let options = HttpOptions::new(LOOPBACK, Access::TokenFromRequest);
-    let (open_url, _stop) = run((Server::without_token(luma(&simulator), "no token"), options)).await;
+    let (open_url, _stop) =
+        run((Server::without_token(luma(&simulator), "no token"), options)).await;
     for (url, bearer) in [(&url, KEY), (&open_url, "token-of-one")] {
         // Without rmcp's client, which shares the log.
         let request = post(url).bearer_auth(bearer);
@@ -562,7 +571,11 @@ async fn log_of_requests_shows_no_secret() {
 #[tokio::test]
 async fn each_accept_gets_what_it_can_read() {
     let simulator = simulator().await;
-    let task = luma(&simulator).generate("A fox").submit().await.expect("accepted");
+    let task = luma(&simulator)
+        .generate("A fox")
+        .submit()
+        .await
+        .expect("accepted");
     let (server, options) = own(&simulator);
     let server = server.hold(Duration::from_secs(1));
     let (url, _stop) = run((server, options)).await;
@@ -584,8 +597,15 @@ async fn each_accept_gets_what_it_can_read() {
         let request = with(with(request, "mcp-method", None), "accept", accept);
         let answer = request.send().await.expect("an answer");
         assert_eq!(answer.status(), StatusCode::OK, "{accept:?}");
-        let media_type = answer.headers()[header::CONTENT_TYPE].to_str().expect("text").to_owned();
-        assert_eq!(media_type == "application/json", is_json, "{accept:?}: {media_type}");
+        let media_type = answer.headers()[header::CONTENT_TYPE]
+            .to_str()
+            .expect("text")
+            .to_owned();
+        assert_eq!(
+            media_type == "application/json",
+            is_json,
+            "{accept:?}: {media_type}"
+        );
         let text = answer.text().await.expect("text");
         assert!(text.contains("luma_get_task"), "{accept:?}: {text}");
         assert!(!text.contains("structuredContent"), "{accept:?}: {text}");
