@@ -13,7 +13,7 @@ enum Reason {
 }
 
 impl TransportError {
-    pub(super) fn new(source: reqwest::Error) -> Self {
+    pub(crate) fn new(source: reqwest::Error) -> Self {
         // The URL says nothing new, and a base URL may be private.
         Self(Reason::Http(source.without_url()))
     }
@@ -44,7 +44,7 @@ impl TransportError {
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.0 {
-            Reason::ShutDown => "the client was shut down: the request was not sent",
+            Reason::ShutDown => "the client was shut down: no further request was sent",
             Reason::Http(error) if error.is_connect() => "could not connect to the service",
             Reason::Http(error) if error.is_timeout() => "the service did not answer in time",
             Reason::Http(_) => "the connection to the service broke",

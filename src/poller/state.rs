@@ -281,6 +281,11 @@ impl State {
         self.entries.is_empty()
     }
 
+    #[cfg(test)]
+    pub(super) fn knows(&self, id: &TaskId) -> bool {
+        self.entries.contains_key(id)
+    }
+
     /// Adds a wait.
     pub(crate) fn join(&mut self, id: TaskId, options: Options, status: watch::Sender<Status>, now: Now) {
         if let Some(task) = self.early.take(&id, now.instant) {

@@ -282,3 +282,18 @@ async fn watch_gives_each_task_as_it_ends() {
     assert_eq!(ends, expected.map(|(id, is_ok)| (id.to_owned(), is_ok)));
     assert_eq!(service.sizes(), [3, 2, 1]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn immediate_waits_share_one_request() {
+    let service = Service::new(|ask| ask.all(running));
+    let luma = service.client();
+    let waits = ids(20).into_iter().map(|id| {
+        let wait = submitted(&luma, id).wait().immediately();
+        timeout(SECOND, wait.interval(every(30)))
+    });
+    assert!(join_all(waits).await.iter().all(Result::is_err));
+    // A second call within the interval waits for the rest of it.
+    let again = submitted(&luma, id("t0000")).wait().immediately();
+    assert!(timeout(SECOND, again.interval(every(30))).await.is_err());
+    assert_eq!((service.sizes(), service.times()), (vec![20], vec![0]));
+}

@@ -25,7 +25,7 @@ use tokio::{
 };
 
 use crate::{
-    CancellationToken, Luma, PollInterval, Task, TaskHandle, TaskId, TaskRef, TaskState, Video,
+    CancellationToken, FailureKind, Luma, PollInterval, Task, TaskHandle, TaskId, TaskRef, TaskState, Video,
     WaitError,
     http::{ApiError, RequestError, Token},
     poller::{Lookup, Poller},
@@ -184,10 +184,10 @@ fn every(seconds: u64) -> PollInterval {
     PollInterval::fixed(SECOND * seconds as u32)
 }
 
-/// A handle as a submit gives it.
+/// A handle as a submit gives it. Its time is ahead, which counts as now: the wall clock is not paused.
 fn submitted(luma: &Luma, id: TaskId) -> TaskHandle {
     luma.task(TaskRef {
-        submitted_at: Some(SystemTime::now()),
+        submitted_at: Some(SystemTime::now() + 60 * SECOND),
         ..id.into()
     })
 }
