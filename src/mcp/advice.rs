@@ -66,6 +66,7 @@ pub(crate) fn failed(failure: &TaskFailure, read_only: bool) -> String {
 
 pub(crate) fn batch(running: usize, missing: usize) -> String {
     let mut steps = match running {
+        0 if missing > 0 => "No other task is running.".to_owned(),
         0 => "No task is running any more.".to_owned(),
         1 => {
             "1 task is running: call luma_get_task with its task_id in about 20 seconds.".to_owned()
@@ -129,7 +130,7 @@ pub(crate) fn explain(error: &RequestError, stage: Stage) -> (Problem, String) {
     let next_step = match (error, code) {
         (RequestError::NotFound { .. }, _) => NOT_FOUND.to_owned(),
         (_, Some(ErrorCode::Forbidden)) if stage == Stage::Lookup => format!(
-            "{cost} This account may not see the task. Tell the user, and do not submit the video again."
+            "{cost} This account may not see it. Tell the user, and do not submit the video again."
         ),
         _ if error.is_retryable() => later(stage, retry_after),
         (_, code) => {

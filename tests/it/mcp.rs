@@ -1,4 +1,4 @@
-//! The tools: their schemas and formats, and what comes of calling them.
+//! The tools: schemas, formats, and the outcomes of calls.
 
 mod catalogue;
 mod dispatch;
@@ -10,8 +10,8 @@ use std::time::Duration;
 use luma_client::{
     Luma, RetryPolicy,
     mcp::{self, Context, Outcome, Tool},
-    simulator::{JobDuration, Simulator},
 };
+use luma_simulator::{JobDuration, Simulator};
 use serde_json::{Map, Value, json};
 
 /// Long enough to be told from any word of an answer.
@@ -78,6 +78,17 @@ fn check(name: &str, outcome: &Outcome) {
             outcome.text
         );
     }
+}
+
+/// The id and the URL of a finished video.
+async fn finished(simulator: &Simulator, luma: &Luma) -> (String, String) {
+    let arguments = json!({ "prompt": "A fox" });
+    let submitted = call(luma, "luma_generate_video", arguments, &at_once()).await;
+    simulator.complete(submitted.task_id().expect("an id"));
+    let arguments = json!({ "task_id": submitted.task_id() });
+    let found = call(luma, "luma_get_task", arguments, &at_once()).await;
+    let video = &found.structured_content["result"]["video"];
+    (text_of(&video["id"]).to_owned(), text_of(&video["url"]).to_owned())
 }
 
 fn text_of(value: &Value) -> &str {
