@@ -9,6 +9,7 @@ mod errors;
 mod faults;
 mod generated;
 mod layers;
+mod mcp;
 mod no_double_submit;
 mod operations;
 mod properties;
