@@ -9,6 +9,7 @@ use std::{
 use luma_client::{Luma, PollInterval};
 use luma_simulator::{JobDuration, Simulator, TaskScript};
 use tracing_subscriber::{
+    filter::LevelFilter,
     fmt::{MakeWriter, format::FmtSpan},
     util::SubscriberInitExt,
 };
@@ -40,7 +41,7 @@ async fn spans_name_the_task_and_never_the_token() {
     let log = Log::default();
     // For this thread only, which is the whole runtime of this test.
     let _guard = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
+        .with_max_level(LevelFilter::TRACE)
         .with_ansi(false)
         .with_span_events(FmtSpan::CLOSE)
         .with_writer(log.clone())

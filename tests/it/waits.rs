@@ -157,7 +157,7 @@ async fn prompt_becomes_a_video() {
     let (simulator, luma) = start(JOB).await;
     let video = submit(&luma).await.wait().interval(quick()).await.expect("a video");
     assert_eq!((video.width(), video.height()), (Some(1360), Some(752)));
-    assert_eq!(simulator.stats().submits_billed, 1);
+    assert_eq!(simulator.stats().submits_accepted, 1);
     let expected = r#"{"action":"generate","async":true,"prompt":"A lighthouse at dusk"}"#;
     let body = &simulator.requests()[0].body;
     assert_eq!(std::str::from_utf8(body), Ok(expected));
