@@ -57,12 +57,14 @@ pub struct Wait<'a> {
     luma: Luma,
     task: TaskRef,
     settings: Settings,
-    on_update: Option<Box<dyn FnMut(&Task) + Send + 'a>>,
-    on_error: Option<Box<dyn FnMut(&LookupFailure) + Send + 'a>>,
-    progress: Progress<'a>,
+    on_update: Option<Callback<'a, Task>>,
+    on_error: Option<Callback<'a, LookupFailure>>,
+    stage: Stage<'a>,
 }
 
-enum Progress<'a> {
+type Callback<'a, T> = Box<dyn FnMut(&T) + Send + 'a>;
+
+enum Stage<'a> {
     New,
     Begun(BoxFuture<'a, Result<Video, WaitError>>),
     Ended,
@@ -96,7 +98,7 @@ impl<'a> Wait<'a> {
             settings,
             on_update: None,
             on_error: None,
-            progress: Progress::New,
+            stage: Stage::New,
         }
     }
 
@@ -203,15 +205,15 @@ impl Future for Wait<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if let Progress::New = this.progress {
-            this.progress = Progress::Begun(this.begin());
+        if let Stage::New = this.stage {
+            this.stage = Stage::Begun(this.begin());
         }
-        let Progress::Begun(future) = &mut this.progress else {
+        let Stage::Begun(future) = &mut this.stage else {
             // Like a fused future: a `select!` loop may poll it after its end.
             return Poll::Pending;
         };
         let end = ready!(future.as_mut().poll(cx));
-        this.progress = Progress::Ended;
+        this.stage = Stage::Ended;
         Poll::Ready(end)
     }
 }
