@@ -1,8 +1,8 @@
-//! The cost of the default pace for jobs of a given length, by numerical integration.
+//! The cost of the default interval for jobs of a given length, by numerical integration.
 
 use std::fmt;
 
-use luma_client::Pace;
+use luma_client::PollInterval;
 
 /// The mean of the jitter.
 const STRETCH: f64 = 1.05;
@@ -30,7 +30,7 @@ impl Duration {
         }
     }
 
-    /// What the pace was made for comes first; the others are there to keep it honest.
+    /// What the interval was made for comes first; the others are there to keep it honest.
     pub fn all() -> Vec<Self> {
         let mut all = vec![Self::log_normal(110.0, 0.45), Self::mixture()];
         for median in [45.0, 60.0, 80.0, 110.0, 150.0, 200.0, 240.0] {
@@ -80,7 +80,7 @@ fn upper_tail(x: f64) -> f64 {
     density / fraction
 }
 
-/// What the default pace costs for one task.
+/// What the default interval costs for one task.
 pub struct Cost {
     pub requests: f64,
     /// In seconds, as all that follows from it.
@@ -116,7 +116,7 @@ pub fn evaluate(job: &Duration) -> Cost {
     let (mut requests, mut noticed, mut time, mut survival) = (0.0, 0.0, 0.0, 1.0);
     while survival > 1e-10 {
         let age = std::time::Duration::from_secs_f64(time);
-        time += Pace::default().interval(age).as_secs_f64() * STRETCH;
+        time += PollInterval::default().interval(age).as_secs_f64() * STRETCH;
         let next = job.survival(time);
         // The poll goes out if the job ran at the last one, and notices what has ended since.
         requests += survival;

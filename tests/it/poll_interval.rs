@@ -1,18 +1,18 @@
-//! The default pace against the best possible and against fixed intervals. Nothing sleeps here.
+//! The default interval against the best possible and against fixed intervals. Nothing sleeps here.
 
 mod evaluate;
 
 use evaluate::{Duration, evaluate};
 
 #[test]
-fn the_default_pace_is_near_the_optimum_for_what_it_was_made_for() {
+fn default_interval_is_near_the_optimum_for_usual_jobs() {
     let cost = evaluate(&Duration::log_normal(110.0, 0.45));
     assert!(cost.of_optimum() <= 1.15, "{}", cost.of_optimum());
     assert!(cost.lag < 3.0, "{}", cost.lag);
 }
 
 #[test]
-fn the_default_pace_is_never_much_worse_than_a_fixed_interval() {
+fn default_interval_is_never_much_worse_than_a_fixed_one() {
     for job in Duration::all() {
         let cost = evaluate(&job);
         assert!(cost.of_fixed() <= 1.1, "{job}: {}", cost.of_fixed());
@@ -21,7 +21,7 @@ fn the_default_pace_is_never_much_worse_than_a_fixed_interval() {
 }
 
 #[test]
-fn the_evaluation_knows_what_is_known() {
+fn evaluation_agrees_with_the_known_mean() {
     // The mean of a log-normal time is median x exp(sigma^2 / 2).
     let cost = evaluate(&Duration::log_normal(110.0, 0.45));
     let fixed = cost.product() / cost.of_fixed();

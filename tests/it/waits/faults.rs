@@ -2,15 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use luma_client::{
-    WaitError,
-    simulator::{Fault, Target},
-};
+use luma_client::WaitError;
+use luma_simulator::{Fault, Target};
 
-use super::{JOB, PATIENCE, quick, start, submit};
+use super::{JOB, PATIENCE, all, quick, start, submit};
 
 #[tokio::test]
-async fn transient_faults_delay_a_wait_and_do_not_end_it() {
+async fn transient_fault_delays_a_wait_and_does_not_end_it() {
     for fault in [
         Fault::html(502),
         Fault::html(200),
@@ -24,7 +22,7 @@ async fn transient_faults_delay_a_wait_and_do_not_end_it() {
         let (simulator, luma) = start(JOB).await;
         let task = submit(&luma).await;
         simulator.inject(fault.on(Target::Lookup).times(3));
-        let wait = task.wait().pace(quick()).tolerance(3).deadline(PATIENCE);
+        let wait = task.wait().interval(quick()).max_consecutive_errors(3).deadline(PATIENCE);
         wait.await
             .unwrap_or_else(|error| panic!("{shown}: {error}"));
         assert_eq!(simulator.stats().faults, 3, "{shown}");
@@ -36,13 +34,13 @@ async fn too_many_faults_end_the_wait_and_say_nothing_of_the_task() {
     let (simulator, luma) = start(Duration::ZERO).await;
     let task = submit(&luma).await;
     simulator.inject(Fault::html(503).on(Target::Lookup).always());
-    match task.wait().pace(quick()).tolerance(2).await {
+    match task.wait().interval(quick()).max_consecutive_errors(2).await {
         Err(WaitError::Poll { source, .. }) => assert!(source.is_retryable()),
         other => panic!("{other:?}"),
     }
     assert_eq!(simulator.stats().lookups, 3);
     simulator.clear_faults();
-    task.wait().pace(quick()).await.expect("the task was fine");
+    task.wait().interval(quick()).await.expect("the task was fine");
 }
 
 #[tokio::test]
@@ -51,19 +49,19 @@ async fn retry_after_is_kept() {
     let task = submit(&luma).await;
     simulator.inject(Fault::retry_after(429, "1").on(Target::Lookup));
     let begin = Instant::now();
-    task.wait().pace(quick()).await.expect("a video");
+    task.wait().interval(quick()).await.expect("a video");
     assert!(begin.elapsed() >= Duration::from_secs(1));
     assert_eq!(simulator.stats().lookups, 2);
 }
 
 #[tokio::test]
-async fn a_bad_token_ends_all_waits_with_the_reason() {
+async fn bad_token_ends_all_waits_with_the_reason() {
     let (simulator, luma) = start(Duration::MAX).await;
     let ids = [submit(&luma).await, submit(&luma).await].map(|task| task.id().clone());
     let body = r#"{"error":{"code":"invalid_token","message":"no"}}"#;
     let fault = Fault::replace_body(401, "application/json", body);
     simulator.inject(fault.on(Target::Lookup).always());
-    for (_, end) in luma.wait_all(ids).await {
+    for (_, end) in all(&luma, ids).await {
         match end {
             Err(WaitError::Poll { source, .. }) => assert!(source.api().is_some()),
             other => panic!("{other:?}"),
