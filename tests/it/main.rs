@@ -7,6 +7,7 @@ mod download;
 mod errors;
 mod generated;
 mod layers;
+mod mcp;
 mod no_double_submit;
 mod operations;
 mod poll_interval;
