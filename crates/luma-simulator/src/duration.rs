@@ -1,0 +1,143 @@
+//! How long a task takes.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+/// How long the tasks of a simulator take, from acceptance to the end.
+///
+/// The first tenth of that time a task is pending, then it is processing. Drawn durations follow
+/// from the seed of the simulator and the order of the submits alone.
+///
+/// ```
+/// use std::time::Duration;
+/// use luma_simulator::JobDuration;
+///
+/// // Half of the videos are ready within two minutes, as with the real service.
+/// let lifelike = JobDuration::LogNormal { median: Duration::from_secs(120), sigma: 0.4 };
+/// # let _ = lifelike;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum JobDuration {
+    /// The same for every task. `Duration::MAX` means that a task ends only by
+    /// [`Simulator::complete`](super::Simulator::complete).
+    Fixed(Duration),
+    /// Evenly spread between the two, both included.
+    Uniform {
+        /// The shortest.
+        min: Duration,
+        /// The longest.
+        max: Duration,
+    },
+    /// Log-normal: most tasks near the median, a few much longer.
+    LogNormal {
+        /// Half of the tasks take less than this.
+        median: Duration,
+        /// Standard deviation of the natural logarithm of the duration; 0 is no spread.
+        sigma: f64,
+    },
+}
+
+impl Default for JobDuration {
+    /// Two seconds: a quickstart should be quick.
+    fn default() -> Self {
+        Self::Fixed(Duration::from_secs(2))
+    }
+}
+
+impl JobDuration {
+    pub(crate) fn draw(self, rng: &mut Rng) -> Duration {
+        match self {
+            Self::Fixed(duration) => duration,
+            Self::Uniform { min, max } => {
+                let spread = max.saturating_sub(min);
+                scale(spread, rng.f64()).saturating_add(min)
+            }
+            Self::LogNormal { median, sigma } => {
+                // Box-Muller; 1 - f64() keeps the logarithm off zero.
+                let radius = (-2.0 * (1.0 - rng.f64()).ln()).sqrt();
+                let normal = radius * (std::f64::consts::TAU * rng.f64()).cos();
+                scale(median, (sigma * normal).exp())
+            }
+        }
+    }
+}
+
+/// `Duration::mul_f64` panics on overflow.
+fn scale(duration: Duration, factor: f64) -> Duration {
+    Duration::try_from_secs_f64(duration.as_secs_f64() * factor).unwrap_or(Duration::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn draws(duration: JobDuration, seed: u64) -> Vec<Duration> {
+        let mut rng = Rng::with_seed(seed);
+        (0..2_000).map(|_| duration.draw(&mut rng)).collect()
+    }
+
+    #[test]
+    fn fixed_never_varies() {
+        assert!(
+            draws(JobDuration::Fixed(SECOND), 1)
+                .iter()
+                .all(|d| *d == SECOND)
+        );
+    }
+
+    #[test]
+    fn uniform_stays_within_its_bounds_and_fills_them() {
+        let (min, max) = (SECOND, 3 * SECOND);
+        let draws = draws(JobDuration::Uniform { min, max }, 1);
+        assert!(draws.iter().all(|d| (min..=max).contains(d)));
+        assert!(draws.iter().any(|d| *d < SECOND.mul_f64(1.1)));
+        assert!(draws.iter().any(|d| *d > SECOND.mul_f64(2.9)));
+    }
+
+    #[test]
+    fn uniform_with_its_bounds_swapped_is_the_lower_bound_given() {
+        let upside_down = JobDuration::Uniform {
+            min: 3 * SECOND,
+            max: SECOND,
+        };
+        assert!(draws(upside_down, 1).iter().all(|d| *d == 3 * SECOND));
+    }
+
+    #[test]
+    fn half_of_the_log_normal_draws_lie_under_the_median() {
+        let median = 120 * SECOND;
+        let mut draws = draws(JobDuration::LogNormal { median, sigma: 0.4 }, 1);
+        draws.sort();
+        let middle = draws[draws.len() / 2].as_secs_f64();
+        assert!((110.0..130.0).contains(&middle), "{middle}");
+        assert!(draws[draws.len() - 1] > 240 * SECOND);
+    }
+
+    #[test]
+    fn draws_follow_from_the_seed() {
+        let duration = JobDuration::LogNormal {
+            median: SECOND,
+            sigma: 1.0,
+        };
+        assert_eq!(draws(duration, 7), draws(duration, 7));
+        assert_ne!(draws(duration, 7), draws(duration, 8));
+    }
+
+    #[test]
+    fn what_cannot_be_represented_saturates() {
+        let endless = JobDuration::Uniform {
+            min: Duration::MAX,
+            max: Duration::MAX,
+        };
+        assert_eq!(draws(endless, 1)[0], Duration::MAX);
+        let wild = JobDuration::LogNormal {
+            median: Duration::MAX,
+            sigma: f64::NAN,
+        };
+        assert_eq!(draws(wild, 1)[0], Duration::MAX);
+    }
+}
