@@ -6,8 +6,8 @@ use fastrand::Rng;
 
 /// How long the tasks of a simulator take, from acceptance to the end.
 ///
-/// The first tenth of that time a task is pending, then it is processing. Drawn durations follow
-/// from the seed of the simulator and the order of the submits alone.
+/// A task is pending for the first tenth of that time, then it is processing. Random durations
+/// depend only on the seed of the simulator and the order of the submits.
 ///
 /// ```
 /// use std::time::Duration;
@@ -20,27 +20,27 @@ use fastrand::Rng;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum JobDuration {
-    /// The same for every task. `Duration::MAX` means that a task ends only by
-    /// [`Simulator::complete`](super::Simulator::complete).
+    /// The same for every task. With `Duration::MAX`, a task ends only by
+    /// [`Simulator::complete`](crate::Simulator::complete).
     Fixed(Duration),
-    /// Evenly spread between the two, both included.
+    /// Spread evenly between two bounds.
     Uniform {
-        /// The shortest.
+        /// The shortest duration.
         min: Duration,
-        /// The longest.
+        /// The longest duration.
         max: Duration,
     },
     /// Log-normal: most tasks near the median, a few much longer.
     LogNormal {
         /// Half of the tasks take less than this.
         median: Duration,
-        /// Standard deviation of the natural logarithm of the duration; 0 is no spread.
+        /// Standard deviation of the natural logarithm of the duration. 0 means no spread.
         sigma: f64,
     },
 }
 
 impl Default for JobDuration {
-    /// Two seconds: a quickstart should be quick.
+    /// Two seconds for every task.
     fn default() -> Self {
         Self::Fixed(Duration::from_secs(2))
     }
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn fixed_never_varies() {
+    fn fixed_duration_never_varies() {
         assert!(
             draws(JobDuration::Fixed(SECOND), 1)
                 .iter()
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn uniform_stays_within_its_bounds_and_fills_them() {
+    fn uniform_draws_fill_bounds() {
         let (min, max) = (SECOND, 3 * SECOND);
         let draws = draws(JobDuration::Uniform { min, max }, 1);
         assert!(draws.iter().all(|d| (min..=max).contains(d)));
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn uniform_with_its_bounds_swapped_is_the_lower_bound_given() {
+    fn uniform_with_swapped_bounds_gives_min() {
         let upside_down = JobDuration::Uniform {
             min: 3 * SECOND,
             max: SECOND,
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn half_of_the_log_normal_draws_lie_under_the_median() {
+    fn log_normal_draws_have_median() {
         let median = 120 * SECOND;
         let mut draws = draws(JobDuration::LogNormal { median, sigma: 0.4 }, 1);
         draws.sort();
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn draws_follow_from_the_seed() {
+    fn draws_depend_on_seed() {
         let duration = JobDuration::LogNormal {
             median: SECOND,
             sigma: 1.0,
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_represented_saturates() {
+    fn overflowing_draw_saturates() {
         let endless = JobDuration::Uniform {
             min: Duration::MAX,
             max: Duration::MAX,

@@ -1,107 +1,100 @@
 //! The files behind `video_url` and `thumbnail_url`: ranges, validators, no token.
 
-use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{
-    HeaderMap, Method, StatusCode,
-    header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, RANGE},
+    HeaderMap, HeaderValue, Method, StatusCode,
+    header::{ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, RANGE},
 };
 
-/// Two seconds of H.264, 1360x752. The README beside it says how it was made.
+use crate::answer::{Answer, answer};
+
+/// Two seconds of H.264 at 1360x752. `assets/README.md` says how it was made.
 const VIDEO: &[u8] = include_bytes!("assets/video.mp4");
 const THUMBNAIL: &[u8] = include_bytes!("assets/thumbnail.jpg");
 
-/// What is served; the same for every task.
+/// The files. They are the same for every task.
 #[derive(Debug)]
 pub(crate) struct Media {
     video: Bytes,
-    /// Part of every ETag, so that a change of the file is seen.
+    /// Part of every ETag, so that clients see a change.
     revision: u64,
 }
 
-/// A file to serve.
-#[derive(Clone, Debug)]
-pub(crate) struct File {
-    bytes: Bytes,
-    content_type: &'static str,
-    etag: String,
-}
-
-impl Media {
-    pub(crate) fn new() -> Self {
+impl Default for Media {
+    fn default() -> Self {
         Self {
             video: Bytes::from_static(VIDEO),
             revision: 1,
         }
     }
+}
 
+impl Media {
     pub(crate) fn set_video(&mut self, video: Bytes) {
         self.video = video;
         self.revision += 1;
     }
 
-    pub(crate) fn file(&self, video_id: &str, extension: &str) -> Option<File> {
+    /// Serves a file. `None` if the extension is unknown.
+    pub(crate) fn serve(
+        &self,
+        video_id: &str,
+        extension: &str,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Option<Answer> {
         let (bytes, content_type) = match extension {
             "mp4" => (self.video.clone(), "video/mp4"),
             "jpg" => (Bytes::from_static(THUMBNAIL), "image/jpeg"),
             _ => return None,
         };
-        let etag = format!("\"{video_id}.{extension}-{}\"", self.revision);
-        Some(File {
-            bytes,
-            content_type,
-            etag,
-        })
-    }
-}
-
-impl File {
-    pub(crate) fn serve(self, method: &Method, headers: &HeaderMap) -> Response {
-        let length = self.bytes.len();
-        let response = http::Response::builder()
-            .header(ACCEPT_RANGES, "bytes")
-            .header(ETAG, &self.etag)
-            .header(CONTENT_TYPE, self.content_type);
-        let response = match self.part(method, headers) {
-            Part::Whole => response
-                .header(CONTENT_LENGTH, length)
-                .body(self.bytes.into()),
-            Part::Range(first, last) => response
-                .status(StatusCode::PARTIAL_CONTENT)
-                .header(CONTENT_RANGE, format!("bytes {first}-{last}/{length}"))
-                .header(CONTENT_LENGTH, last - first + 1)
-                .body(self.bytes.slice(first..=last).into()),
-            Part::Unsatisfiable => response
-                .status(StatusCode::RANGE_NOT_SATISFIABLE)
-                .header(CONTENT_RANGE, format!("bytes */{length}"))
-                .body(Body::empty()),
-        };
-        // Only the ETag is not fixed text, and it is made of a UUID and a number.
-        response.unwrap_or_default()
-    }
-
-    fn part(&self, method: &Method, headers: &HeaderMap) -> Part {
-        // Without a Last-Modified, only the very ETag can vouch for a range.
+        let (length, etag) = (
+            bytes.len(),
+            format!("\"{video_id}.{extension}-{}\"", self.revision),
+        );
+        // Without a Last-Modified, only the same ETag validates a range.
         let changed = headers
             .get(IF_RANGE)
-            .is_some_and(|tag| tag.as_bytes() != self.etag.as_bytes());
-        match headers.get(RANGE).and_then(|range| range.to_str().ok()) {
-            Some(range) if method == Method::GET && !changed => part(range, self.bytes.len()),
+            .is_some_and(|tag| tag.as_bytes() != etag.as_bytes());
+        let part = match headers.get(RANGE).and_then(|range| range.to_str().ok()) {
+            Some(range) if method == Method::GET && !changed => part(range, length),
             _ => Part::Whole,
+        };
+        let (status, body, place) = match part {
+            Part::Whole => (StatusCode::OK, bytes, None),
+            Part::Range(first, last) => (
+                StatusCode::PARTIAL_CONTENT,
+                bytes.slice(first..=last),
+                Some(format!("bytes {first}-{last}/{length}")),
+            ),
+            Part::Unsatisfiable => (
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                Bytes::new(),
+                Some(format!("bytes */{length}")),
+            ),
+        };
+        let mut answer = answer(status, body);
+        let headers = answer.headers_mut();
+        headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(ETAG, etag.parse().ok()?);
+        if let Some(place) = place {
+            headers.insert(CONTENT_RANGE, place.parse().ok()?);
         }
+        Some(answer)
     }
 }
 
 #[derive(Debug, PartialEq)]
 enum Part {
     Whole,
-    /// First and last byte, both included.
+    /// First and last byte, inclusive.
     Range(usize, usize),
     Unsatisfiable,
 }
 
-/// What a Range header selects (RFC 9110, 14). Several ranges, and what is no valid range, are
-/// answered with the whole file, as the RFC allows.
+/// What a Range header selects (RFC 9110, section 14). Several ranges and invalid ranges select the
+/// whole file, as the RFC allows.
 fn part(range: &str, length: usize) -> Part {
     let spec = range
         .split_once('=')
@@ -112,7 +105,7 @@ fn part(range: &str, length: usize) -> Part {
     let number = |digits: &str| {
         let digits =
             Some(digits).filter(|d| !d.is_empty() && d.bytes().all(|b| b.is_ascii_digit()));
-        // A number too big for the type is beyond any file.
+        // A number that overflows is beyond any file.
         digits.map(|digits| digits.parse::<usize>().unwrap_or(usize::MAX))
     };
     let (first, last) = match (number(first), number(last)) {
@@ -135,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges() {
+    fn range_header_selects_part() {
         let cases = [
             ("bytes=0-9", Part::Range(0, 9)),
             ("bytes=5-", Part::Range(5, 99)),
@@ -165,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_files_are_what_they_say() {
+    fn files_have_the_right_format() {
         assert_eq!(&VIDEO[4..8], b"ftyp");
         assert_eq!(&THUMBNAIL[..3], [0xff, 0xd8, 0xff]);
         assert!(VIDEO.len() < 15_000 && THUMBNAIL.len() < 15_000);

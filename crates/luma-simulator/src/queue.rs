@@ -1,6 +1,4 @@
-//! What is scripted for coming requests: taken in order, each for so many times.
-
-use std::collections::VecDeque;
+//! Scripted events for coming requests, in order.
 
 /// How many requests an entry serves.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -9,56 +7,47 @@ pub(crate) enum Uses {
     Always,
 }
 
-/// Counted entries are used up in order; standing ones serve whatever the counted ones leave, the
-/// latest first.
+/// Counted entries are used up in order. The latest standing entry serves the rest.
 #[derive(Debug)]
-pub(crate) struct Queue<T> {
-    counted: VecDeque<(usize, T)>,
-    standing: Vec<T>,
-}
+pub(crate) struct Queue<T>(Vec<(Uses, T)>);
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        Self {
-            counted: VecDeque::new(),
-            standing: Vec::new(),
-        }
+        Self(Vec::new())
     }
 }
 
 impl<T: Clone> Queue<T> {
     pub(crate) fn push(&mut self, uses: Uses, entry: T) {
-        match uses {
-            Uses::Times(0) => {}
-            Uses::Times(times) => self.counted.push_back((times, entry)),
-            Uses::Always => self.standing.push(entry),
+        if uses != Uses::Times(0) {
+            self.0.push((uses, entry));
         }
     }
 
-    /// The entry for a request, one use of which is spent.
-    pub(crate) fn take(&mut self, fits: impl Fn(&T) -> bool) -> Option<T> {
-        let Some(index) = self.counted.iter().position(|(_, entry)| fits(entry)) else {
-            return self.standing.iter().rfind(|entry| fits(entry)).cloned();
-        };
-        let (left, entry) = self.counted.get_mut(index)?;
-        *left -= 1;
-        if *left > 0 {
-            return Some(entry.clone());
+    /// The entry for a request. Uses up one of its times.
+    pub(crate) fn take(&mut self, matches: impl Fn(&T) -> bool) -> Option<T> {
+        let entries = &mut self.0;
+        let counted = |(uses, entry): &(Uses, T)| *uses != Uses::Always && matches(entry);
+        let index = (entries.iter().position(counted))
+            .or_else(|| entries.iter().rposition(|(_, entry)| matches(entry)))?;
+        match &mut entries[index].0 {
+            Uses::Times(1) => return Some(entries.remove(index).1),
+            Uses::Times(left) => *left -= 1,
+            Uses::Always => {}
         }
-        self.counted.remove(index).map(|(_, entry)| entry)
+        Some(entries[index].1.clone())
     }
 
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        self.0.clear();
     }
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn counted_entries_go_first_and_in_order_then_the_latest_standing_one() {
+    fn counted_entries_are_taken_before_standing_ones() {
         let mut queue = Queue::default();
         queue.push(Uses::Always, "standing");
         queue.push(Uses::Times(2), "twice");
@@ -77,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_for_another_request_is_passed_over_and_kept() {
+    fn entry_for_another_request_is_kept() {
         let mut queue = Queue::default();
         queue.push(Uses::Times(1), "a");
         queue.push(Uses::Times(1), "b");

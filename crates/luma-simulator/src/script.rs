@@ -1,23 +1,24 @@
-//! What becomes of a submit, when it should not be the usual video.
+//! What happens to a submit.
 
 use std::time::Duration;
 
+use http::StatusCode;
 use serde_json::Value;
 
-use super::queue::Uses;
+use crate::{answer::Refusal, queue::Uses};
 
-/// What becomes of a submitted task, or of the submit itself.
+/// What happens to a submitted task, or to the submit itself.
 ///
-/// Give it to [`Simulator::on_submit`](super::Simulator::on_submit). It serves one submit unless
-/// [`times`](Self::times) or [`always`](Self::always) says otherwise. Only submits that pass
-/// authentication and validation use a script up.
+/// Pass it to [`Simulator::on_submit`](crate::Simulator::on_submit). It serves one submit unless
+/// [`times`](Self::times) or [`always`](Self::always) say otherwise. Only submits that pass
+/// authentication and validation use it up.
 ///
 /// ```
 /// use std::time::Duration;
 /// use luma_simulator::TaskScript;
 ///
-/// // Says "dreaming" after one second, and is completed two seconds after that.
-/// let script = TaskScript::state_word("dreaming")
+/// // Reports the state "dreaming" after one second, and completes two seconds after that.
+/// let script = TaskScript::state("dreaming")
 ///     .after(Duration::from_secs(1))
 ///     .then(TaskScript::completes().after(Duration::from_secs(2)));
 /// # let _ = script;
@@ -25,34 +26,26 @@ use super::queue::Uses;
 #[derive(Clone, Debug)]
 #[must_use = "a script does nothing before a simulator has it"]
 pub struct TaskScript {
+    /// Then no task is made.
     pub(crate) refusal: Option<Refusal>,
     pub(crate) steps: Vec<ScriptStep>,
     pub(crate) uses: Uses,
 }
 
-/// The submit itself is answered so; no task comes of it.
-#[derive(Clone, Debug)]
-pub(crate) struct Refusal {
-    pub(crate) status: u16,
-    pub(crate) code: String,
-    pub(crate) message: String,
-}
-
 #[derive(Clone, Debug)]
 pub(crate) struct ScriptStep {
     pub(crate) outcome: Outcome,
-    /// Since acceptance or the step before; `None` is the duration drawn for the task.
+    /// Since acceptance or the previous step. `None` is the duration drawn for the task.
     pub(crate) after: Option<Duration>,
     pub(crate) finished: bool,
 }
 
-/// What `response` holds from some moment on.
+/// What `response` holds from this step on.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Outcome {
     Completed,
-    CompletedWithoutVideo,
     Failed { code: String, message: String },
-    Word(String),
+    State(String),
     Raw(Value),
 }
 
@@ -70,15 +63,15 @@ impl TaskScript {
         }
     }
 
-    /// The task completes with a video, as without a script. Useful with [`after`](Self::after),
-    /// and as a last step.
+    /// The task completes with a video, which is also what happens without a script. Useful with
+    /// [`after`](Self::after) and as a last step.
     pub fn completes() -> Self {
         Self::new(Outcome::Completed, true)
     }
 
-    /// The task ends as `completed`, but with no video in it.
+    /// The task ends as `completed`, but without a video.
     pub fn completes_without_video() -> Self {
-        Self::new(Outcome::CompletedWithoutVideo, true)
+        Self::state("completed").finished(true)
     }
 
     /// The task fails with this error code and message.
@@ -87,34 +80,30 @@ impl TaskScript {
         Self::new(Outcome::Failed { code, message }, true)
     }
 
-    /// The task reports this state word. It has no `finished_at`, unless
-    /// [`finished`](Self::finished) gives it one.
-    pub fn state_word(word: impl Into<String>) -> Self {
-        Self::new(Outcome::Word(word.into()), false)
+    /// The task reports this state. It has no `finished_at`, unless [`finished`](Self::finished)
+    /// sets one.
+    pub fn state(state: impl Into<String>) -> Self {
+        Self::new(Outcome::State(state.into()), false)
     }
 
-    /// The task has this `response`, as it stands: `null`, a list, anything. It has no
-    /// `finished_at`, unless [`finished`](Self::finished) gives it one.
+    /// The task has exactly this `response`: `null`, a list, any JSON. It has no `finished_at`,
+    /// unless [`finished`](Self::finished) sets one.
     pub fn response(response: Value) -> Self {
         Self::new(Outcome::Raw(response), false)
     }
 
-    /// The submit is refused with this HTTP status and error, and not billed: moderation
-    /// (403 `forbidden`), an empty balance (403 `used_up`) and so on.
+    /// The submit is refused with this HTTP status and error, so no task is made: moderation (403
+    /// `forbidden`), an empty balance (403 `used_up`) and so on. An invalid status becomes 403.
     pub fn refused(status: u16, code: impl Into<String>, message: impl Into<String>) -> Self {
-        let refusal = Refusal {
-            status,
-            code: code.into(),
-            message: message.into(),
-        };
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);
         Self {
-            refusal: Some(refusal),
+            refusal: Some(Refusal::new(status, &code.into(), message)),
             ..Self::completes()
         }
     }
 
-    /// When this happens: counted from acceptance, or from the step before. Without it, the
-    /// duration is drawn as for a task without a script.
+    /// Sets when this happens, counted from acceptance or from the previous step. By default the
+    /// simulator's [`JobDuration`](crate::JobDuration) decides.
     pub fn after(mut self, delay: Duration) -> Self {
         if let Some(step) = self.steps.last_mut() {
             step.after = Some(delay);
@@ -122,7 +111,8 @@ impl TaskScript {
         self
     }
 
-    /// Whether the task then has a `finished_at`, which ends a held call and sends the webhook.
+    /// Sets whether the task then has a `finished_at`. If so, a synchronous submit is answered and
+    /// the webhook is sent.
     pub fn finished(mut self, finished: bool) -> Self {
         if let Some(step) = self.steps.last_mut() {
             step.finished = finished;
@@ -130,7 +120,7 @@ impl TaskScript {
         self
     }
 
-    /// What happens next.
+    /// Adds what happens next.
     pub fn then(mut self, next: TaskScript) -> Self {
         self.steps.extend(next.steps);
         self

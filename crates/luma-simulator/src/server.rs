@@ -1,170 +1,89 @@
-//! The accept loop, and the way of a request through the simulator.
+//! The sockets: connections, requests and their faults.
 
-use std::{sync::Arc, time::Duration};
-
-use axum::{
-    Router,
-    body::{Body, to_bytes},
-    extract::{Path, State as Shared},
-    response::Response,
-    routing::{get, post},
+use std::{
+    error::Error,
+    future::poll_fn,
+    sync::{Arc, Mutex},
+    time::Duration,
 };
-use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode};
+
+use http::{Request, Response};
+use http_body_util::BodyExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
 use tokio::{
+    io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
-    select,
-    sync::{Notify, mpsc::UnboundedReceiver},
-    task::JoinSet,
     time::sleep,
 };
-use tower_service::Service;
 
 use crate::{
-    connection::{Connection, Control},
-    effect::Aborted,
-    error::Refused,
-    fault::Target,
-    lookup,
-    state::{Job, State, lock},
-    stats::ReceivedRequest,
-    submit,
+    delivery::{Body, Delivery, Ending},
+    fault::{Fault, Target},
+    jobs::lock,
+    queue::Queue,
+    service::Service,
 };
 
-/// Serves until it is stopped or dropped. All that it started ends with it.
-pub(crate) async fn run(
-    listener: TcpListener,
-    state: Arc<State>,
-    mut jobs: UnboundedReceiver<Job>,
-    stop: Arc<Notify>,
-) {
-    let router = router(state.clone());
-    let mut running = JoinSet::new();
-    loop {
-        select! {
-            accepted = listener.accept() => match accepted {
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) service: Arc<Service>,
+    pub(crate) faults: Mutex<Queue<Fault>>,
+}
+
+impl Server {
+    /// Accepts connections for ever.
+    pub(crate) async fn run(self: Arc<Self>, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
                 Ok((stream, _)) => {
-                    lock(&state.stats).connections += 1;
-                    running.spawn(connection(stream, state.clone(), router.clone()));
+                    self.service.journal.connection();
+                    self.service.jobs.spawn(self.clone().serve(stream));
                 }
-                // Out of file descriptors, most likely: some may be free in a moment.
+                // Most likely there are no free file descriptors.
                 Err(_) => sleep(Duration::from_millis(10)).await,
-            },
-            Some(job) = jobs.recv() => {
-                running.spawn(job);
             }
-            Some(_) = running.join_next() => {}
-            () = stop.notified() => break,
         }
     }
-    drop(listener);
-    running.shutdown().await;
-}
 
-async fn connection(stream: TcpStream, state: Arc<State>, router: Router) {
-    let control = Control::default();
-    let io = TokioIo::new(Connection::new(stream, control.clone()));
-    let service =
-        service_fn(move |request| answer(state.clone(), router.clone(), control.clone(), request));
-    // It may well end in an error: aborted by a fault, or by the client.
-    let _ = http1::Builder::new().serve_connection(io, service).await;
-}
-
-async fn answer(
-    state: Arc<State>,
-    mut router: Router,
-    control: Control,
-    request: Request<Incoming>,
-) -> Result<Response, Aborted> {
-    let (parts, body) = request.into_parts();
-    // Fails only when the client goes away.
-    let Ok(body) = to_bytes(Body::new(body), usize::MAX).await else {
-        return Err(Aborted);
-    };
-    let target = Target::of(parts.uri.path());
-    lock(&state.stats).count(target, &parts.headers);
-    lock(&state.recorder).record(|| ReceivedRequest::new(&parts, body.clone()));
-
-    let fault = lock(&state.faults).take(|fault| fault.fits(target));
-    let process = async {
-        let Ok(response) = router
-            .call(Request::from_parts(parts, Body::from(body)))
-            .await;
-        response
-    };
-    match fault {
-        None => Ok(process.await),
-        Some(fault) => {
-            lock(&state.stats).faults += 1;
-            fault.strike(&control, process).await
+    async fn serve(self: Arc<Self>, stream: TcpStream) {
+        // With Nagle's algorithm, the end of a small response waits for an acknowledgement.
+        let _ = stream.set_nodelay(true);
+        let service = service_fn(move |request| Box::pin(self.clone().answer(request)));
+        let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+        let result = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
+        let mut stream = connection.into_parts().io.into_inner();
+        let error = result.as_ref().err().and_then(Error::source);
+        if let Some(ending) = error.and_then(|error| error.downcast_ref::<Ending>()) {
+            // Fails if the client has closed the connection.
+            let _ = stream.write_all(&ending.last_bytes).await;
+            if ending.reset {
+                // Closing then sends RST.
+                let _ = stream.set_zero_linger();
+            }
         }
     }
-}
 
-fn router(state: Arc<State>) -> Router {
-    Router::new()
-        .route("/luma/videos", post(videos))
-        .route("/luma/tasks", post(tasks))
-        .route("/media/{file}", get(media))
-        .fallback(unknown_path)
-        .method_not_allowed_fallback(wrong_method)
-        .with_state(state)
-}
-
-async fn videos(Shared(state): Shared<Arc<State>>, headers: HeaderMap, body: Bytes) -> Response {
-    let result = match request(&state, &headers, &body) {
-        Ok(body) => submit::handle(&state, body).await,
-        Err(refused) => Err(refused),
-    };
-    respond(&state, result)
-}
-
-async fn tasks(Shared(state): Shared<Arc<State>>, headers: HeaderMap, body: Bytes) -> Response {
-    let result = request(&state, &headers, &body).and_then(|body| lookup::handle(&state, &body));
-    respond(&state, result)
-}
-
-async fn media(
-    Shared(state): Shared<Arc<State>>,
-    Path(file): Path<String>,
-    method: Method,
-    headers: HeaderMap,
-) -> Response {
-    let file = file.split_once('.').and_then(|(video_id, extension)| {
-        lock(&state.store).get_by_video_id(video_id)?;
-        lock(&state.media).file(video_id, extension)
-    });
-    match file {
-        Some(file) => file.serve(&method, &headers),
-        None => unknown_path(Shared(state)).await,
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, Ending> {
+        let (parts, body) = request.into_parts();
+        // Fails only if the client closes the connection.
+        let body = body
+            .collect()
+            .await
+            .map_err(|_| Ending::default())?
+            .to_bytes();
+        let target = Target::of(parts.uri.path(), &parts.headers);
+        let Service { journal, jobs, .. } = &*self.service;
+        journal.received(target, &parts, &body);
+        let fault = lock(&self.faults).take(|fault| fault.matches(target));
+        let service = self.service.clone();
+        let process = async move { service.answer(parts, &body).await };
+        match fault {
+            None => Delivery::Whole.send(process.await).await,
+            Some(fault) => {
+                journal.fault();
+                fault.apply(jobs, process).await
+            }
+        }
     }
-}
-
-async fn unknown_path(Shared(state): Shared<Arc<State>>) -> Response {
-    let refused = Refused::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here");
-    respond(&state, Err(refused))
-}
-
-async fn wrong_method(Shared(state): Shared<Arc<State>>) -> Response {
-    let refused = Refused::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "bad_request",
-        "wrong method",
-    );
-    respond(&state, Err(refused))
-}
-
-/// The checks that both operations share.
-fn request(state: &State, headers: &HeaderMap, body: &[u8]) -> Result<Value, Refused> {
-    state.authorize(headers)?;
-    serde_json::from_slice(body).map_err(|_| Refused::bad_request("the body is not JSON"))
-}
-
-fn respond(state: &State, result: Result<Response, Refused>) -> Response {
-    result.unwrap_or_else(|refused| {
-        refused.into_response(|| lock(&state.store).new_name().to_string())
-    })
 }

@@ -1,4 +1,4 @@
-//! All tasks, found by any of their names.
+//! All tasks.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -7,34 +7,26 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
+    answer::Refusal,
     duration::JobDuration,
-    script::TaskScript,
-    task::{APPLICATION_ID, Clock, Names, Task, USER_ID, View},
+    request::HistoryQuery,
+    script::ScriptStep,
+    task::{APPLICATION_ID, Site, Task, USER_ID},
 };
+
+/// How many tasks of the history are listed by default.
+const DEFAULT_LIMIT: usize = 12;
 
 #[derive(Debug)]
 pub(crate) struct Store {
-    pub(crate) duration: JobDuration,
-    base_url: String,
-    clock: Clock,
-    /// In order of acceptance; a deleted task leaves a gap.
+    site: Site,
+    duration: JobDuration,
+    /// In order of acceptance. A deleted task leaves a gap.
     tasks: Vec<Option<Task>>,
     by_id: HashMap<Arc<str>, usize>,
-    by_trace_id: HashMap<Arc<str>, usize>,
-    by_video_id: HashMap<Arc<str>, usize>,
     names: Rng,
-    /// Apart from the names, so that a duration depends on the order of the submits alone.
+    /// Separate from the names, so that a duration depends only on the order of the submits.
     durations: Rng,
-}
-
-/// Which tasks of the history are asked for.
-#[derive(Debug, Default)]
-pub(crate) struct Filter {
-    pub(crate) created_at_min: Option<f64>,
-    pub(crate) created_at_max: Option<f64>,
-    pub(crate) trace_ids: Option<Vec<String>>,
-    pub(crate) application_id: Option<String>,
-    pub(crate) user_id: Option<String>,
 }
 
 impl Store {
@@ -42,117 +34,123 @@ impl Store {
         let mut durations = Rng::with_seed(seed);
         let names = durations.fork();
         Self {
+            site: Site::new(base_url),
             duration,
-            base_url,
-            clock: Clock::start(),
             tasks: Vec::new(),
             by_id: HashMap::new(),
-            by_trace_id: HashMap::new(),
-            by_video_id: HashMap::new(),
             names,
             durations,
         }
     }
 
-    /// A name in the form of a version 4 UUID.
-    pub(crate) fn new_name(&mut self) -> Arc<str> {
-        let bits = self.names.u128(..);
-        let (a, b, c) = (
-            (bits >> 96) as u32,
-            (bits >> 80) as u16,
-            (bits >> 64) as u16 & 0xfff,
-        );
-        let (d, e) = ((bits >> 48) as u16 & 0x3fff, bits as u64 & 0xffff_ffff_ffff);
-        format!(
-            "{a:08x}-{b:04x}-{:04x}-{:04x}-{e:012x}",
-            0x4000 | c,
-            0x8000 | d
-        )
-        .into()
+    pub(crate) fn set_duration(&mut self, duration: JobDuration) {
+        self.duration = duration;
     }
 
-    pub(crate) fn accept(&mut self, request: Value, script: TaskScript, now: Instant) -> &Task {
-        let names = Names {
-            id: self.new_name(),
-            trace_id: self.new_name(),
-            video_id: self.new_name(),
-        };
+    /// A name in the form of a version 4 UUID.
+    pub(crate) fn new_name(&mut self) -> String {
+        let bits = self.names.u128(..) & !(0xf << 76 | 0b11 << 62) | (4 << 76 | 0b10 << 62);
+        let hex = format!("{bits:032x}");
+        let part = |from, to| &hex[from..to];
+        let parts = [
+            part(0, 8),
+            part(8, 12),
+            part(12, 16),
+            part(16, 20),
+            part(20, 32),
+        ];
+        parts.join("-")
+    }
+
+    pub(crate) fn accept(&mut self, request: Value, steps: Vec<ScriptStep>) -> &Task {
+        let names = [(); 3].map(|()| self.new_name().into());
         let drawn = self.duration.draw(&mut self.durations);
+        let task = Task::new(names, request, Instant::now(), drawn, steps);
         let index = self.tasks.len();
-        self.by_id.insert(names.id.clone(), index);
-        self.by_trace_id.insert(names.trace_id.clone(), index);
-        self.by_video_id.insert(names.video_id.clone(), index);
+        self.by_id.insert(task.id.clone(), index);
         self.tasks.push(None);
-        self.tasks[index].insert(Task::new(names, request, now, drawn, script.steps))
+        self.tasks[index].insert(task)
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<&Task> {
-        self.at(self.by_id.get(id))
+        self.tasks[*self.by_id.get(id)?].as_ref()
     }
 
-    pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut Task> {
-        self.tasks.get_mut(*self.by_id.get(id)?)?.as_mut()
+    pub(crate) fn find(&self, matches: impl Fn(&Task) -> bool) -> Option<&Task> {
+        self.iter().find(|task| matches(task))
     }
 
-    pub(crate) fn get_by_trace_id(&self, trace_id: &str) -> Option<&Task> {
-        self.at(self.by_trace_id.get(trace_id))
-    }
-
-    pub(crate) fn get_by_video_id(&self, video_id: &str) -> Option<&Task> {
-        self.at(self.by_video_id.get(video_id))
-    }
-
-    fn at(&self, index: Option<&usize>) -> Option<&Task> {
-        self.tasks.get(*index?)?.as_ref()
-    }
-
-    pub(crate) fn delete(&mut self, id: &str) -> bool {
-        let Some(task) = self
-            .by_id
-            .remove(id)
-            .and_then(|index| self.tasks[index].take())
-        else {
+    /// Ends a task. False if it is unknown.
+    pub(crate) fn complete(&mut self, id: &str) -> bool {
+        let index = self.by_id.get(id).copied();
+        let Some(task) = index.and_then(|index| self.tasks[index].as_mut()) else {
             return false;
         };
-        self.by_trace_id.remove(&task.trace_id);
-        self.by_video_id.remove(&task.video_id);
+        task.complete(Instant::now());
         true
+    }
+
+    /// Removes a task. False if it is unknown.
+    pub(crate) fn delete(&mut self, id: &str) -> bool {
+        let index = self.by_id.remove(id);
+        index.and_then(|index| self.tasks[index].take()).is_some()
     }
 
     pub(crate) fn len(&self) -> usize {
         self.by_id.len()
     }
 
-    /// In order of acceptance.
+    /// All tasks in order of acceptance.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Task> {
         self.tasks.iter().flatten()
     }
 
-    /// The history, newest first.
-    pub(crate) fn history<'a>(&'a self, filter: &'a Filter) -> impl Iterator<Item = &'a Task> {
-        self.iter()
-            .rev()
-            .filter(|task| filter.fits(task, self.clock.unix(task.accepted)))
+    /// The requested tasks that were accepted at `latest` or before, newest first.
+    pub(crate) fn history(
+        &self,
+        query: &HistoryQuery,
+        latest: Instant,
+    ) -> impl Iterator<Item = &Task> {
+        let is = |wanted: &Option<String>, value| wanted.as_ref().is_none_or(|id| id == value);
+        let matches = move |task: &&Task| {
+            let created_at = self.site.unix(task.accepted);
+            let traces = query.trace_ids.as_ref();
+            task.accepted <= latest
+                && query.created_at_min.is_none_or(|min| created_at >= min)
+                && query.created_at_max.is_none_or(|max| created_at <= max)
+                && traces.is_none_or(|ids| ids.iter().any(|id| **id == *task.trace_id))
+                && is(&query.application_id, APPLICATION_ID)
+                && is(&query.user_id, USER_ID)
+        };
+        let tasks = self.iter().rev().filter(matches);
+        let tasks = tasks.skip(query.offset.unwrap_or(0));
+        tasks.take(query.limit.unwrap_or(DEFAULT_LIMIT))
     }
 
-    pub(crate) fn view<'a>(&self, task: &'a Task, now: Instant) -> View<'a> {
-        task.view(&self.clock, &self.base_url, now)
+    /// Refuses a video id that no completed task has.
+    pub(crate) fn check_video(&self, video_id: &str) -> Result<(), Refusal> {
+        let now = Instant::now();
+        if self.find(|task| task.has_video(video_id, now)).is_some() {
+            return Ok(());
+        }
+        Err(Refusal::bad_request(match self.get(video_id) {
+            Some(_) => format!(
+                "video_id {video_id} is the id of a task: use the video_id in the task's response"
+            ),
+            None => format!("unknown video_id: {video_id}"),
+        }))
     }
 
-    pub(crate) fn answer(&self, task: &Task, now: Instant) -> Value {
-        task.answer(&self.base_url, now)
+    pub(crate) fn json(&self, task: &Task) -> Value {
+        task.to_json(&self.site, Instant::now())
     }
-}
 
-impl Filter {
-    fn fits(&self, task: &Task, created_at: f64) -> bool {
-        let is = |wanted: &Option<String>, value| wanted.as_deref().is_none_or(|w| w == value);
-        self.created_at_min.is_none_or(|min| created_at >= min)
-            && self.created_at_max.is_none_or(|max| created_at <= max)
-            && (self.trace_ids.as_ref())
-                .is_none_or(|wanted| wanted.iter().any(|id| **id == *task.trace_id))
-            && is(&self.application_id, APPLICATION_ID)
-            && is(&self.user_id, USER_ID)
+    pub(crate) fn response(&self, task: &Task) -> Value {
+        task.response(&self.site, Instant::now())
+    }
+
+    pub(crate) fn media_url(&self, id: &str, extension: &str) -> Option<String> {
+        Some(self.site.media_url(self.get(id)?, extension))
     }
 }
 
@@ -163,24 +161,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::script::TaskScript;
 
     fn store(seed: u64) -> Store {
-        Store::new(
-            "http://h".into(),
-            JobDuration::Fixed(Duration::from_secs(1)),
-            seed,
-        )
+        let duration = JobDuration::Fixed(Duration::from_secs(1));
+        Store::new("http://h".into(), duration, seed)
     }
 
     fn accept(store: &mut Store) -> Arc<str> {
-        store
-            .accept(json!({}), TaskScript::completes(), Instant::now())
-            .id
-            .clone()
+        let task = store.accept(json!({}), TaskScript::completes().steps);
+        task.id.clone()
     }
 
     #[test]
-    fn names_follow_from_the_seed_and_are_uuids() {
+    fn names_are_seeded_uuids() {
         let (mut one, mut same, mut other) = (store(1), store(1), store(2));
         let name = one.new_name();
         assert_eq!(name, same.new_name());
@@ -189,56 +183,87 @@ mod tests {
         let parts: Vec<usize> = name.split('-').map(str::len).collect();
         assert_eq!(parts, [8, 4, 4, 4, 12]);
         assert_eq!(&name[14..15], "4");
+        assert!("89ab".contains(&name[19..20]), "{name}");
     }
 
     #[test]
-    fn a_deleted_task_is_found_by_none_of_its_names() {
+    fn deleted_task_is_gone() {
         let mut store = store(1);
         let (gone, kept) = (accept(&mut store), accept(&mut store));
-        let task = store.get(&gone).unwrap();
-        let (trace_id, video_id) = (task.trace_id.clone(), task.video_id.clone());
-        assert!(store.get_by_trace_id(&trace_id).is_some());
-        assert!(store.get_by_video_id(&video_id).is_some());
         assert!(store.delete(&gone));
         assert!(!store.delete(&gone));
+        assert!(!store.complete(&gone));
         assert!(store.get(&gone).is_none());
-        assert!(store.get_by_trace_id(&trace_id).is_none());
-        assert!(store.get_by_video_id(&video_id).is_none());
         assert_eq!(store.len(), 1);
-        assert_eq!(
-            store.iter().map(|task| &task.id).collect::<Vec<_>>(),
-            [&kept]
-        );
+        let ids: Vec<_> = store.iter().map(|task| &task.id).collect();
+        assert_eq!(ids, [&kept]);
     }
 
     #[test]
-    fn history_is_newest_first_and_filtered() {
+    fn history_is_filtered_and_newest_first() {
         let mut store = store(1);
         let (first, second) = (accept(&mut store), accept(&mut store));
-        let ids = |filter: &Filter| -> Vec<Arc<str>> {
-            store.history(filter).map(|task| task.id.clone()).collect()
-        };
-        assert_eq!(ids(&Filter::default()), [second.clone(), first.clone()]);
         let trace_id = store.get(&first).unwrap().trace_id.to_string();
-        let by_trace = Filter {
-            trace_ids: Some(vec![trace_id]),
-            ..Filter::default()
+        let all = HistoryQuery::default;
+        let later = Instant::now() + Duration::from_secs(1);
+        let ids = |query: HistoryQuery, latest| -> Vec<Arc<str>> {
+            let tasks = store.history(&query, latest);
+            tasks.map(|task| task.id.clone()).collect()
         };
-        assert_eq!(ids(&by_trace), [first]);
-        let future = Filter {
-            created_at_min: Some(1e12),
-            ..Filter::default()
-        };
-        assert!(ids(&future).is_empty());
-        let past = Filter {
-            created_at_max: Some(1.0),
-            ..Filter::default()
-        };
-        assert!(ids(&past).is_empty());
-        let stranger = Filter {
-            user_id: Some("x".into()),
-            ..Filter::default()
-        };
-        assert!(ids(&stranger).is_empty());
+        assert_eq!(ids(all(), later), [second.clone(), first.clone()]);
+        let accepted = store.get(&first).unwrap().accepted;
+        assert!(ids(all(), accepted - Duration::from_millis(1)).is_empty());
+        let cases = [
+            (
+                HistoryQuery {
+                    trace_ids: Some(vec![trace_id]),
+                    ..all()
+                },
+                vec![&first],
+            ),
+            (
+                HistoryQuery {
+                    offset: Some(1),
+                    ..all()
+                },
+                vec![&first],
+            ),
+            (
+                HistoryQuery {
+                    limit: Some(1),
+                    ..all()
+                },
+                vec![&second],
+            ),
+            (
+                HistoryQuery {
+                    created_at_min: Some(1e12),
+                    ..all()
+                },
+                vec![],
+            ),
+            (
+                HistoryQuery {
+                    created_at_max: Some(1.0),
+                    ..all()
+                },
+                vec![],
+            ),
+            (
+                HistoryQuery {
+                    user_id: Some("other".into()),
+                    ..all()
+                },
+                vec![],
+            ),
+        ];
+        for (query, expected) in cases {
+            let shown = format!("{query:?}");
+            assert_eq!(
+                ids(query, later).iter().collect::<Vec<_>>(),
+                expected,
+                "{shown}"
+            );
+        }
     }
 }

@@ -95,10 +95,6 @@ async fn requests_are_counted_and_kept() {
     assert!(!format!("{requests:?}").contains("Bearer any"));
     assert!(requests.is_sorted_by_key(|request| request.at));
 
-    sim.record_requests(false);
-    submitted(&sim).await;
-    assert_eq!(sim.requests().len(), 4);
-    assert_eq!(sim.stats().submits_received, 2);
     let quiet = Simulator::builder()
         .record_requests(false)
         .start()
@@ -124,7 +120,7 @@ async fn connections_are_kept_alive() {
         assert_eq!(read(response).await.1["state"], "completed");
     }
     assert_eq!(
-        (sim.stats().connections, sim.stats().submits_billed),
+        (sim.stats().connections, sim.stats().submits_accepted),
         (1, 3)
     );
 }
@@ -133,7 +129,7 @@ async fn connections_are_kept_alive() {
 async fn busy(sim: &Simulator) -> [TcpStream; 2] {
     sim.inject(Fault::silence());
     let mut held = TcpStream::connect(address(sim)).await.unwrap();
-    held.write_all(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
+    held.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .await
         .unwrap();
     let idle = TcpStream::connect(address(sim)).await.unwrap();
@@ -177,7 +173,7 @@ async fn shutdown_stops_the_server_and_leaves_what_was_seen() {
     assert!(TcpStream::connect(address(&sim)).await.is_err());
     assert!(sim.complete(answer["task_id"].as_str().unwrap()));
     sim.shutdown().await;
-    assert_eq!(sim.stats().submits_billed, 1);
+    assert_eq!(sim.stats().submits_accepted, 1);
     assert_eq!(sim.requests().len(), 1);
     assert_eq!(receiver.stats().requests(), 0);
 }
