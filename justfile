@@ -1,32 +1,32 @@
-# The daily commands. `just` alone lists them.
+# The daily commands. `just` lists them.
 
 _list:
     @just --list
 
-# Everything, offline, against the embedded simulator.
+# Everything, offline, against the simulator.
 test *arguments:
-    cargo test --all-features {{arguments}}
+    cargo test --workspace --all-features {{arguments}}
 
 # A video without a token.
 quickstart:
     cargo run --example quickstart
 
-# What a reviewer would say first.
+# Formatting and lints.
 check:
     cargo fmt --check
-    cargo clippy --all-targets --all-features -- -D warnings
+    cargo clippy --workspace --all-targets --all-features -- -D warnings
 
 # The documentation, in a browser.
 docs:
-    cargo doc --no-deps --all-features --open
+    cargo doc --workspace --no-deps --all-features --open
 
-# Accept the snapshots that changed, after a look at `git diff`.
+# Accept changed snapshots, after a look at `git diff`.
 accept *arguments:
-    INSTA_UPDATE=always cargo test --all-features {{arguments}}
+    INSTA_UPDATE=always cargo test --workspace --all-features {{arguments}}
 
 # The simulator as a server.
 simulate *arguments:
-    cargo run --quiet --features cli -- simulate {{arguments}}
+    cargo run --quiet -p luma-cli -- simulate {{arguments}}
 
 # How a newer document of the vendor differs from the spec.
 spec-diff document:

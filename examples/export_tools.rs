@@ -16,7 +16,7 @@ fn main() -> anyhow::Result<()> {
         "anthropic" => export::anthropic(),
         "gemini" => export::gemini(),
         _ => bail!(
-            "{format:?} is no format: take mcp, openai-chat, openai-responses, anthropic or gemini"
+            "{format:?} is not a format: use mcp, openai-chat, openai-responses, anthropic or gemini"
         ),
     };
     println!("{tools:#}");

@@ -6,10 +6,9 @@
 //!
 //! Runs against the embedded simulator.
 
-use std::time::Duration;
-
 use anyhow::Result;
-use luma_client::{AspectRatio, Luma, Pace, simulator::Simulator};
+use luma_client::{AspectRatio, Luma};
+use luma_simulator::Simulator;
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -19,8 +18,8 @@ async fn main() -> Result<()> {
         .base_url(simulator.url())
         .build()?;
 
-    // Images are given by public URLs. The first alone is brought to life; with a last one the
-    // video leads from one to the other.
+    // Images are given by public URLs. A first one without a last one is animated; with a last one,
+    // the video leads from one to the other.
     let task = luma
         .generate("The seasons change over the same hill")
         .start_image_url("https://example.com/spring.jpg")
@@ -32,7 +31,6 @@ async fn main() -> Result<()> {
 
     let video = task
         .wait()
-        .pace(Pace::fixed(Duration::from_millis(500)))
         .on_update(|task| println!("{}", task.state()))
         .await?;
     println!("{video}");

@@ -6,10 +6,9 @@
 //!
 //! Runs against the embedded simulator.
 
-use std::time::Duration;
-
 use anyhow::Result;
-use luma_client::{Luma, Pace, Video, simulator::Simulator};
+use luma_client::{Luma, Video};
+use luma_simulator::Simulator;
 
 const SCENES: [&str; 3] = [
     "A lighthouse at dusk, waves, slow zoom in",
@@ -29,12 +28,11 @@ async fn main() -> Result<()> {
     for scene in SCENES {
         let task = match &film {
             None => luma.generate(scene).submit().await?,
-            // The finished video is what is extended; the original stays.
+            // A finished video is extended; the original stays.
             Some(video) => luma.extend(video, scene).submit().await?,
         };
         println!("{scene}: task {}", task.id());
-        let pace = Pace::fixed(Duration::from_millis(500));
-        film = Some(task.wait().pace(pace).await?);
+        film = Some(task.wait().await?);
     }
     if let Some(video) = film {
         println!("{video}");

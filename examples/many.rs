@@ -1,4 +1,4 @@
-//! Many prompts: three at a time, a progress bar each. All waits share their lookups.
+//! Many prompts: three submits at a time, and every video as it finishes. All waits share one poller.
 //!
 //! ```sh
 //! cargo run --example many
@@ -10,14 +10,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use futures::{StreamExt, TryStreamExt, stream};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use luma_client::{
-    Luma, Pace, Video,
-    simulator::{JobDuration, Simulator},
-};
+use luma_client::{Luma, TaskHandle};
+use luma_simulator::{JobDuration, Simulator};
 
-/// What the account may have in work at once.
-const AT_ONCE: usize = 3;
+/// The service accepts five requests at a time for a token; this leaves room for lookups.
+const SUBMITS_AT_A_TIME: usize = 3;
 
 const ANIMALS: [&str; 8] = [
     "fox", "owl", "hare", "lynx", "otter", "crane", "badger", "heron",
@@ -37,38 +34,26 @@ async fn main() -> Result<()> {
         .base_url(simulator.url())
         .build()?;
 
-    let bars = MultiProgress::new();
-    let videos: Vec<Video> = stream::iter(ANIMALS)
-        .map(|animal| make(&luma, animal, bars.add(ProgressBar::new_spinner())))
-        .buffer_unordered(AT_ONCE)
+    let tasks: Vec<TaskHandle> = stream::iter(ANIMALS)
+        .map(|animal| {
+            luma.generate(format!("A {animal} in the snow at dawn"))
+                .submit()
+        })
+        .buffer_unordered(SUBMITS_AT_A_TIME)
         .try_collect()
         .await?;
 
+    let mut done = luma.watch(&tasks);
+    while let Some((id, result)) = done.next().await {
+        match result {
+            Ok(video) => println!("{id}: {}", video.prompt().unwrap_or("no prompt")),
+            Err(error) => println!("{error}"),
+        }
+    }
     let stats = simulator.stats();
     println!(
-        "{} videos, {} billed, {} lookups",
-        videos.len(),
-        stats.submits_billed,
-        stats.lookups
+        "{} billed, {} lookup requests",
+        stats.submits_billed, stats.lookups
     );
     Ok(())
-}
-
-async fn make(luma: &Luma, animal: &'static str, bar: ProgressBar) -> Result<Video> {
-    bar.set_style(ProgressStyle::with_template(
-        "{spinner} {prefix:8} {elapsed} {msg}",
-    )?);
-    bar.set_prefix(animal);
-    bar.enable_steady_tick(Duration::from_millis(100));
-    let task = luma
-        .generate(format!("A {animal} in the snow at dawn"))
-        .submit()
-        .await?;
-    let video = task
-        .wait()
-        .pace(Pace::fixed(Duration::from_millis(300)))
-        .on_update(|task| bar.set_message(task.state().to_string()))
-        .await?;
-    bar.finish_with_message("done");
-    Ok(video)
 }

@@ -4,129 +4,75 @@
 //! cargo run --example quickstart -- "A lighthouse at dusk, waves, slow zoom in"
 //! ```
 
-use std::{
-    env,
-    ffi::OsString,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{env, io::Write, path::PathBuf};
 
-use anyhow::{Context, ensure};
-use indicatif::{ProgressBar, ProgressStyle};
-use luma_client::{Luma, Pace, TOKEN_VARIABLE, TaskHandle, TaskId, simulator::Simulator};
+use anyhow::{Context, bail};
+use luma_client::{Luma, TOKEN_VARIABLE, TaskHandle, TaskId};
+use luma_simulator::Simulator;
 
 const HELP: &str = "\
-Makes a video from a prompt and downloads it.
+Makes a video from a prompt and downloads it to luma-video.mp4, or to the next free name.
 
-Usage: quickstart [OPTIONS] [PROMPT]
+Usage: quickstart [PROMPT]
+       quickstart --resume TASK_ID
 
-Options:
-  --output FILE   where the video goes [default: luma-video.mp4]; where that exists, the next
-                  free name is taken, like luma-video-2.mp4
-  --overwrite     replace the file instead
-  --resume TASK   wait for a task that was submitted before, in place of a new video
-  --help          this text
-
-With ACEDATACLOUD_API_TOKEN set it asks the real service, and the video is billed. Without, it
-asks a simulator inside this program, which always gives the same two seconds of film.
+With ACEDATACLOUD_API_TOKEN set it calls the real service, and the video is billed. Without it, it
+calls a simulator inside this program, which always gives the same two seconds of film.
 
 Examples:
   quickstart
   quickstart \"A lighthouse at dusk, waves, slow zoom in\"
-  quickstart --output lighthouse.mp4 --overwrite \"A lighthouse at dusk\"
   quickstart --resume b8976e18-32dc-4718-9ed8-1ea090fcb6ea";
 
-const PROMPT: &str = "A lighthouse at dusk, waves, slow zoom in";
-
-#[derive(Debug)]
-struct Options {
-    prompt: String,
-    output: PathBuf,
-    overwrite: bool,
-    resume: Option<TaskId>,
-    help: bool,
-}
-
 #[tokio::main]
-async fn main() -> ExitCode {
-    let options = match options(env::args_os().skip(1).map(OsString::into_string)) {
-        Ok(options) => options,
-        Err(problem) => {
-            eprintln!("{problem}; --help shows what there is");
-            return ExitCode::from(2);
+async fn main() -> anyhow::Result<()> {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let (prompt, resume) = match args[..] {
+        [] => ("A lighthouse at dusk, waves, slow zoom in", None),
+        ["-h" | "--help"] => {
+            println!("{HELP}");
+            return Ok(());
+        }
+        ["--resume", id] => ("", Some(id.parse::<TaskId>().context("--resume")?)),
+        [prompt] if !prompt.starts_with('-') => (prompt, None),
+        _ => bail!("unknown arguments {args:?}: put the prompt in quotes, or see --help"),
+    };
+
+    let (luma, simulator) = connect().await?;
+    let task: TaskHandle = match resume {
+        Some(id) => luma.task(id),
+        None => {
+            println!("prompt: {prompt}");
+            luma.generate(prompt).submit().await?
         }
     };
-    if options.help {
-        println!("{HELP}");
-        return ExitCode::SUCCESS;
+    match &simulator {
+        // The simulator's tasks end with this process.
+        Some(_) => println!("task:   {}", task.id()),
+        None => println!("task:   {} (--resume waits for it again)", task.id()),
     }
-    match run(&options).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
+    let video = task
+        .wait()
+        .on_update(|task| {
+            print!("\rstate:  {:<12}", task.state());
+            let _ = std::io::stdout().flush();
+        })
+        .await?;
+    println!();
 
-async fn run(options: &Options) -> anyhow::Result<()> {
-    // All that can be wrong here is found out before anything is paid.
-    let output = choose_output(&options.output, options.overwrite)?;
-    check_folder(&output)?;
-    if output != options.output {
-        println!(
-            "{} exists: this video goes to {}",
-            options.output.display(),
-            output.display()
-        );
-    }
-    let (luma, pace, simulator) = connect().await?;
-    let task = submitted(&luma, options).await?;
-    // The simulator's tasks go with this process.
-    let hint = match simulator {
-        None => " (--resume goes on with it)",
-        Some(_) => "",
-    };
-    println!("task:   {}{hint}", task.id());
-
-    let bar = ProgressBar::new_spinner();
-    bar.set_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}")?);
-    bar.set_message("submitted");
-    bar.enable_steady_tick(Duration::from_millis(100));
-    let wait = task.wait().pace(pace);
-    let video = wait
-        .on_update(|task| bar.set_message(task.state().to_string()))
-        .await;
-    bar.finish_and_clear();
-    let video = video?;
-
-    let download = video.download_to(&output).overwrite(options.overwrite);
-    let file = download.await?;
-    println!("video:  {}", video.id().unwrap_or("(no id)"));
-    if let (Some(width), Some(height)) = (video.width(), video.height()) {
-        println!("size:   {width}x{height} pixels, {} bytes", file.bytes);
-    } else {
-        println!("size:   {} bytes", file.bytes);
-    }
-    println!("file:   {}", file.path.display());
+    let file = luma.download(&video, free_name()?).await?;
+    println!("video:  {video}");
+    println!("file:   {} ({} bytes)", file.path().display(), file.bytes());
     Ok(())
 }
 
-async fn submitted(luma: &Luma, options: &Options) -> anyhow::Result<TaskHandle> {
-    if let Some(id) = &options.resume {
-        return Ok(luma.task(id.clone()));
-    }
-    println!("prompt: {}", options.prompt);
-    Ok(luma.generate(&options.prompt).submit().await?)
-}
-
-/// The real service where there is a token, else a simulator, which lives as long as it is held.
-async fn connect() -> anyhow::Result<(Luma, Pace, Option<Simulator>)> {
+/// The real service if there is a token, else a simulator, which lives as long as it is held.
+async fn connect() -> anyhow::Result<(Luma, Option<Simulator>)> {
     if env::var_os(TOKEN_VARIABLE).is_some() {
-        return Ok((Luma::from_env()?, Pace::default(), None));
+        return Ok((Luma::from_env()?, None));
     }
-    println!("no {TOKEN_VARIABLE}: this is the simulator, nothing is billed");
+    println!("{TOKEN_VARIABLE} is not set: this is the simulator, nothing is billed");
     let simulator = Simulator::start()
         .await
         .context("the simulator did not start")?;
@@ -134,87 +80,15 @@ async fn connect() -> anyhow::Result<(Luma, Pace, Option<Simulator>)> {
         .token("simulated")
         .base_url(simulator.url())
         .build()?;
-    Ok((
-        luma,
-        Pace::fixed(Duration::from_millis(200)),
-        Some(simulator),
-    ))
+    Ok((luma, Some(simulator)))
 }
 
-/// The file itself, or where it exists and may not be replaced, the next free name.
-fn choose_output(wanted: &Path, overwrite: bool) -> anyhow::Result<PathBuf> {
-    let folder = wanted
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    if let Some(folder) = folder {
-        ensure!(folder.is_dir(), "there is no folder {}", folder.display());
-    }
-    ensure!(!wanted.is_dir(), "{} is a folder", wanted.display());
-    let stem = wanted
-        .file_stem()
-        .context("--output needs the name of a file")?;
-    if overwrite || wanted.symlink_metadata().is_err() {
-        return Ok(wanted.to_owned());
-    }
-    let name = |number: u32| {
-        let mut name = stem.to_owned();
-        name.push(format!("-{number}"));
-        if let Some(extension) = wanted.extension() {
-            name.push(".");
-            name.push(extension);
-        }
-        wanted.with_file_name(name)
-    };
-    (2..1000)
-        .map(name)
+/// `luma-video.mp4`, or the first of `luma-video-2.mp4`, ... that does not exist.
+fn free_name() -> anyhow::Result<PathBuf> {
+    let names = (2..1000).map(|number| format!("luma-video-{number}.mp4"));
+    std::iter::once("luma-video.mp4".to_owned())
+        .chain(names)
+        .map(PathBuf::from)
         .find(|path| path.symlink_metadata().is_err())
-        .context("there are a thousand files of that name: choose another by --output")
-}
-
-/// Tries the folder by a file that is gone at once.
-fn check_folder(output: &Path) -> anyhow::Result<()> {
-    let folder = match output.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    tempfile::tempfile_in(folder)
-        .map(drop)
-        .with_context(|| format!("{} cannot be written to", folder.display()))
-}
-
-fn options(args: impl Iterator<Item = Result<String, OsString>>) -> Result<Options, String> {
-    let mut options = Options {
-        prompt: PROMPT.to_owned(),
-        output: "luma-video.mp4".into(),
-        overwrite: false,
-        resume: None,
-        help: false,
-    };
-    let mut prompts = 0;
-    let mut args = args.map(|arg| arg.map_err(|_| "an argument is no Unicode".to_owned()));
-    while let Some(arg) = args.next().transpose()? {
-        let mut value = |what: &str| match args.next().transpose()? {
-            Some(value) if !value.starts_with("--") => Ok(value),
-            _ => Err(format!("{arg} needs {what}")),
-        };
-        match arg.as_str() {
-            "--help" | "-h" => options.help = true,
-            "--overwrite" => options.overwrite = true,
-            "--output" => options.output = value("a file")?.into(),
-            "--resume" => {
-                let id = value("a task id")?.parse();
-                options.resume = Some(id.map_err(|error| format!("--resume: {error}"))?);
-            }
-            flag if flag.starts_with('-') => return Err(format!("unknown option {flag}")),
-            prompt => {
-                prompts += 1;
-                options.prompt = prompt.to_owned();
-            }
-        }
-    }
-    match prompts {
-        1 if options.resume.is_some() => Err("--resume takes no prompt".to_owned()),
-        0 | 1 => Ok(options),
-        _ => Err("more than one prompt: put it in quotes".to_owned()),
-    }
+        .context("there are a thousand files luma-video-N.mp4: remove some")
 }

@@ -3,7 +3,7 @@
 //! the simulator, so that it runs offline and costs nothing.
 //!
 //! ```sh
-//! cargo run --features mcp,simulator --example tool_loop
+//! cargo run --features mcp --example tool_loop
 //! ```
 
 use std::time::Duration;
@@ -11,8 +11,8 @@ use std::time::Duration;
 use luma_client::{
     Luma,
     mcp::{Call, Context, Outcome, export},
-    simulator::Simulator,
 };
+use luma_simulator::Simulator;
 use serde_json::{Value, json};
 
 #[tokio::main]
@@ -38,12 +38,12 @@ async fn main() -> anyhow::Result<()> {
             if let Some(text) = block["text"].as_str() {
                 println!("model:  {text}");
             }
-            // Blocks of text are no calls.
+            // A block of text is not a call.
             let Ok(call) = Call::read(block) else {
                 continue;
             };
             println!("call:   {} {}", call.name, call.arguments);
-            // A tool that does not exist is news for the model, too.
+            // The model is also told if a tool does not exist.
             let outcome = call
                 .run(&luma, &context)
                 .await
@@ -58,8 +58,8 @@ async fn main() -> anyhow::Result<()> {
     }
 }
 
-/// In place of a request to a model: what it says next, from what it was told last. Its first call
-/// has a mistake in it.
+/// Stands for a request to a model: what it says next, given the last message. Its first call has a
+/// misspelt argument.
 fn scripted_model(tools: &Value, messages: &[Value]) -> Value {
     assert_eq!(tools.as_array().map(Vec::len), Some(8));
     let last = messages.last().map(|message| &message["content"][0]);

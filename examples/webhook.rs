@@ -4,14 +4,11 @@
 //! cargo run --example webhook
 //! ```
 //!
-//! A web server takes the callbacks and hands them to the client; whoever awaits the task wakes at
-//! once. Where no callback comes (a restart, a firewall, a lost request), the wait polls as ever. The
-//! service is simulated here; with the real one, `callback_url` has to be reachable from outside.
+//! A web server receives the callbacks and hands them to the client, which ends the wait at once. If no
+//! callback comes (a restart, a firewall, a lost request), the wait polls. The service is simulated
+//! here; the real one must be able to reach `callback_url`.
 
-use std::{
-    error::Error,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use axum::{
     Router,
@@ -20,7 +17,8 @@ use axum::{
     http::StatusCode,
     routing::post,
 };
-use luma_client::{Luma, Pace, simulator::Simulator, webhook};
+use luma_client::{Luma, PollInterval, webhook};
+use luma_simulator::Simulator;
 use tokio::net::TcpListener;
 
 #[derive(Clone)]
@@ -44,7 +42,7 @@ async fn callback(State(app): State<App>, Path(secret): Path<String>, body: Byte
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> anyhow::Result<()> {
     let simulator = Simulator::with_duration(Duration::from_secs(1)).await?;
     let luma = Luma::builder()
         .token("any")
@@ -65,31 +63,26 @@ async fn main() -> Result<(), Box<dyn Error>> {
         });
     tokio::spawn(async move { axum::serve(listener, app).await });
 
-    // The callback wins: the first poll would come after half a minute.
+    // The callback comes first: the first poll would come after half a minute.
     let begin = Instant::now();
     let task = luma
         .generate("A lighthouse at dusk, waves, slow zoom in")
         .callback_url(format!("http://{address}/luma/{secret}"))
         .submit()
         .await?;
-    let video = task
-        .wait()
-        .pace(Pace::fixed(Duration::from_secs(30)))
-        .await?;
+    let rarely = PollInterval::fixed(Duration::from_secs(30));
+    let video = task.wait().interval(rarely).await?;
     println!("called back after {:.1?}: {video}", begin.elapsed());
     assert_eq!(simulator.stats().lookups, 0);
 
-    // The callback never comes: nobody listens there. Polling covers it.
+    // The callback never comes, because nothing listens there. Polling finds the video.
     let begin = Instant::now();
     let task = luma
         .generate("The same lighthouse in a storm")
-        .callback_url("http://127.0.0.1:9/nobody")
+        .callback_url("http://127.0.0.1:9/nothing")
         .submit()
         .await?;
-    let video = task
-        .wait()
-        .pace(Pace::fixed(Duration::from_millis(400)))
-        .await?;
+    let video = task.wait().await?;
     println!("found by polling after {:.1?}: {video}", begin.elapsed());
     assert!(simulator.stats().lookups > 0);
     Ok(())

@@ -1,17 +1,27 @@
-//! What fuzz targets reach that is not public.
+//! What fuzz targets need that is not public.
 
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, StatusCode};
 
-use crate::ApiError;
+use crate::{
+    ApiError,
+    http::Token,
+    util::{json, retry_after},
+};
 
-/// Reads any answer as an error.
+/// Reads any response as an error.
 pub fn api_error(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> ApiError {
-    ApiError::read(status, headers, body)
+    let token = Token::new("0123456789abcdef".into(), 1).expect("a token");
+    ApiError::read(status, headers, body, &token)
 }
 
 /// Reads a `Retry-After`.
 pub fn retry_after(value: &[u8], now: SystemTime) -> Option<Duration> {
-    crate::retry::retry_after_at(value, now)
+    retry_after::parse(value, now)
+}
+
+/// Rewrites almost-JSON so that a strict parser reads it.
+pub fn repair(body: &[u8]) -> Option<String> {
+    json::repair(body)
 }

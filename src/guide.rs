@@ -1,4 +1,4 @@
-//! Pages that explain what no single item can.
+//! Pages about more than a single item.
 
 #[doc = include_str!("../docs/states.md")]
 pub mod states {}

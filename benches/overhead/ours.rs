@@ -13,7 +13,18 @@ pub async fn run(work: Work, times: u64) -> Result<()> {
     for _ in 0..times {
         match work {
             Work::Lookup => drop(handle.get().await?),
-            Work::Batch => drop(luma.tasks(&ids).await?),
+            Work::Batch => {
+                let mut query = luma_client::api::types::TaskQuery::new(
+                    luma_client::api::types::TaskAction::RetrieveBatch,
+                );
+                query.ids = ids.clone();
+                drop(
+                    luma.api()
+                        .query_tasks(&query)
+                        .await
+                        .map_err(|_| "no batch")?,
+                );
+            }
             Work::Submit => drop(luma.generate("A lighthouse at dusk").submit().await?),
             Work::Start => drop(Luma::from_env()?),
         }

@@ -39,7 +39,7 @@ fn main() -> ExitCode {
 fn compare(path: &str) -> Result<Vec<diff::Change>, Box<dyn std::error::Error>> {
     let theirs: Value = serde_json::from_str(&fs::read_to_string(path)?)?;
     if !theirs["paths"].is_object() {
-        return Err("it is no OpenAPI document: it has no paths".into());
+        return Err("not an OpenAPI document: it has no paths".into());
     }
     Ok(diff::diff(&serde_json::from_str(OURS)?, &theirs))
 }

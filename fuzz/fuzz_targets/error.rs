@@ -1,4 +1,4 @@
-//! Any answer read as an error: two bytes of status, a line of `Retry-After`, then the body.
+//! Any response read as an error: two bytes of status, a line of `Retry-After`, then the body.
 #![no_main]
 
 use http::{HeaderMap, HeaderValue, StatusCode};

@@ -1,4 +1,4 @@
-//! A `Retry-After` is left, or read as an hour at most: four bytes of clock, then the value.
+//! A `Retry-After` is ignored, or at most an hour: four bytes of clock, then the value.
 #![no_main]
 
 use std::time::{Duration, SystemTime};

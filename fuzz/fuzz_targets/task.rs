@@ -1,8 +1,8 @@
-//! The answer to a lookup: what it shows is consistent, and the same after a way through JSON.
+//! The response to a lookup: it is consistent, and the same after it was stored as JSON.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use luma_client::{Task, TaskState, wire::TaskAnswer};
+use luma_client::{Task, TaskState, fields::TaskAnswer};
 
 fuzz_target!(|body: &[u8]| {
     match serde_json::from_slice(body) {

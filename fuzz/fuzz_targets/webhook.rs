@@ -1,4 +1,4 @@
-//! A callback is refused, or about a task whose state is the same after a way through JSON.
+//! A callback is refused, or names a task whose state is the same after it was stored as JSON.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -53,8 +53,8 @@ pub(crate) fn completed(has_id: bool, read_only: bool) -> String {
 }
 
 pub(crate) fn failed(failure: &TaskFailure, read_only: bool) -> String {
-    let remedy = failure.code.as_ref().and_then(ErrorCode::remedy);
-    let remedy = remedy.unwrap_or("Tell the user the reason.");
+    let remedy = remedy(failure.code.as_ref());
+    let remedy = remedy.unwrap_or_else(|| "Tell the user the reason.".to_owned());
     let again = match read_only {
         true => "",
         false => {
@@ -131,17 +131,32 @@ pub(crate) fn explain(error: &RequestError, stage: Stage) -> (Problem, String) {
         (_, Some(ErrorCode::Forbidden)) if stage == Stage::Lookup => format!(
             "{cost} This account may not see the task. Tell the user, and do not submit the video again."
         ),
-        _ if error.is_retryable() || matches!(error, RequestError::Decode(_)) => {
+        _ if error.is_retryable() => {
             later(stage, retry_after)
         }
         (_, code) => {
-            let remedy = code.as_ref().and_then(ErrorCode::remedy);
-            let remedy =
-                remedy.unwrap_or("Tell the user: repeating the call gives the same error.");
+            let remedy = remedy(code.as_ref());
+            let remedy = remedy.as_deref().unwrap_or("Tell the user: a repeat gives the same error.");
             format!("{cost} {remedy}")
         }
     };
     (problem, next_step)
+}
+
+/// The remedy for an error code, and who can apply it.
+fn remedy(code: Option<&ErrorCode>) -> Option<String> {
+    use ErrorCode::{
+        Disabled, InvalidToken, NoToken, PaymentRequired, TokenExpired, TokenMismatched, UsedUp,
+    };
+    let remedy = code?.remedy()?;
+    let is_account = matches!(
+        code?,
+        Disabled | InvalidToken | NoToken | PaymentRequired | TokenExpired | TokenMismatched | UsedUp
+    );
+    Some(match is_account {
+        true => format!("Tell the user: {remedy}. No call can succeed before that."),
+        false => format!("To fix it: {remedy}."),
+    })
 }
 
 /// The code of an error, or the one that its HTTP status stands for.
@@ -162,4 +177,25 @@ fn api_problem(error: &ApiError) -> Problem {
         message => Problem::new(code, message),
     };
     problem.traced(error.trace_id.as_deref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remedy_of_an_account_error_is_for_the_user() {
+        for (code, part) in [
+            (ErrorCode::InvalidToken, "Tell the user: check the API token"),
+            (ErrorCode::UsedUp, "top up"),
+            (ErrorCode::Disabled, "enable it"),
+            (ErrorCode::BadRequest, "To fix it: correct the request"),
+            (ErrorCode::Forbidden, "change the prompt"),
+        ] {
+            let remedy = remedy(Some(&code)).expect("a remedy");
+            assert!(remedy.contains(part), "{code}: {remedy}");
+        }
+        assert_eq!(remedy(Some(&ErrorCode::Other("new".into()))), None);
+        assert_eq!(remedy(None), None);
+    }
 }

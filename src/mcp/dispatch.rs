@@ -69,14 +69,14 @@ pub async fn call(
         Outcome::failed("invalid_arguments", &problems.join("; "), &next_step)
     });
     // An error of the service may quote the request.
-    outcome.edit(&|text| luma.redact(text));
+    outcome.edit(&|text, max_chars| luma.redact(text, max_chars));
     Ok(outcome)
 }
 
 /// Returns what `luma_get_task` answers for a task that was looked up already.
 pub fn report(luma: &Luma, id: &TaskId, task: &Task, context: &Context) -> Outcome {
     let mut outcome = TaskReport::of(id, task, context.read_only).into_outcome();
-    outcome.edit(&|text| luma.redact(text));
+    outcome.edit(&|text, max_chars| luma.redact(text, max_chars));
     outcome
 }
 
@@ -110,7 +110,7 @@ async fn run(
         }
         Kind::ExtendVideo => {
             let ExtendVideo { video_id, next } = typed(arguments)?;
-            extend(luma, VideoSource::Id(video_id), next, context).await?
+            extend(luma, VideoSource::VideoId(video_id), next, context).await?
         }
         Kind::ExtendVideoFromUrl => {
             let ExtendVideoFromUrl { video_url, next } = typed(arguments)?;
@@ -142,8 +142,7 @@ fn refused(input: InvalidInput) -> Refused {
 }
 
 fn read_id(name: &str, text: &str) -> Result<TaskId, Refused> {
-    text.trim()
-        .parse()
+    text.parse()
         .map_err(|error| vec![format!("{name}: {error}")])
 }
 
@@ -189,20 +188,18 @@ async fn submit(luma: &Luma, submission: Submission, hold: Duration, context: &C
     }
     let begin = Instant::now();
     // From here on a video may be billed. Only the answer ends an attempt.
-    let handle = match luma
-        .submit(&submission)
-        .cancelled_by(context.cancel.clone())
-        .await
-    {
+    let luma = luma.with_shutdown(context.cancel.clone());
+    let handle = match luma.submit(&submission).await {
         Ok(handle) => handle,
         Err(SubmitError::InvalidInput(input)) => {
             return Outcome::failed("invalid_arguments", &input.to_string(), advice::UNSENT);
         }
+        Err(SubmitError::NotAccepted(_)) if context.cancel.is_cancelled() => return cancelled(),
         Err(SubmitError::NotAccepted(error)) => {
             return failed(advice::explain(&error, Stage::Submit));
         }
         Err(SubmitError::Unconfirmed { source, .. }) => {
-            match reconcile(luma, &submission, begin, context).await {
+            match reconcile(&luma, &submission, begin, context).await {
                 Ok(handle) => handle,
                 Err(reason) => {
                     let message = format!("{source}; {reason}");
@@ -218,7 +215,7 @@ async fn submit(luma: &Luma, submission: Submission, hold: Duration, context: &C
     let left = hold.saturating_sub(begin.elapsed());
     let task = match left.is_zero() {
         true => None,
-        false => watch(handle.id(), handle.wait(), left, context).await.ok(),
+        false => watch(luma.task(&handle).wait(), left, context).await.ok(),
     };
     // The submit was accepted. A lookup that failed does not hide that.
     let task = task.unwrap_or(accepted);
@@ -245,10 +242,9 @@ async fn reconcile(
     let search = timeout(time, luma.reconcile(submission).into_future());
     match context.cancel.run_until_cancelled(search).await {
         Some(Ok(Ok(Reconciliation::Found(handle)))) => Ok(handle),
-        Some(Ok(Ok(Reconciliation::NotFound))) => {
-            Err("the account's history does not have it, which is not certain so soon".to_owned())
-        }
         Some(Ok(Ok(Reconciliation::Inconclusive(reason)))) => Err(reason.to_string()),
+        // It is evidence, not proof: the request may still arrive.
+        Some(Ok(Ok(_))) => Err("the account's history does not show it so far".to_owned()),
         Some(Ok(Err(error))) => Err(format!("the search for it failed: {error}")),
         Some(Err(_)) => Err("the search for it took too long".to_owned()),
         None => Err("the search for it was cancelled".to_owned()),
@@ -262,7 +258,7 @@ async fn get_task(luma: &Luma, id: TaskId, context: &Context) -> Outcome {
             Some(looked_up) => looked_up.map_err(|error| advice::explain(&error, Stage::Lookup)),
             None => Err(advice::cancelled()),
         },
-        false => watch(&id, handle.wait().immediately(), context.hold, context).await,
+        false => watch(handle.wait().immediately(), context.hold, context).await,
     };
     match task {
         Ok(task) => TaskReport::of(&id, &task, context.read_only).into_outcome(),
@@ -276,7 +272,6 @@ async fn get_task(luma: &Luma, id: TaskId, context: &Context) -> Outcome {
 ///
 /// The problem and the next step, if there was no report at all.
 async fn watch(
-    id: &TaskId,
     wait: Wait<'_>,
     hold: Duration,
     context: &Context,

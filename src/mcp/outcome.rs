@@ -3,7 +3,8 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::results::{Problem, web_url};
+use super::results::{MAX_URL, Problem, max_chars, web_url};
+use crate::text::clean;
 
 /// The outcome of a call: the content of MCP's `tools/call` result.
 ///
@@ -54,7 +55,7 @@ impl Outcome {
     /// It is valid for every tool, because all results share these two keys.
     pub fn failed(code: &str, message: &str, next_step: &str) -> Self {
         Self::new(
-            &json!({ "error": Problem::new(code, message), "next_step": next_step }),
+            &json!({ "error": Problem::new(code, &clean(message, MAX_URL)), "next_step": next_step }),
             Vec::new(),
         )
         .into_error()
@@ -89,19 +90,20 @@ impl Outcome {
             .and_then(Value::as_str)
     }
 
-    /// Changes every text of the result. A link that would change is removed.
-    pub(crate) fn edit(&mut self, edit: &impl Fn(&str) -> String) {
-        fn walk(value: &mut Value, edit: &impl Fn(&str) -> String) {
+    /// Changes every text of the result, with its longest length in characters. A link that would change
+    /// is removed.
+    pub(crate) fn edit(&mut self, edit: &impl Fn(&str, usize) -> String) {
+        fn walk(key: &str, value: &mut Value, edit: &impl Fn(&str, usize) -> String) {
             match value {
-                Value::String(text) => *text = edit(text),
-                Value::Array(list) => list.iter_mut().for_each(|value| walk(value, edit)),
-                Value::Object(map) => map.values_mut().for_each(|value| walk(value, edit)),
+                Value::String(text) => *text = edit(text, max_chars(key)),
+                Value::Array(list) => list.iter_mut().for_each(|item| walk(key, item, edit)),
+                Value::Object(map) => map.iter_mut().for_each(|(key, item)| walk(key, item, edit)),
                 _ => {}
             }
         }
-        walk(&mut self.structured_content, edit);
+        walk("", &mut self.structured_content, edit);
         self.text = self.structured_content.to_string();
-        self.links.retain(|link| edit(&link.uri) == link.uri);
+        self.links.retain(|link| edit(&link.uri, MAX_URL) == link.uri);
     }
 
     /// Returns the outcome as the `CallToolResult` of MCP: `content`, `structuredContent`, `isError`.

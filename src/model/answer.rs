@@ -1,13 +1,14 @@
 //! The parts of a response whose JSON type decides what they are.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::lenient::{Lenient, as_object};
 use crate::api::types::{DeletedTask, Task, TaskBatch, VideoResult};
 
 /// The `response` of a task.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum TaskResponse {
     /// An object: what is known of the video.
     Result(Box<VideoResult>),
@@ -31,15 +32,6 @@ impl From<VideoResult> for TaskResponse {
     }
 }
 
-impl Serialize for TaskResponse {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Result(result) => result.serialize(serializer),
-            Self::Other(value) => value.serialize(serializer),
-        }
-    }
-}
-
 impl<'de> Deserialize<'de> for TaskResponse {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(match as_object(Value::deserialize(deserializer)?) {
@@ -50,7 +42,8 @@ impl<'de> Deserialize<'de> for TaskResponse {
 }
 
 /// The response to a task query.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 #[non_exhaustive]
 pub enum TaskAnswer {
     /// Several tasks.
@@ -59,16 +52,6 @@ pub enum TaskAnswer {
     Deleted(DeletedTask),
     /// One task; an empty one if no task has the id.
     Task(Box<Task>),
-}
-
-impl Serialize for TaskAnswer {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Batch(batch) => batch.serialize(serializer),
-            Self::Deleted(deleted) => deleted.serialize(serializer),
-            Self::Task(task) => task.serialize(serializer),
-        }
-    }
 }
 
 /// Every field that a response to a task query may have. The fields decide which kind it is.

@@ -1,93 +1,53 @@
 //! The service's words for errors.
 
-use std::fmt;
+use crate::util::{
+    open_enum,
+    text::{WORD, clean},
+};
 
-use crate::util::text::{WORD, clean};
-
-/// The service's word for an error.
-///
-/// An open enum: a code that this version does not know is [`Other`](Self::Other).
-///
-/// ```
-/// use luma_client::ErrorCode;
-///
-/// assert_eq!(ErrorCode::from("used_up"), ErrorCode::UsedUp);
-/// assert_eq!(ErrorCode::from("brand_new"), ErrorCode::Other("brand_new".to_owned()));
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorCode {
+open_enum! {
+    /// The service's word for an error.
+    ///
+    /// An open enum: a code that this version does not know is `Other`.
+    ///
+    /// ```
+    /// use luma_client::ErrorCode;
+    ///
+    /// assert_eq!(ErrorCode::from("used_up"), ErrorCode::UsedUp);
+    /// assert_eq!(ErrorCode::from("brand_new"), ErrorCode::Other("brand_new".to_owned()));
+    /// ```
+    ErrorCode, other: /** A code that this version does not know. */ |code| clean(code, WORD),
     /// `bad_request`: a parameter is wrong.
-    BadRequest,
+    BadRequest = "bad_request",
     /// `token_mismatched`: the token is for another service.
-    TokenMismatched,
+    TokenMismatched = "token_mismatched",
     /// `api_not_implemented`.
-    ApiNotImplemented,
+    ApiNotImplemented = "api_not_implemented",
     /// `invalid_token`.
-    InvalidToken,
+    InvalidToken = "invalid_token",
     /// `token_expired`.
-    TokenExpired,
+    TokenExpired = "token_expired",
     /// `no_token`.
-    NoToken,
+    NoToken = "no_token",
     /// `payment_required`: the account has to be paid for first.
-    PaymentRequired,
+    PaymentRequired = "payment_required",
     /// `forbidden`: moderation refused the prompt.
-    Forbidden,
+    Forbidden = "forbidden",
     /// `used_up`: the balance is used up.
-    UsedUp,
+    UsedUp = "used_up",
     /// `disabled`: the application or the service is disabled.
-    Disabled,
+    Disabled = "disabled",
     /// `not_found`: no task has the id.
-    NotFound,
+    NotFound = "not_found",
     /// `too_many_requests`.
-    TooManyRequests,
+    TooManyRequests = "too_many_requests",
     /// `api_error`: the service failed.
-    ApiError,
+    ApiError = "api_error",
     /// `timeout`: the server-side timeout of a synchronous call expired; the task may still finish.
-    Timeout,
-    /// A code that this version does not know.
-    Other(String),
+    Timeout = "timeout",
 }
 
 impl ErrorCode {
-    const KNOWN: [Self; 14] = [
-        Self::BadRequest,
-        Self::TokenMismatched,
-        Self::ApiNotImplemented,
-        Self::InvalidToken,
-        Self::TokenExpired,
-        Self::NoToken,
-        Self::PaymentRequired,
-        Self::Forbidden,
-        Self::UsedUp,
-        Self::Disabled,
-        Self::NotFound,
-        Self::TooManyRequests,
-        Self::ApiError,
-        Self::Timeout,
-    ];
-
-    /// The code as the service spells it.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::BadRequest => "bad_request",
-            Self::TokenMismatched => "token_mismatched",
-            Self::ApiNotImplemented => "api_not_implemented",
-            Self::InvalidToken => "invalid_token",
-            Self::TokenExpired => "token_expired",
-            Self::NoToken => "no_token",
-            Self::PaymentRequired => "payment_required",
-            Self::Forbidden => "forbidden",
-            Self::UsedUp => "used_up",
-            Self::Disabled => "disabled",
-            Self::NotFound => "not_found",
-            Self::TooManyRequests => "too_many_requests",
-            Self::ApiError => "api_error",
-            Self::Timeout => "timeout",
-            Self::Other(code) => code,
-        }
-    }
-
     /// What the user can do about it; `None` for a code that this version does not know.
     ///
     /// The one table of advice: the command line, the tools and the library's own messages use it.
@@ -115,20 +75,5 @@ impl ErrorCode {
             Self::Timeout => "the service did not answer in time: look the task up before you repeat",
             Self::Other(_) => return None,
         })
-    }
-}
-
-impl From<&str> for ErrorCode {
-    fn from(code: &str) -> Self {
-        Self::KNOWN
-            .into_iter()
-            .find(|known| known.as_str().eq_ignore_ascii_case(code.trim()))
-            .unwrap_or_else(|| Self::Other(clean(code, WORD)))
-    }
-}
-
-impl fmt::Display for ErrorCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
     }
 }

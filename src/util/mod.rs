@@ -1,11 +1,13 @@
 //! Small helpers that import nothing else of this crate.
 
 pub(crate) mod json;
+mod open_enum;
 pub(crate) mod retry_after;
 mod task_id;
 pub mod text;
 pub(crate) mod time;
 
+pub(crate) use open_enum::open_enum;
 pub use task_id::{InvalidTaskId, TaskId};
 
 /// Whether there is white space or a control character in the text, as in no id and no URL.

@@ -215,7 +215,7 @@ impl Handler {
             Err(RequestError::NotFound { .. }) => Err(tasks::unknown(id.as_str())),
             Err(error) => {
                 // An error of the service may quote the request.
-                let message = luma.redact(&format!("{id} cannot be looked up: {error}"));
+                let message = luma.redact(&format!("{id} cannot be looked up: {error}"), 500);
                 Err(ErrorData::internal_error(message, None))
             }
         }

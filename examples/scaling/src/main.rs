@@ -5,8 +5,8 @@
 //! export DATABASE_URL=postgres://… ACEDATACLOUD_API_TOKEN=… CALLBACK_URL=https://…
 //! luma-scaling setup
 //! luma-scaling order "A fox in the snow" "An owl at dusk"
-//! luma-scaling submit &     # as many of these, on as many machines,
-//! luma-scaling wait &       # as there is work
+//! luma-scaling submit &     # any number of these two,
+//! luma-scaling wait &       # on any number of machines
 //! luma-scaling list
 //! ```
 

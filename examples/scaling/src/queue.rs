@@ -39,8 +39,8 @@ pub async fn push(transaction: &mut PgConnection, queue: &str, id: i64) -> Resul
 /// Prints all videos.
 pub async fn list(pool: &PgPool) -> Result<()> {
     const ALL: &str = "SELECT id, coalesce(url, problem, CASE
-        WHEN ticket IS NOT NULL THEN 'in work'
-        WHEN intent IS NOT NULL THEN 'submitting'
+        WHEN task IS NOT NULL THEN 'in work'
+        WHEN submission IS NOT NULL THEN 'submitting'
         ELSE 'ordered' END), prompt FROM videos ORDER BY id";
     let videos: Vec<(i64, String, String)> = sqlx::query_as(ALL).fetch_all(pool).await?;
     for (id, state, prompt) in videos {

@@ -1,13 +1,13 @@
-//! The worker that waits: from a task to its video. It can be killed and begun anew at will.
+//! The worker that waits: from a task to its video. It can be killed and started at any time.
 
 use anyhow::Result;
 use apalis::prelude::{BoxDynError, Data, WorkerBuilder, WorkerBuilderExt};
-use luma_client::{Ticket, WaitError};
+use luma_client::{TaskRef, WaitError};
 use sqlx::{PgPool, types::Json};
 
 use crate::{queue, work::Work};
 
-/// Waits cost next to nothing: all of a process share their lookups, fifty a request.
+/// Waits cost next to nothing: all of a process share one poller, with fifty tasks in a request.
 const AT_ONCE: usize = 200;
 
 pub async fn worker(pool: PgPool) -> Result<()> {
@@ -26,11 +26,13 @@ async fn job(id: i64, work: Data<Work>) -> Result<(), BoxDynError> {
 }
 
 async fn wait(id: i64, work: &Work) -> Result<()> {
-    let ticket = sqlx::query_scalar("SELECT ticket FROM videos WHERE id = $1").bind(id);
-    let Json(ticket): Json<Ticket> = ticket.fetch_one(&work.pool).await?;
-    let wait = work.luma.resume(ticket).wait();
-    let wait = wait
-        .pace(work.times.pace.clone())
+    let task = sqlx::query_scalar("SELECT task FROM videos WHERE id = $1").bind(id);
+    let Json(task): Json<TaskRef> = task.fetch_one(&work.pool).await?;
+    let wait = work
+        .luma
+        .task(task)
+        .wait()
+        .interval(work.times.interval.clone())
         .cancelled_by(work.stop.clone());
     let update = match wait.await {
         Ok(video) => {
@@ -41,7 +43,7 @@ async fn wait(id: i64, work: &Work) -> Result<()> {
             let update = sqlx::query("UPDATE videos SET problem = $2 WHERE id = $1").bind(id);
             update.bind(end.to_string())
         }
-        // The deadline, an outage, the end of this process: somebody waits on.
+        // The deadline, an outage, the end of this process: a later job waits again.
         Err(later) => return Err(later.into()),
     };
     update.execute(&work.pool).await?;

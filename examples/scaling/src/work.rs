@@ -5,11 +5,11 @@ use std::{env, time::Duration};
 use anyhow::Result;
 use apalis::prelude::{BackendExt, BoxDynError, DeferredError, PollWith, Strategy, WorkerError};
 use apalis_postgres::{Config, PostgresStorage};
-use luma_client::{CancellationToken, Luma, Pace};
+use luma_client::{CancellationToken, Luma, PollInterval};
 use sqlx::PgPool;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// For how long a submit is sent.
+/// How long a submit may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a job needs.
@@ -18,37 +18,37 @@ pub struct Work {
     pub luma: Luma,
     pub pool: PgPool,
     pub times: Times,
-    /// Cancelled when this process shall end.
+    /// Cancelled when this process is to end.
     pub stop: CancellationToken,
 }
 
 #[derive(Clone)]
 pub struct Times {
-    /// How often a worker says that it lives. It counts as dead after three of them.
+    /// How often a worker says that it is alive. After three missed heartbeats it is presumed dead.
     heartbeat: Duration,
-    /// How long the service may take to show what it has accepted. More than [`TIMEOUT`], should a
-    /// worker live on without the database, and so without its lock.
+    /// How long the service may take to show what it has accepted. More than [`TIMEOUT`], in case a worker
+    /// is alive without the database, and so without its lock.
     pub settle: Duration,
-    /// How long a job that went wrong rests.
+    /// How long a job that failed rests.
     pause: Duration,
-    pub pace: Pace,
+    pub interval: PollInterval,
 }
 
 impl Times {
-    /// Quick ones are for a simulated service.
+    /// Short times are for a simulated service.
     fn new(quick: bool) -> Self {
-        let (second, pace) = match quick {
-            false => (Duration::from_secs(1), Pace::default()),
+        let (second, interval) = match quick {
+            false => (Duration::from_secs(1), PollInterval::default()),
             true => (
                 Duration::from_millis(50),
-                Pace::fixed(Duration::from_millis(200)),
+                PollInterval::fixed(Duration::from_millis(200)),
             ),
         };
         Self {
             heartbeat: 10 * second,
             settle: 45 * second,
             pause: 10 * second,
-            pace,
+            interval,
         }
     }
 }
@@ -70,22 +70,21 @@ impl Work {
             .queue(queue)
             .heartbeat_interval(self.times.heartbeat)
             .missed_heartbeats(3)
-            // A worker whose hands are full has no heartbeat as long as it has fetched more.
+            // A worker that is busy has no heartbeat while it holds more fetched jobs.
             .batch_size(1);
         PostgresStorage::new(&self.pool)
             .with_config(config)
             .poll_with_strategy(Strategy::new().interval(self.times.pause / 10))
     }
 
-    /// A name for a worker, never used again: under a new life the jobs of the dead would look
-    /// taken.
+    /// A name for a worker, never used again: jobs of a dead worker with this name would look taken.
     pub async fn name(&self, queue: &str) -> Result<String> {
         let name = sqlx::query_scalar("SELECT $1 || '-' || gen_random_uuid()").bind(queue);
         Ok(name.fetch_one(&self.pool).await?)
     }
 
-    /// What a job ends with. One that went wrong goes back into its queue, however often: it ends
-    /// with a video or with a problem, never by itself.
+    /// Ends a job. One that failed goes back into its queue, without a limit: it ends with a video or with
+    /// a problem only.
     pub async fn end(&self, id: i64, result: Result<()>) -> Result<(), BoxDynError> {
         let Err(error) = result else { return Ok(()) };
         eprintln!("video {id}: {error:#}");
@@ -96,7 +95,7 @@ impl Work {
         Err(DeferredError::new(error).into())
     }
 
-    /// Ctrl-C or SIGTERM. Waits are given up: they cost nothing and go on elsewhere.
+    /// Ctrl-C or SIGTERM. Waits are dropped: they are free, and another process starts them again.
     pub async fn stopped(self) -> Result<(), WorkerError> {
         let mut terminate = signal(SignalKind::terminate())?;
         tokio::select! {

@@ -10,7 +10,7 @@ use std::{collections::HashSet, env, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
-use luma_client::simulator::{Fault, JobDuration, Simulator, Target};
+use luma_simulator::{Fault, JobDuration, Simulator, Target};
 use rustix::process::Signal;
 use sqlx::PgPool;
 use support::{
@@ -188,7 +188,7 @@ impl Stage {
 
     /// How many tasks of the service are written down nowhere.
     async fn orphans(&self) -> Result<usize> {
-        const KNOWN: &str = "SELECT ticket ->> 'id' FROM videos WHERE ticket IS NOT NULL";
+        const KNOWN: &str = "SELECT task ->> 'id' FROM videos WHERE task IS NOT NULL";
         // In this order, so that what is written down meanwhile does not count.
         let tasks = self.service.tasks();
         let known: Vec<String> = sqlx::query_scalar(KNOWN).fetch_all(&self.pool).await?;
@@ -226,7 +226,7 @@ impl Stage {
         let all = self.until("the last video", done).await;
         self.program.run(&["list"])?;
         all?;
-        const ENDS: &str = "SELECT ticket ->> 'id', url, problem FROM videos";
+        const ENDS: &str = "SELECT task ->> 'id', url, problem FROM videos";
         type End = (Option<String>, Option<String>, Option<String>);
         let ends: Vec<End> = sqlx::query_as(ENDS).fetch_all(&self.pool).await?;
         let tasks: HashSet<_> = ends.iter().filter_map(|(task, ..)| task.as_ref()).collect();

@@ -104,7 +104,7 @@ async fn session_of_each_era_makes_a_video() {
             "completed"
         );
     }
-    assert_eq!(simulator.stats().submits_billed, 2);
+    assert_eq!(simulator.stats().submits_accepted, 2);
 }
 
 #[tokio::test]
@@ -432,7 +432,7 @@ async fn max_videos_over_http_counts_all_clients() {
     )
     .await;
     assert_eq!(refused.is_error, Some(true));
-    assert_eq!(simulator.stats().submits_billed, 1);
+    assert_eq!(simulator.stats().submits_accepted, 1);
 }
 
 #[tokio::test]

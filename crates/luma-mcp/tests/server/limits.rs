@@ -28,7 +28,7 @@ async fn max_videos_with_refused_submits_counts_only_accepted() {
     assert_eq!(refused.is_error, Some(true));
     let result = result_of(&tools, "luma_generate_video", &refused);
     assert_eq!(result["error"]["code"], "max_videos");
-    assert_eq!(simulator.stats().submits_billed, 2);
+    assert_eq!(simulator.stats().submits_accepted, 2);
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn read_only_server_names_no_submit_tool() {
             texts.push(json!(one));
         }
     }
-    let submits = simulator.stats().submits_billed;
+    let submits = simulator.stats().submits_accepted;
     let requests = simulator.stats().requests();
     for text in texts {
         let text = text.to_string();
@@ -128,7 +128,7 @@ async fn read_only_server_names_no_submit_tool() {
     assert_eq!(refused.is_error, Some(true));
     let content = refused.structured_content.expect("content");
     assert_eq!(content["result"]["error"]["code"], "read_only");
-    assert_eq!(simulator.stats().submits_billed, submits);
+    assert_eq!(simulator.stats().submits_accepted, submits);
     assert_eq!(simulator.stats().requests(), requests);
 }
 

@@ -52,7 +52,7 @@ async fn session_of_each_era_lists_everything() {
         }
         assert_eq!(session.list_all_prompts().await.expect("prompts").len(), 3);
     }
-    assert_eq!(simulator.stats().submits_billed, 0);
+    assert_eq!(simulator.stats().submits_accepted, 0);
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn video_from_submit_to_links() {
         );
         assert_eq!((links.len(), links.first()), (2, Some(&video)));
     }
-    assert_eq!(simulator.stats().submits_billed, 2);
+    assert_eq!(simulator.stats().submits_accepted, 2);
 }
 
 #[tokio::test]
@@ -267,7 +267,7 @@ async fn client_that_leaves_is_answered_except_held_lookups() {
         answered.extend(message["id"].as_u64());
     }
     assert_eq!(answered, [3]);
-    assert_eq!(simulator.stats().submits_billed, 2);
+    assert_eq!(simulator.stats().submits_accepted, 2);
 }
 
 /// Sends lines as they are, and gives what is answered until the server has nothing to say any more.
@@ -410,7 +410,7 @@ async fn id_in_use_is_refused_before_anything_is_billed() {
     let accepted = answers.iter().find(|answer| answer["id"] == 9);
     let accepted = &accepted.expect("an answer")["result"]["structuredContent"]["result"];
     assert_eq!(accepted["task_id"], simulator.tasks()[0]["id"]);
-    assert_eq!(simulator.stats().submits_billed, 1);
+    assert_eq!(simulator.stats().submits_accepted, 1);
     // It is free again.
     writer.write_all(submit.as_bytes()).await.expect("written");
     let line = lines.next_line().await.expect("read").expect("a line");
@@ -616,7 +616,7 @@ async fn broken_output_ends_the_session_without_further_submits() {
     }
     let end = tokio::time::timeout(Duration::from_secs(20), serving).await;
     end.expect("in time").expect("no panic").expect("a good end");
-    assert_eq!(simulator.stats().submits_billed, 1);
+    assert_eq!(simulator.stats().submits_accepted, 1);
 }
 
 #[tokio::test]

@@ -70,7 +70,7 @@ async fn task_of_a_server_that_ended_is_served_by_the_next() {
         result["video"]["url"].as_str().map(str::to_owned),
         simulator.video_url(&task.task_id)
     );
-    assert_eq!(simulator.stats().submits_billed, 1);
+    assert_eq!(simulator.stats().submits_accepted, 1);
 }
 
 #[tokio::test]

@@ -1,0 +1,1 @@
+//! The benchmarks are in the folders beside this one.
