@@ -211,15 +211,15 @@ pub struct LumaBuilder {
     token: Option<SecretString>,
     base_url: Option<String>,
     allow_plain_http: bool,
-    http: Option<reqwest::ClientBuilder>,
-    download: Option<reqwest::ClientBuilder>,
+    http_client: Option<reqwest::ClientBuilder>,
+    download_client: Option<reqwest::ClientBuilder>,
     timeout: Option<Duration>,
     connect_timeout: Option<Duration>,
     read_timeout: Option<Duration>,
     max_response_bytes: Option<usize>,
     max_in_flight: Option<usize>,
     poll_interval: Option<PollInterval>,
-    retry: RetryPolicy,
+    retry: Option<RetryPolicy>,
 }
 
 impl fmt::Debug for LumaBuilder {
@@ -229,6 +229,17 @@ impl fmt::Debug for LumaBuilder {
             .field("retry", &self.retry)
             .finish_non_exhaustive()
     }
+}
+
+/// Setters of optional fields.
+macro_rules! setters {
+    ($($(#[$doc:meta])* $field:ident: $kind:ty,)*) => {
+        $($(#[$doc])*
+        pub fn $field(mut self, $field: $kind) -> Self {
+            self.$field = Some($field);
+            self
+        })*
+    };
 }
 
 impl LumaBuilder {
@@ -261,99 +272,66 @@ impl LumaBuilder {
         self
     }
 
-    /// Sets the HTTP client for API calls. Downloads use another:
-    /// [`download_client`](Self::download_client).
-    ///
-    /// It comes as a builder, because three settings are fixed: it follows no redirects and retries
-    /// nothing, as either could send a submit twice; and it does not log traffic, which would show the
-    /// token. Everything else (proxy, TLS) stays as it is, the connect timeout too unless
-    /// [`connect_timeout`](Self::connect_timeout) is set.
-    ///
-    /// ```
-    /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
-    /// use luma_client::Luma;
-    ///
-    /// let luma = Luma::builder()
-    ///     .token("my token")
-    ///     .http_client(reqwest::Client::builder().proxy(reqwest::Proxy::all("http://proxy:3128")?))
-    ///     .build()?;
-    /// # Ok(()) }
-    /// ```
-    pub fn http_client(mut self, client: reqwest::ClientBuilder) -> Self {
-        self.http = Some(client);
-        self
-    }
-
-    /// Sets the HTTP client for downloads. It never gets the token.
-    ///
-    /// Four settings are fixed: redirects are followed by [`Download`](crate::Download), it sends no
-    /// `Referer`, does not log traffic, and its read timeout is
-    /// [`read_timeout`](Self::read_timeout). Everything else (proxy, TLS) stays as it is, the connect
-    /// timeout too unless [`connect_timeout`](Self::connect_timeout) is set. Default headers go to
-    /// every host that a file is on: put no secret in them.
-    ///
-    /// ```
-    /// # fn example(ca: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
-    /// use luma_client::Luma;
-    ///
-    /// let ca = reqwest::Certificate::from_pem(ca)?;
-    /// let http = || reqwest::Client::builder().tls_certs_merge([ca.clone()]);
-    /// let luma = Luma::builder()
-    ///     .token("my token")
-    ///     .http_client(http())
-    ///     .download_client(http())
-    ///     .build()?;
-    /// # Ok(()) }
-    /// ```
-    pub fn download_client(mut self, client: reqwest::ClientBuilder) -> Self {
-        self.download = Some(client);
-        self
-    }
-
-    /// Sets the time for one attempt of a call, from connecting to the last byte; 30 seconds by
-    /// default. It does not bound downloads.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// Sets the time for making a connection, of calls and downloads; 10 seconds by default.
-    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = Some(timeout);
-        self
-    }
-
-    /// Sets how long a download may receive nothing; 30 seconds by default. Its whole time has no
-    /// bound.
-    pub fn read_timeout(mut self, timeout: Duration) -> Self {
-        self.read_timeout = Some(timeout);
-        self
-    }
-
-    /// Sets the largest response that is read, in bytes; 8 MiB by default.
-    pub fn max_response_bytes(mut self, bytes: usize) -> Self {
-        self.max_response_bytes = Some(bytes);
-        self
-    }
-
-    /// Sets how many requests may be in flight at a time; 5 by default, which is the service's limit
-    /// for a token. Waits use one less, so that a submit never waits for a lookup. 0 counts as 1.
-    pub fn max_in_flight(mut self, requests: usize) -> Self {
-        self.max_in_flight = Some(requests);
-        self
-    }
-
-    /// Sets how often waits poll, unless they set it themselves. The default fits jobs of one to five
-    /// minutes; for a base URL on loopback, such as the simulator's, it is 500 ms.
-    pub fn poll_interval(mut self, interval: PollInterval) -> Self {
-        self.poll_interval = Some(interval);
-        self
-    }
-
-    /// Sets how often and how fast requests are retried.
-    pub fn retry(mut self, policy: RetryPolicy) -> Self {
-        self.retry = policy;
-        self
+    setters! {
+        /// Sets the HTTP client for API calls. Downloads use another:
+        /// [`download_client`](Self::download_client).
+        ///
+        /// It comes as a builder, because three settings are fixed: it follows no redirects and retries
+        /// nothing, as either could send a submit twice; and it does not log traffic, which would show the
+        /// token. Everything else (proxy, TLS) stays as it is, the connect timeout too unless
+        /// [`connect_timeout`](Self::connect_timeout) is set.
+        ///
+        /// ```
+        /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+        /// use luma_client::Luma;
+        ///
+        /// let luma = Luma::builder()
+        ///     .token("my token")
+        ///     .http_client(reqwest::Client::builder().proxy(reqwest::Proxy::all("http://proxy:3128")?))
+        ///     .build()?;
+        /// # Ok(()) }
+        /// ```
+        http_client: reqwest::ClientBuilder,
+        /// Sets the HTTP client for downloads. It never gets the token.
+        ///
+        /// Four settings are fixed: redirects are followed by [`Download`](crate::Download), it sends no
+        /// `Referer`, does not log traffic, and its read timeout is
+        /// [`read_timeout`](Self::read_timeout). Everything else (proxy, TLS) stays as it is, the connect
+        /// timeout too unless [`connect_timeout`](Self::connect_timeout) is set. Default headers go to
+        /// every host that a file is on: put no secret in them.
+        ///
+        /// ```
+        /// # fn example(ca: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+        /// use luma_client::Luma;
+        ///
+        /// let ca = reqwest::Certificate::from_pem(ca)?;
+        /// let http = || reqwest::Client::builder().tls_certs_merge([ca.clone()]);
+        /// let luma = Luma::builder()
+        ///     .token("my token")
+        ///     .http_client(http())
+        ///     .download_client(http())
+        ///     .build()?;
+        /// # Ok(()) }
+        /// ```
+        download_client: reqwest::ClientBuilder,
+        /// Sets the time for one attempt of a call, from connecting to the last byte; 30 seconds by
+        /// default. It does not bound downloads.
+        timeout: Duration,
+        /// Sets the time for making a connection, of calls and downloads; 10 seconds by default.
+        connect_timeout: Duration,
+        /// Sets how long a download may receive nothing; 30 seconds by default. Its whole time has no
+        /// bound.
+        read_timeout: Duration,
+        /// Sets the largest response that is read, in bytes; 8 MiB by default.
+        max_response_bytes: usize,
+        /// Sets how many requests may be in flight at a time; 5 by default, which is the service's limit
+        /// for a token. Waits use one less, so that a submit never waits for a lookup. 0 counts as 1.
+        max_in_flight: usize,
+        /// Sets how often waits poll, unless they set it themselves. The default fits jobs of one to five
+        /// minutes; for a base URL on loopback, such as the simulator's, it is 500 ms.
+        poll_interval: PollInterval,
+        /// Sets how often and how fast requests are retried.
+        retry: RetryPolicy,
     }
 
     /// Builds the client. No I/O.
@@ -371,7 +349,7 @@ impl LumaBuilder {
             Some(timeout) => client.connect_timeout(timeout),
             None => client,
         };
-        let http = match self.http {
+        let http = match self.http_client {
             Some(client) => given(client),
             None => http_client(&base_url, connect_timeout),
         };
@@ -382,7 +360,7 @@ impl LumaBuilder {
             .connection_verbose(false)
             .build()
             .map_err(setup_error)?;
-        let media = match self.download {
+        let media = match self.download_client {
             Some(client) => MediaClients::given(given(client), read_timeout)?,
             None => MediaClients::new(connect_timeout, read_timeout),
         };
@@ -397,7 +375,7 @@ impl LumaBuilder {
             token: Arc::new(Token::new(token, max_in_flight)?),
             timeout: self.timeout.unwrap_or(Self::TIMEOUT),
             max_response_bytes: self.max_response_bytes.unwrap_or(Self::MAX_RESPONSE_BYTES),
-            retry: self.retry,
+            retry: self.retry.unwrap_or_default(),
             shutdown: None,
         };
         let api = api::Client::new_with_client(config::stem(&base_url), http, settings);

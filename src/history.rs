@@ -181,6 +181,12 @@ impl Stream for History {
                     return Poll::Pending;
                 }
                 Poll::Ready(Ok(page)) => this.take_page(page),
+                // Tasks with long requests: fewer of them fit.
+                Poll::Ready(Err(RequestError::Decode(error)))
+                    if error.is_too_large() && this.query.limit > NonZeroU32::new(1) =>
+                {
+                    this.query.limit = this.query.limit.and_then(|n| NonZeroU32::new(n.get() / 2));
+                }
                 Poll::Ready(Err(error)) => {
                     this.at_end = true;
                     return Poll::Ready(Some(Err(error)));

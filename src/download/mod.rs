@@ -1,98 +1,184 @@
-//! A video to a file. (Skeleton: signatures only.)
+//! A video to a file: streamed, resumed after a cut, in place only when it is complete.
+//!
+//! [`response`] and [`media_type`] decide, as pure functions; [`partial`] keeps the file until it is
+//! complete; [`fetch`] sends one request; [`transfer`] repeats it until the file is complete.
+
+mod error;
+mod fetch;
+mod media_type;
+mod partial;
+mod response;
+mod transfer;
 
 use std::{
-    path::{Path, PathBuf},
+    fmt,
+    path::PathBuf,
     pin::Pin,
     task::{Context, Poll},
+    time::{Duration, SystemTime},
 };
 
-use crate::{client::Luma, model::Video};
+use self::transfer::Settings;
+pub use self::{
+    error::DownloadError,
+    transfer::{Downloaded, Progress},
+};
+use crate::{client::Luma, http::RetryPolicy, model::Video};
 
-/// A download. (Skeleton.)
-pub struct Download<'a>(std::marker::PhantomData<&'a ()>);
+/// How long after its task ended a video counts as new.
+const NEW_FOR: Duration = Duration::from_secs(120);
+
+impl Luma {
+    /// Downloads a video to a file. Nothing is requested until the download is awaited.
+    ///
+    /// ```no_run
+    /// # async fn example(luma: luma_client::Luma, video: luma_client::Video)
+    /// # -> Result<(), luma_client::Error> {
+    /// let file = luma.download(&video, "lighthouse.mp4").await?;
+    /// println!("{} bytes", file.bytes);
+    /// # Ok(()) }
+    /// ```
+    pub fn download<'a>(&self, video: &Video, path: impl Into<PathBuf>) -> Download<'a> {
+        Download::new(self, video, Some(video.url()), "video", path.into())
+    }
+
+    /// Downloads the thumbnail of a video to a file. Nothing is requested until the download is
+    /// awaited.
+    ///
+    /// It fails with [`NoThumbnail`](DownloadError::NoThumbnail) if the video has none.
+    ///
+    /// ```no_run
+    /// # async fn example(luma: luma_client::Luma, video: luma_client::Video)
+    /// # -> Result<(), luma_client::Error> {
+    /// luma.download_thumbnail(&video, "lighthouse.jpg").await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn download_thumbnail<'a>(&self, video: &Video, path: impl Into<PathBuf>) -> Download<'a> {
+        Download::new(self, video, video.thumbnail_url(), "image", path.into())
+    }
+}
+
+type Running<'a> = Pin<Box<dyn Future<Output = Result<Downloaded, DownloadError>> + Send + 'a>>;
+
+/// A download, from [`Luma::download`]. It is a future: await it.
+///
+/// **The file.** The bytes go to a temporary file beside the target, `.luma-<random>.part`, which
+/// only its owner can read. It is renamed to the target once it is complete and on the disk, with
+/// the permissions of a new file, or those of the file that it replaces. So the target is never half
+/// a file. After an error, or if the future is dropped, the temporary file is deleted; only a
+/// process that is killed leaves it behind. A future that is dropped during the final rename may
+/// still complete it.
+///
+/// **Retries.** After a cut the rest is requested if the server confirms by a strong ETag that the
+/// file is the same; otherwise the whole file is requested. A new call starts from the beginning. If
+/// the task ended less than two minutes ago, HTTP 403 and 404 are retried for 30 seconds: the URL may
+/// be known before the file is there.
+///
+/// **Media types.** The first bytes decide: MP4, QuickTime, WebM and Matroska are videos; JPEG, PNG,
+/// GIF, WebP, AVIF and HEIF are images. An unknown format is accepted if the `Content-Type` names
+/// a video (for a thumbnail, an image), is `application/octet-stream`, or is missing. Text, such as
+/// HTML, JSON or a playlist, is always refused.
+///
+/// **URLs.** Only https URLs with a public host are requested. If the API's base URL is on loopback,
+/// plain http and loopback hosts are allowed, too. Up to five redirects are followed, never from
+/// https to http. The API token is not sent.
+///
+/// ```no_run
+/// # async fn example(luma: luma_client::Luma, video: luma_client::Video)
+/// # -> Result<(), luma_client::Error> {
+/// let file = luma
+///     .download(&video, "lighthouse.mp4")
+///     .overwrite(true)
+///     .max_bytes(1 << 30)
+///     .on_progress(|progress| match progress.total {
+///         Some(total) => println!("{} of {total} bytes", progress.bytes),
+///         None => println!("{} bytes", progress.bytes),
+///     })
+///     .await?;
+/// println!("{}", file.path.display());
+/// # Ok(()) }
+/// ```
+#[must_use = "a download does nothing until it is awaited"]
+pub struct Download<'a> {
+    /// Until the first poll.
+    settings: Option<Settings<'a>>,
+    running: Option<Running<'a>>,
+}
+
+impl fmt::Debug for Download<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the URL, which may be signed.
+        f.debug_struct("Download").finish_non_exhaustive()
+    }
+}
 
 impl<'a> Download<'a> {
-    /// Replaces a file that exists.
+    /// The default limit: 2 GiB, far more than any video of the service.
+    pub const MAX_BYTES: u64 = 2 << 30;
+
+    fn new(
+        luma: &Luma,
+        video: &Video,
+        url: Option<&str>,
+        expected: &'static str,
+        target: PathBuf,
+    ) -> Self {
+        let settings = Settings {
+            luma: luma.clone(),
+            url: url.map(str::to_owned),
+            is_new: video.is_younger_than(NEW_FOR, SystemTime::now()),
+            expected,
+            target,
+            overwrite: false,
+            max_bytes: Self::MAX_BYTES,
+            retry: RetryPolicy::default(),
+            on_progress: None,
+        };
+        Self {
+            settings: Some(settings),
+            running: None,
+        }
+    }
+
+    /// Sets whether an existing file is replaced. By default the download fails, before anything is
+    /// requested if possible. If the target is a symbolic link, the link itself is replaced.
     pub fn overwrite(self, overwrite: bool) -> Self {
-        let _ = overwrite;
-        self
+        self.with(|settings| settings.overwrite = overwrite)
     }
 
-    /// Sets the largest file, in bytes.
+    /// Sets the size limit in bytes; [`MAX_BYTES`](Self::MAX_BYTES) by default.
     pub fn max_bytes(self, bytes: u64) -> Self {
-        let _ = bytes;
-        self
+        self.with(|settings| settings.max_bytes = bytes)
     }
 
-    /// Calls back with the progress.
-    pub fn on_progress<'b>(self, callback: impl FnMut(Progress) + Send + 'b) -> Download<'b> {
-        let _ = callback;
-        unimplemented!()
+    /// Sets how often and how fast cuts and the statuses 408, 425, 429 and 5xx are retried. Only
+    /// attempts without progress count.
+    pub fn retry(self, policy: RetryPolicy) -> Self {
+        self.with(|settings| settings.retry = policy)
+    }
+
+    /// Calls `callback` at the start, after each piece, and at the end. If the download starts
+    /// again, so does the number of bytes. A slow callback slows the download down.
+    pub fn on_progress(self, callback: impl FnMut(Progress) + Send + 'a) -> Self {
+        self.with(|settings| settings.on_progress = Some(Box::new(callback)))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Settings<'a>)) -> Self {
+        if let Some(settings) = &mut self.settings {
+            change(settings);
+        }
+        self
     }
 }
 
 impl Future for Download<'_> {
     type Output = Result<Downloaded, DownloadError>;
 
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        unimplemented!()
-    }
-}
-
-/// A finished download. (Skeleton.)
-#[derive(Clone, Debug)]
-pub struct Downloaded {
-    path: PathBuf,
-    bytes: u64,
-}
-
-impl Downloaded {
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Its size in bytes.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
-    }
-}
-
-/// How far a download is. (Skeleton.)
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// Bytes so far.
-    pub bytes: u64,
-    /// The whole size, if it is known.
-    pub total: Option<u64>,
-}
-
-/// Why there is no file. (Skeleton.)
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DownloadError {
-    /// Skeleton.
-    #[error("skeleton")]
-    Skeleton,
-}
-
-impl DownloadError {
-    /// Whether the same download may succeed later.
-    pub fn is_retryable(&self) -> bool {
-        false
-    }
-}
-
-impl Luma {
-    /// Downloads a video.
-    pub fn download(&self, video: &Video, path: impl Into<PathBuf>) -> Download<'static> {
-        let _ = (video, path.into(), self.media(), self.base_is_loopback());
-        unimplemented!()
-    }
-
-    /// Downloads the thumbnail of a video.
-    pub fn download_thumbnail(&self, video: &Video, path: impl Into<PathBuf>) -> Download<'static> {
-        let _ = (video, path.into());
-        unimplemented!()
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(settings) = self.settings.take() {
+            self.running = Some(Box::pin(transfer::run(settings)));
+        }
+        let running = self.running.as_mut().expect("set by the first poll");
+        running.as_mut().poll(context)
     }
 }

@@ -22,8 +22,8 @@ pub struct ApiError {
     pub status: StatusCode,
     /// The service's code; `None` if the response has none, like a gateway's HTML page.
     pub code: Option<ErrorCode>,
-    /// The service's message as one line of at most 1,000 characters, or the beginning of a body
-    /// without a message.
+    /// The service's message as one line of at most 1,000 characters; the title of an HTML page; or the
+    /// beginning of a body without a message.
     pub message: String,
     /// Quote it to the vendor's support.
     pub trace_id: Option<String>,
@@ -78,7 +78,7 @@ impl ApiError {
         let is_page = body.trim_ascii_start().starts_with(b"<");
         let message = match message {
             Some(message) => token.show(message, MESSAGE),
-            None if is_page => token.show_body(without_tags(body).as_bytes()),
+            None if is_page => token.show(&title(body), MESSAGE),
             None => token.show_body(body),
         };
         let code = info.as_ref().and_then(ErrorInfo::code);
@@ -228,28 +228,13 @@ fn task_ids(json: &Value) -> Vec<&Value> {
     }
 }
 
-/// The text of a page without its tags, style and script.
-fn without_tags(body: &[u8]) -> String {
-    let page = String::from_utf8_lossy(&body[..body.len().min(64 << 10)]);
+/// What an HTML page calls itself.
+fn title(page: &[u8]) -> String {
+    let page = String::from_utf8_lossy(&page[..page.len().min(64 << 10)]);
     let lower = page.to_ascii_lowercase();
-    let (mut text, mut at) = (String::new(), 0);
-    while let Some(open) = page[at..].find('<').map(|found| at + found) {
-        text.push_str(&page[at..open]);
-        text.push(' ');
-        let hidden = ["script", "style", "!--"]
-            .into_iter()
-            .find(|name| lower[open + 1..].starts_with(name));
-        let end = match hidden {
-            Some("!--") => "-->",
-            Some("script") => "</script>",
-            Some(_) => "</style>",
-            None => ">",
-        };
-        match lower[open..].find(end) {
-            Some(found) => at = open + found + end.len(),
-            None => return text,
-        }
-    }
-    text.push_str(&page[at..]);
-    text
+    let title = lower.find("<title>").and_then(|begin| {
+        let begin = begin + "<title>".len();
+        Some(&page[begin..begin + lower[begin..].find('<')?])
+    });
+    title.unwrap_or("an HTML page").to_owned()
 }

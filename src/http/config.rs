@@ -1,11 +1,12 @@
 //! What a client is built from, checked before anything is sent. Pure functions.
 
-use std::{env, net::IpAddr};
+use std::env;
 
 use secrecy::{ExposeSecret, SecretString};
-use url::{Host, Url};
+use url::Url;
 
 use crate::util::has_blanks;
+pub(crate) use crate::util::url::is_loopback;
 
 /// Environment variable with the API token.
 pub const TOKEN_VARIABLE: &str = "ACEDATACLOUD_API_TOKEN";
@@ -135,15 +136,6 @@ fn check_base_url(text: &str, allow_http: bool) -> Result<Url, ConfigError> {
 /// The URL as the generated client wants it: what comes next begins with a slash.
 pub(crate) fn stem(url: &Url) -> &str {
     url.as_str().trim_end_matches('/')
-}
-
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-        None => false,
-    }
 }
 
 #[cfg(test)]

@@ -79,7 +79,14 @@ impl MediaClients {
 /// The settings that are never the user's choice.
 fn finish(client: ClientBuilder, read_timeout: Duration) -> Result<Client, ConfigError> {
     client
+        // A download checks each URL, and follows redirects itself.
         .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        // The range of a file has a meaning only if its bytes come as they are.
+        .no_gzip()
+        .no_brotli()
+        .no_deflate()
+        .no_zstd()
         // The query of a signed URL is a secret.
         .referer(false)
         .connection_verbose(false)

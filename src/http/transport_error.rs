@@ -13,7 +13,7 @@ enum Reason {
 }
 
 impl TransportError {
-    pub(super) fn new(source: reqwest::Error) -> Self {
+    pub(crate) fn new(source: reqwest::Error) -> Self {
         // The URL says nothing new, and a base URL may be private.
         Self(Reason::Http(source.without_url()))
     }

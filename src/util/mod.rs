@@ -6,6 +6,7 @@ pub(crate) mod retry_after;
 mod task_id;
 pub mod text;
 pub(crate) mod time;
+pub(crate) mod url;
 
 pub(crate) use open_enum::open_enum;
 pub use task_id::{InvalidTaskId, TaskId};

@@ -1,0 +1,312 @@
+//! URLs named by the service: which ones are fetched, and how one is shown.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use url::{Host, Url};
+
+use super::text::{WORD, clean};
+
+/// Shorter parts of a query are not worth hiding: they would match ordinary words.
+const MIN_SECRET_BYTES: usize = 6;
+
+/// Parses the URL of a file, and checks it before it is requested. `previous` is the URL that
+/// redirected to it.
+///
+/// Host names are not resolved: only `localhost` and literal addresses are recognized.
+///
+/// # Errors
+///
+/// What is wrong with the URL, as the end of a sentence.
+pub(crate) fn media_url(
+    text: &str,
+    previous: Option<&Url>,
+    base_is_loopback: bool,
+) -> Result<Url, &'static str> {
+    let url = Url::options().base_url(previous).parse(text);
+    let url = url.map_err(|_| "it is not a valid URL")?;
+    check(&url, previous, base_is_loopback)?;
+    Ok(url)
+}
+
+fn check(url: &Url, previous: Option<&Url>, base_is_loopback: bool) -> Result<(), &'static str> {
+    let is_https = url.scheme() == "https";
+    if !is_https && url.scheme() != "http" {
+        return Err("only http and https URLs can be downloaded");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("a URL with a user name or a password is not allowed");
+    }
+    if !is_https && previous.is_some_and(|previous| previous.scheme() == "https") {
+        return Err("a redirect from https to plain http is not allowed");
+    }
+    if is_loopback(url) {
+        // A public server must not lead to services of this machine.
+        return match base_is_loopback && previous.is_none_or(is_loopback) {
+            true => Ok(()),
+            false => Err("a file on this machine is allowed only if the API is on it, too"),
+        };
+    }
+    if !has_public_host(url) {
+        return Err("the address of the host is private or reserved");
+    }
+    if !is_https && !base_is_loopback {
+        return Err("plain http is not allowed: the file could be changed on its way");
+    }
+    Ok(())
+}
+
+/// Whether the URL leads to this machine: `localhost`, or a literal loopback address.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).to_canonical().is_loopback(),
+        None => false,
+    }
+}
+
+fn has_public_host(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => !name.trim_end_matches('.').is_empty(),
+        Some(Host::Ipv4(address)) => is_public_v4(address),
+        Some(Host::Ipv6(address)) => is_public_v6(address),
+        None => false,
+    }
+}
+
+/// Not in the IANA registry of special-purpose IPv4 addresses, nor multicast or reserved.
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    !matches!(
+        address.octets(),
+        [0 | 10 | 127 | 224.., ..]
+            | [100, 64..=127, ..]
+            | [169, 254, ..]
+            | [172, 16..=31, ..]
+            | [192, 0, 0 | 2, _]
+            | [192, 88, 99, _]
+            | [192, 168, ..]
+            | [198, 18 | 19, ..]
+            | [198, 51, 100, _]
+            | [203, 0, 113, _]
+    )
+}
+
+/// Global unicast (2000::/3) without the special-purpose blocks in it. IPv4 addresses embedded in
+/// IPv6 ones (mapped, NAT64, 6to4, Teredo) are not public.
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    match address.segments() {
+        [0x2001, ..=0x01ff | 0x0db8, ..] | [0x2002, ..] | [0x3fff, ..=0x0fff, ..] => false,
+        [first, ..] => (0x2000..=0x3fff).contains(&first),
+    }
+}
+
+/// A URL fit for a message: without user name, password, query and fragment, which may be secret.
+pub(crate) fn shown(text: &str) -> String {
+    let head = text.split(['?', '#']).next().unwrap_or_default();
+    match head.rsplit_once('@') {
+        Some((_, tail)) => clean(&format!("…@{tail}"), WORD),
+        None => clean(head, WORD),
+    }
+}
+
+/// Replaces the values of the URL's query in a text: in a signed URL they are the secret.
+pub(crate) fn redact_query(text: &str, url: &Url) -> String {
+    let pairs = url.query().unwrap_or_default().split('&');
+    let raw = pairs.map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value).into());
+    let decoded = url.query_pairs();
+    let decoded = decoded.map(|(name, value)| if value.is_empty() { name } else { value });
+    let mut secrets: Vec<std::borrow::Cow<'_, str>> = raw.chain(decoded).collect();
+    secrets.retain(|secret| secret.len() >= MIN_SECRET_BYTES);
+    // A secret that is part of a longer one must not split it.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets
+        .iter()
+        .fold(text.to_owned(), |text, secret| text.replace(&**secret, "…"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).expect(text)
+    }
+
+    #[test]
+    fn first_url_is_checked() {
+        // (URL, allowed, allowed if the API is on loopback)
+        for (text, allowed, near) in [
+            ("https://cdn.example/v.mp4?s=1", true, true),
+            ("HTTPS://cdn.example./v.mp4", true, true),
+            ("https://93.184.215.14/v.mp4", true, true),
+            ("https://[2606:2800:21f::1]/v.mp4", true, true),
+            ("https://cdn.example:8443/v.mp4", true, true),
+            ("http://cdn.example/v.mp4", false, true),
+            ("http://localhost:1/v.mp4", false, true),
+            ("http://LOCALHOST./v.mp4", false, true),
+            ("https://a.localhost/v.mp4", false, true),
+            ("http://127.0.0.1:1/v.mp4", false, true),
+            ("http://127.1/v.mp4", false, true),
+            ("http://2130706433/v.mp4", false, true),
+            ("http://0x7f.0.0.1/v.mp4", false, true),
+            ("https://[::1]/v.mp4", false, true),
+            ("https://[::ffff:127.0.0.1]/v.mp4", false, true),
+            ("https://notlocalhost/v.mp4", true, true),
+            // Never.
+            ("ftp://cdn.example/v.mp4", false, false),
+            ("file:///etc/passwd", false, false),
+            ("data:video/mp4,x", false, false),
+            ("a.example/v.mp4", false, false),
+            ("https://", false, false),
+            ("", false, false),
+            ("ws://cdn.example/", false, false),
+            ("https://user@cdn.example/v.mp4", false, false),
+            ("https://user:password@cdn.example/v.mp4", false, false),
+            ("https://:password@cdn.example/v.mp4", false, false),
+            ("http://user@127.0.0.1/v.mp4", false, false),
+        ] {
+            assert_eq!(media_url(text, None, false).is_ok(), allowed, "{text}");
+            assert_eq!(media_url(text, None, true).is_ok(), near, "{text}, near");
+        }
+    }
+
+    #[test]
+    fn redirect_is_checked() {
+        const HTTPS: &str = "https://a.example/1";
+        const HTTP: &str = "http://a.example/1";
+        const NEAR: &str = "http://127.0.0.1:1/1";
+        for (previous, next, allowed, near) in [
+            (HTTPS, "https://b.example/", true, true),
+            (HTTPS, "/2?s=1", true, true),
+            (HTTPS, "//b.example/2", true, true),
+            (HTTPS, "//[nonsense", false, false),
+            (NEAR, "2", false, true),
+            (HTTPS, "http://b.example/", false, false),
+            (HTTP, "https://b.example/", true, true),
+            (HTTP, "http://b.example/", false, true),
+            (NEAR, "https://b.example/", true, true),
+            (NEAR, "http://b.example/", false, true),
+            (NEAR, "http://localhost:2/", false, true),
+            ("https://127.0.0.1/", NEAR, false, false),
+            // A public server does not lead to this machine.
+            (HTTPS, "https://localhost/", false, false),
+            (HTTP, NEAR, false, false),
+            (HTTPS, "https://10.0.0.1/", false, false),
+            (HTTPS, "https://169.254.169.254/", false, false),
+            (NEAR, "http://169.254.169.254/", false, false),
+            (HTTPS, "https://user@b.example/", false, false),
+            (HTTPS, "file:///etc/passwd", false, false),
+        ] {
+            let check = |base| media_url(next, Some(&url(previous)), base).is_ok();
+            assert_eq!(check(false), allowed, "{previous} -> {next}");
+            assert_eq!(check(true), near, "{previous} -> {next}, near");
+        }
+    }
+
+    #[test]
+    fn non_public_address_is_refused() {
+        for address in [
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.1.2.3",
+            "100.64.0.1",
+            "100.127.255.255",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.8",
+            "192.0.2.1",
+            "192.88.99.1",
+            "192.168.0.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.1",
+            "203.0.113.1",
+            "224.0.0.1",
+            "239.1.1.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "0xa.1",
+            "167772161",
+            "[::]",
+            "[::ffff:10.0.0.1]",
+            "[::ffff:93.184.215.14]",
+            "[::7f00:1]",
+            "[64:ff9b::a00:1]",
+            "[64:ff9b:1::1]",
+            "[100::1]",
+            "[2001::1]",
+            "[2001:db8::1]",
+            "[2002:a00:1::1]",
+            "[3fff::1]",
+            "[fc00::1]",
+            "[fd00::1]",
+            "[fe80::1]",
+            "[fec0::1]",
+            "[ff02::1]",
+            "[5f00::1]",
+        ] {
+            let url = format!("https://{address}/v.mp4");
+            for base_is_loopback in [false, true] {
+                let checked = media_url(&url, None, base_is_loopback);
+                assert!(checked.is_err(), "{address} {base_is_loopback}");
+            }
+        }
+        for address in [
+            "1.1.1.1",
+            "100.63.255.255",
+            "100.128.0.1",
+            "172.15.0.1",
+            "172.32.0.1",
+            "192.0.1.1",
+            "192.167.1.1",
+            "198.17.0.1",
+            "198.20.0.1",
+            "223.255.255.255",
+            "[2001:200::1]",
+            "[2001:4860:4860::8888]",
+            "[2a00::1]",
+            "[3fff:1000::1]",
+        ] {
+            let url = format!("https://{address}/v.mp4");
+            assert!(media_url(&url, None, false).is_ok(), "{address}");
+        }
+    }
+
+    #[test]
+    fn shown_url_has_no_secret() {
+        for (text, expected) in [
+            ("https://a.example/v.mp4?s3cret", "https://a.example/v.mp4"),
+            ("https://a.example/v.mp4#s3cret", "https://a.example/v.mp4"),
+            ("https://s3cret:s3cret@a.example/v", "…@a.example/v"),
+            ("ftp://s3cret@a@b?c", "…@b"),
+            ("nonsense\r\n", "nonsense"),
+        ] {
+            assert_eq!(shown(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn query_is_redacted() {
+        let signed = url("https://a.example/v.mp4?Expires=1700000000&Signature=ab%2Fcdef%3D&k=abc");
+        for (text, expected) in [
+            (
+                "SignatureDoesNotMatch ab/cdef= abc",
+                "SignatureDoesNotMatch … abc",
+            ),
+            (
+                "/v.mp4?Expires=1700000000&amp;Signature=ab%2Fcdef%3D",
+                "/v.mp4?Expires=…&amp;Signature=…",
+            ),
+            ("access denied", "access denied"),
+        ] {
+            assert_eq!(redact_query(text, &signed), expected, "{text}");
+        }
+        let nested = url("https://a.example/?longer-secret-1&a=secret-1");
+        assert_eq!(redact_query("longer-secret-1 secret-1", &nested), "… …");
+        assert_eq!(redact_query("text", &url("https://a.example/")), "text");
+    }
+}

@@ -1,0 +1,4 @@
+//! The tests over real sockets, a module for each subject.
+
+mod download;
+mod support;
