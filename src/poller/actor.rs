@@ -1,14 +1,17 @@
 //! The one task of the runtime that polls for all waits of a client.
 //!
-//! It is started by the first wait, and ends after the last one. What it knows stays with the poller
-//! until the next one starts, so that waits that begin again do not undercut their interval.
+//! The first wait starts it. It ends after the last one, once a wait that begins anew could no longer
+//! undercut an interval.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
-use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::{
+    future::BoxFuture,
+    stream::{FuturesUnordered, StreamExt},
+};
 use tokio::{
     runtime::{Handle, Id},
     sync::{mpsc, watch},
@@ -17,15 +20,40 @@ use tokio::{
 use tracing::Instrument;
 
 use super::{
-    entry::{Now, Options},
-    lookup::Lookup,
-    state::{Join, State},
+    early::EarlyReports,
+    state::{Now, Options, State},
     status::Status,
 };
-use crate::{http::RequestError, model::Task, util::TaskId};
+use crate::{
+    api,
+    http::{RequestError, RetryPolicy},
+    model::Task,
+    tasks::{retrieve, retrieve_batch},
+    util::TaskId,
+};
 
 /// By how much intervals are stretched at most, at random.
 const JITTER: f64 = 0.1;
+
+/// Where reports of tasks come from: the service, or a test.
+pub(crate) trait Lookup: Send + Sync + 'static {
+    /// Retrieves one id singly, and several as a batch. Nothing is repeated: the poller does so at its
+    /// own pace.
+    fn lookup(&self, ids: Arc<[TaskId]>) -> BoxFuture<'static, Result<Vec<Task>, RequestError>>;
+}
+
+impl Lookup for api::Client {
+    fn lookup(&self, ids: Arc<[TaskId]>) -> BoxFuture<'static, Result<Vec<Task>, RequestError>> {
+        let mut api = self.clone();
+        api.inner.retry = RetryPolicy::none();
+        Box::pin(async move {
+            match &*ids {
+                [id] => Ok(vec![retrieve(&api, id).await?]),
+                ids => retrieve_batch(&api, ids).await,
+            }
+        })
+    }
+}
 
 /// All waits of one client and its clones.
 #[derive(Clone)]
@@ -33,36 +61,28 @@ pub(crate) struct Poller(Arc<Shared>);
 
 struct Shared {
     lookup: Box<dyn Lookup>,
+    /// How many lookups may be in flight.
+    limit: usize,
     jitter: f64,
-    /// How many may be in flight.
-    lookups: usize,
-    slot: Mutex<Slot>,
+    early: EarlyReports,
+    running: Mutex<Option<Running>>,
 }
 
-enum Slot {
-    /// Nobody waits.
-    Idle(Box<State>),
-    Running(mpsc::UnboundedSender<Command>, Id),
+/// How to reach the actor.
+struct Running {
+    commands: mpsc::UnboundedSender<Command>,
+    runtime: Id,
 }
 
 enum Command {
-    Join(Box<Join>),
+    Join(TaskId, Box<Options>, watch::Sender<Status>),
     Leave(TaskId),
-    Look(TaskId),
-    Notify(Box<Task>),
+    Notify(TaskId, Box<Task>),
 }
 
 impl Shared {
-    fn slot(&self) -> MutexGuard<'_, Slot> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn now(&self) -> Now {
-        Now {
-            instant: Instant::now(),
-            wall: SystemTime::now(),
-            jitter: fastrand::f64() * self.jitter,
-        }
+    fn running(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -76,63 +96,65 @@ impl Poller {
     pub(crate) fn with_jitter(lookup: impl Lookup, max_in_flight: usize, jitter: f64) -> Self {
         Self(Arc::new(Shared {
             lookup: Box::new(lookup),
+            limit: max_in_flight.saturating_sub(1).max(1),
             jitter,
-            lookups: max_in_flight.saturating_sub(1).max(1),
-            slot: Mutex::new(Slot::Idle(Box::default())),
+            early: EarlyReports::default(),
+            running: Mutex::default(),
         }))
     }
 
-    /// Begins a wait. It ends if the membership is dropped.
+    /// Begins a wait. It ends when the membership is dropped.
     ///
     /// # Panics
     ///
     /// Outside a runtime.
-    pub(crate) fn join(&self, id: TaskId, options: Options, age: Option<Duration>) -> Membership {
+    pub(crate) fn join(&self, id: &TaskId, options: Options) -> Membership {
         let runtime = Handle::current();
         let (sender, status) = watch::channel(Status::default());
-        let join = Command::Join(Box::new(Join {
-            id: id.clone(),
-            options,
-            age,
-            status: sender,
-        }));
-        let mut slot = self.0.slot();
-        let (commands, actor) = match &mut *slot {
-            // An actor without waits may be on a runtime that nobody runs any more.
-            Slot::Running(commands, home)
-                if commands.strong_count() > 1 || *home == runtime.id() =>
-            {
-                (commands.clone(), None)
-            }
-            slot => {
-                let (sender, commands) = mpsc::unbounded_channel();
-                let new = Slot::Running(sender.clone(), runtime.id());
-                let state = match std::mem::replace(slot, new) {
-                    Slot::Idle(state) => state,
-                    Slot::Running(..) => Box::default(),
+        let mut running = self.0.running();
+        // An actor without waits may be on a runtime that nobody runs any more.
+        let usable = |running: &&Running| {
+            running.commands.strong_count() > 1 || running.runtime == runtime.id()
+        };
+        let (commands, actor) = match running.as_ref().filter(usable) {
+            Some(running) => (running.commands.clone(), None),
+            None => {
+                let (commands, receiver) = mpsc::unbounded_channel();
+                *running = Some(Running {
+                    commands: commands.clone(),
+                    runtime: runtime.id(),
+                });
+                let actor = Actor {
+                    shared: self.0.clone(),
+                    state: State::new(self.0.early.clone()),
+                    commands: receiver,
                 };
-                let shared = self.0.clone();
-                let actor = Actor { shared, state, commands };
-                (sender, Some(actor))
+                (commands, Some(actor))
             }
         };
-        drop(slot);
+        drop(running);
         // If the actor has just gone, the status closes, and the wait joins again.
-        let _ = commands.send(join);
+        let _ = commands.send(Command::Join(id.clone(), Box::new(options), sender));
         if let Some(actor) = actor {
             runtime.spawn(actor.run());
         }
-        let seat = Seat { id, commands };
-        Membership { status, seat }
+        let id = id.clone();
+        Membership {
+            status,
+            _seat: Seat { id, commands },
+        }
     }
 
     /// Takes in a report that came by another way than a lookup.
     pub(crate) fn notify(&self, task: Task) {
-        match &mut *self.0.slot() {
-            Slot::Idle(state) => state.notify(task, self.0.now()),
-            Slot::Running(commands, _) => {
-                let _ = commands.send(Command::Notify(Box::new(task)));
+        let Some(Ok(id)) = task.id.as_deref().map(str::parse::<TaskId>) else {
+            return;
+        };
+        match &*self.0.running() {
+            Some(Running { commands, .. }) => {
+                let _ = commands.send(Command::Notify(id, Box::new(task)));
             }
+            None => self.0.early.insert(id, task, Instant::now()),
         }
     }
 }
@@ -141,18 +163,7 @@ impl Poller {
 pub(crate) struct Membership {
     /// It closes without an end if the runtime of the actor has gone: then join again.
     pub(crate) status: watch::Receiver<Status>,
-    seat: Seat,
-}
-
-impl Membership {
-    pub(crate) fn id(&self) -> &TaskId {
-        &self.seat.id
-    }
-
-    /// Asks for a lookup now, whatever the interval.
-    pub(crate) fn look(&self) {
-        let _ = self.seat.commands.send(Command::Look(self.seat.id.clone()));
-    }
+    _seat: Seat,
 }
 
 /// Dropped after the status: by that the actor sees who has left.
@@ -169,7 +180,7 @@ impl Drop for Seat {
 
 struct Actor {
     shared: Arc<Shared>,
-    state: Box<State>,
+    state: State,
     commands: mpsc::UnboundedReceiver<Command>,
 }
 
@@ -180,14 +191,14 @@ impl Actor {
     async fn run(mut self) {
         let mut in_flight = FuturesUnordered::new();
         loop {
-            self.apply_waiting();
+            self.apply_commands();
             let next = loop {
-                match self.state.next_batch(self.shared.lookups, Instant::now()) {
+                match self.state.next_batch(self.shared.limit, Instant::now()) {
                     Ok(ids) => in_flight.push(self.send(ids)),
                     Err(next) => break next,
                 }
             };
-            if self.state.is_idle() && in_flight.is_empty() {
+            if self.state.is_empty() {
                 return;
             }
             let timer = async {
@@ -201,46 +212,49 @@ impl Actor {
                 biased;
                 Some(command) = self.commands.recv() => self.apply(command),
                 Some((ids, result)) = in_flight.next() => {
-                    self.state.land(&ids, result, self.shared.now());
+                    let now = self.now();
+                    self.state.land(&ids, result, now);
                 }
                 () = timer => {}
             }
         }
     }
 
-    fn apply_waiting(&mut self) {
+    fn now(&self) -> Now {
+        Now {
+            instant: Instant::now(),
+            wall: SystemTime::now(),
+            jitter: fastrand::f64() * self.shared.jitter,
+        }
+    }
+
+    fn apply_commands(&mut self) {
         while let Ok(command) = self.commands.try_recv() {
             self.apply(command);
         }
     }
 
     fn apply(&mut self, command: Command) {
-        let now = self.shared.now();
+        let now = self.now();
         match command {
-            Command::Join(join) => self.state.join(*join, now),
-            Command::Leave(id) => self.state.leave(&id, now.instant),
-            Command::Look(id) => self.state.look(&id, now.instant),
-            Command::Notify(task) => self.state.notify(*task, now),
+            Command::Join(id, options, status) => self.state.join(id, *options, status, now),
+            Command::Leave(id) => self.state.leave(&id),
+            Command::Notify(id, task) => self.state.notify(id, *task, now),
         }
     }
 
     fn send(&self, ids: Arc<[TaskId]>) -> impl Future<Output = Landing> + use<> {
-        let span = tracing::debug_span!(
-            "lookup",
-            tasks = ids.len(),
-            first = ids.first().map(TaskId::as_str),
-            elapsed_ms = tracing::field::Empty,
-        );
+        let first = ids.first().map(TaskId::as_str);
+        let span = tracing::debug_span!("lookup", tasks = ids.len(), first);
         let lookup = self.shared.lookup.lookup(ids.clone());
         let begin = Instant::now();
         async move {
             tracing::trace!(?ids, "looking up");
             let result = lookup.await;
-            let elapsed = begin.elapsed().as_millis() as u64;
-            tracing::Span::current().record("elapsed_ms", elapsed);
             tracing::debug!(
                 found = result.as_ref().ok().map(Vec::len),
                 error = result.as_ref().err().map(tracing::field::display),
+                elapsed_ms = begin.elapsed().as_millis() as u64,
                 "looked up"
             );
             (ids, result)
@@ -249,15 +263,16 @@ impl Actor {
     }
 }
 
-/// It ends, or its runtime does while there are waits: these join again.
+/// It ends, or its runtime does, and what waits are left join again.
 impl Drop for Actor {
     fn drop(&mut self) {
-        self.apply_waiting();
-        self.state.abandon(self.shared.now());
-        let mut slot = self.shared.slot();
+        let mut running = self.shared.running();
         // It is closed if another actor has replaced this one.
         if !self.commands.is_closed() {
-            *slot = Slot::Idle(std::mem::take(&mut self.state));
+            *running = None;
         }
+        drop(running);
+        // A callback is not lost with it.
+        self.apply_commands();
     }
 }

@@ -4,17 +4,18 @@
 
 mod actor;
 mod early;
-mod entry;
 mod interval;
-mod lookup;
 mod queue;
 mod state;
 mod status;
 
-pub use self::{interval::PollInterval, status::LookupFailure};
 pub(crate) use self::{
     actor::{Membership, Poller},
-    entry::Options,
-    lookup::Lookup,
-    status::{End, Status},
+    state::Options,
+    status::End,
 };
+pub use self::{interval::PollInterval, status::LookupFailure};
+
+
+#[cfg(test)]
+pub(crate) use self::actor::Lookup;

@@ -16,33 +16,28 @@ pub(super) struct Due {
     pub(super) alone: bool,
 }
 
-/// The tasks that are due now or later and are not in flight.
-#[derive(Default)]
-pub(super) struct Queue(BTreeMap<(Instant, u64), Item>);
-
-struct Item {
-    id: TaskId,
-    latest: Instant,
-    alone: bool,
+impl Due {
+    /// What both allow.
+    pub(super) fn first(self, other: Self) -> Self {
+        Self {
+            at: self.at.min(other.at),
+            latest: self.latest.min(other.latest),
+            ..self
+        }
+    }
 }
 
+/// The tasks that are due now or later and are not in flight.
+#[derive(Default)]
+pub(super) struct Queue(BTreeMap<(Instant, TaskId), Due>);
+
 impl Queue {
-    /// Queues a task; `number` tells it from others that are due at the same instant.
-    pub(super) fn insert(&mut self, due: Due, number: u64, id: TaskId) {
-        let item = Item {
-            id,
-            latest: due.latest,
-            alone: due.alone,
-        };
-        self.0.insert((due.at, number), item);
+    pub(super) fn insert(&mut self, due: Due, id: TaskId) {
+        self.0.insert((due.at, id), due);
     }
 
-    pub(super) fn remove(&mut self, at: Instant, number: u64) {
-        self.0.remove(&(at, number));
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
+    pub(super) fn remove(&mut self, at: Instant, id: &TaskId) {
+        self.0.remove(&(at, id.clone()));
     }
 
     pub(super) fn first(&self) -> Option<Instant> {
@@ -54,31 +49,30 @@ impl Queue {
     /// A due task waits for others, but only if they are due before its time is up. With `busy` it
     /// waits as long as it can: an answer may make room before, so that few connections are needed.
     pub(super) fn take(&mut self, now: Instant, busy: bool) -> Result<Vec<TaskId>, Option<Instant>> {
-        let Some((&(first, number), item)) = self.0.first_key_value() else {
+        let Some(first) = self.0.values().next() else {
             return Err(None);
         };
-        if first > now {
-            return Err(Some(first));
+        if first.at > now {
+            return Err(Some(first.at));
         }
-        let (mut keys, mut leaves, mut latest) = (Vec::new(), first, item.latest);
-        if item.alone {
-            keys.push((first, number));
-        } else {
-            for (&(at, number), item) in self.0.iter().filter(|(_, item)| !item.alone).take(MAX_BATCH) {
-                if at > latest {
-                    break;
-                }
-                latest = latest.min(item.latest);
-                leaves = at;
-                keys.push((at, number));
+        let size = if first.alone { 1 } else { MAX_BATCH };
+        let alike = self.0.iter().filter(|(_, due)| due.alone == first.alone);
+        let (mut batch, mut leaves, mut latest) = (Vec::new(), first.at, first.latest);
+        for (key, due) in alike.take(size) {
+            if due.at > latest {
+                break;
             }
+            batch.push(key.clone());
+            (leaves, latest) = (due.at, latest.min(due.latest));
         }
         let leaves = if busy { latest } else { leaves };
         if leaves > now {
             return Err(Some(leaves));
         }
-        let batch = keys.iter().filter_map(|key| self.0.remove(key));
-        Ok(batch.map(|item| item.id).collect())
+        for key in &batch {
+            self.0.remove(key);
+        }
+        Ok(batch.into_iter().map(|(_, id)| id).collect())
     }
 }
 
@@ -94,12 +88,12 @@ mod tests {
     /// A queue of tasks that are due so many milliseconds from now and can wait for so many more.
     fn queue(now: Instant, items: &[(u64, u64, bool)]) -> Queue {
         let mut queue = Queue::default();
-        for (number, (due, patience, alone)) in (0..).zip(items) {
+        for (number, (due, patience, alone)) in items.iter().enumerate() {
             let at = now + Duration::from_millis(*due);
             let latest = at + Duration::from_millis(*patience);
-            let id = format!("t{number}").parse().expect("an id");
-            let due = Due { at, latest, alone: *alone };
-            queue.insert(due, number, id);
+            let id = format!("t{number:02}").parse().expect("an id");
+            let alone = *alone;
+            queue.insert(Due { at, latest, alone }, id);
         }
         queue
     }

@@ -3,26 +3,39 @@
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use tokio::{sync::watch, time::Instant};
 
 use super::{
-    early::{EarlyReports, MAX_REPORTS},
-    entry::{Blame, Entry, Now, Options},
-    queue::Queue,
-    status::{End, Status},
+    early::EarlyReports,
+    interval::PollInterval,
+    queue::{Due, Queue},
+    status::{End, LookupFailure, Status},
 };
 use crate::{
     http::RequestError,
-    model::{Outcome, Task, TaskState},
-    tasks::MAX_BATCH,
+    model::{FailureKind, Outcome, Task, TaskState},
     util::{TaskId, time::after},
 };
 
 /// How many lookups are in flight as long as nothing is late: each may need a connection.
 pub(crate) const FEW_IN_FLIGHT: usize = 2;
+/// How long a due task waits for others: this part of its interval, and no longer than that.
+const BATCH_DELAY: (u32, Duration) = (10, Duration::from_secs(1));
+/// The same for a first lookup, which somebody may be watching for.
+const FIRST_BATCH_DELAY: Duration = Duration::from_millis(5);
+/// The assumed age of a task of unknown age: old enough that it may be done soon.
+const ASSUMED_AGE: Duration = Duration::from_secs(60);
+/// How long the service may take to show a task that it has accepted.
+const SHOWN_AFTER: Duration = Duration::from_secs(10);
+/// How long a task must be seen as completed without a video. Its URL can come a moment later.
+const NO_VIDEO_FOR: Duration = Duration::from_secs(20);
+/// How long a task must be seen with `success` false and nothing that says why.
+const NO_REASON_FOR: Duration = Duration::from_secs(30);
+/// How long a lookup that nobody waited for is remembered.
+const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 /// One odd header must not end every wait of a client: the default deadline is 15 minutes.
 const MAX_HOLD: Duration = Duration::from_secs(5 * 60);
 /// After more failures than this in a row it is not about the ids of one batch.
@@ -30,22 +43,224 @@ const FEW_FAILURES: u32 = 2;
 /// How many unknown state words are remembered, so that each is logged once.
 const MAX_WORDS: usize = 100;
 
-/// A wait that begins.
-pub(crate) struct Join {
-    pub(crate) id: TaskId,
-    pub(crate) options: Options,
-    /// How long ago the task was submitted, if that is known.
-    pub(crate) age: Option<Duration>,
-    /// What the wait reads. It has left once nobody does.
-    pub(crate) status: watch::Sender<Status>,
+/// What is read once for an event: two clocks and a random number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Now {
+    /// The runtime's clock, which a test can pause.
+    pub(crate) instant: Instant,
+    pub(crate) wall: SystemTime,
+    /// By which part an interval that begins now is stretched.
+    pub(crate) jitter: f64,
 }
 
+/// What a wait asks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    pub(crate) interval: PollInterval,
+    /// When the last lookup before the deadline goes out.
+    pub(crate) last_look: Option<Instant>,
+    /// How many lookups may fail in a row.
+    pub(crate) max_errors: u32,
+    /// Whether reports before the end, and failures, are of interest.
+    pub(crate) wants_updates: bool,
+    /// Whether the first lookup goes out at once.
+    pub(crate) immediately: bool,
+    /// How long ago the task was submitted, if that is known.
+    pub(crate) age: Option<Duration>,
+}
+
+/// A wait of a task.
+struct Waiter {
+    options: Options,
+    /// It has left once nobody reads this.
+    status: watch::Sender<Status>,
+    /// Lookups before it began.
+    polls_before: u32,
+}
+
+/// A task. Without waits it is remembered until it would have been looked up, so that a wait that begins
+/// anew does not undercut the interval.
+struct Entry {
+    waiters: Vec<Waiter>,
+    /// What the waits are told. The last report is in it only if one of them wants updates, because a
+    /// report is larger than all the rest.
+    status: Status,
+    /// As it is in the queue.
+    queued: Option<Due>,
+    in_flight: bool,
+    /// Its batch told nothing of it: it is looked up singly.
+    alone: bool,
+    /// It is looked up again at once.
+    again: bool,
+    /// When a lookup was sent or ended last. Intervals count from here.
+    polled: Option<Instant>,
+    /// Lookups that failed in a row.
+    failures: u32,
+    jitter: f64,
+    /// An age, and when that was.
+    age: (Duration, Instant),
+    knows_age: bool,
+    /// An end that is not believed yet: how long it must be seen, and since when it is.
+    doubt: Option<(Duration, Instant)>,
+}
+
+impl Entry {
+    fn new(now: Now) -> Self {
+        Self {
+            waiters: Vec::with_capacity(1),
+            status: Status::default(),
+            queued: None,
+            in_flight: false,
+            alone: false,
+            again: false,
+            polled: None,
+            failures: 0,
+            jitter: now.jitter,
+            age: (ASSUMED_AGE, now.instant),
+            knows_age: false,
+            doubt: None,
+        }
+    }
+
+    fn age(&self, now: Instant) -> Duration {
+        let (age, then) = self.age;
+        age.saturating_add(now.saturating_duration_since(then))
+    }
+
+    fn learn_age(&mut self, age: Option<Duration>, now: Instant) {
+        if let Some(age) = age.filter(|_| !self.knows_age) {
+            (self.age, self.knows_age) = ((age, now), true);
+        }
+    }
+
+    fn join(&mut self, mut options: Options, status: watch::Sender<Status>, now: Instant) {
+        self.learn_age(options.age, now);
+        if let Some(polled) = self.polled {
+            // Waits that come and go, each with a last lookup of its own, must not undercut the
+            // interval.
+            let due = after(polled, options.interval.interval(self.age(polled)));
+            options.last_look = options.last_look.filter(|look| due.is_some_and(|due| due <= *look));
+        }
+        let polls_before = self.status.polls;
+        self.waiters.push(Waiter { options, status, polls_before });
+    }
+
+    /// When it is to be looked up or, without waits, forgotten.
+    fn due(&self) -> Option<Due> {
+        if self.waiters.is_empty() {
+            return self.queued.or(Some(self.exactly(after(self.polled?, REMEMBERED_FOR)?)));
+        }
+        let due = self.waiters.iter().filter_map(|waiter| self.due_for(&waiter.options));
+        due.reduce(Due::first)
+    }
+
+    fn exactly(&self, at: Instant) -> Due {
+        Due { at, latest: at, alone: self.alone }
+    }
+
+    /// The next lookup that a wait wants.
+    fn due_for(&self, options: &Options) -> Option<Due> {
+        let interval = |age| options.interval.stretched(age, self.jitter, self.failures);
+        let (time, delay) = match self.polled {
+            Some(polled) if self.again => return Some(self.exactly(polled)),
+            Some(polled) => {
+                let interval = interval(self.age(polled));
+                (after(polled, interval), interval / BATCH_DELAY.0)
+            }
+            None if options.immediately || !self.knows_age => (Some(self.age.1), FIRST_BATCH_DELAY),
+            // The first interval counts from the submit, however late the wait begins.
+            None => {
+                let interval = interval(Duration::ZERO);
+                let rest = interval.saturating_sub(self.age.0);
+                (after(self.age.1, rest), interval / BATCH_DELAY.0)
+            }
+        };
+        // The last lookup before a deadline waits for nobody, and none follows it.
+        let look = options.last_look.filter(|look| Some(*look) > self.polled);
+        let time = time.filter(|time| look.is_none_or(|look| *time < look));
+        match (time, look) {
+            (Some(time), look) => {
+                let latest = time.checked_add(delay.min(BATCH_DELAY.1))?;
+                let latest = look.map_or(latest, |look| latest.min(look));
+                Some(Due { latest, ..self.exactly(time) })
+            }
+            (None, Some(look)) => Some(self.exactly(look)),
+            // After the last look, or never.
+            (None, None) => None,
+        }
+    }
+
+    /// Tells the waits, and wakes those that want it.
+    fn publish(&self) {
+        for waiter in &self.waiters {
+            waiter.status.send_if_modified(|status| {
+                *status = self.status.clone();
+                status.polls -= waiter.polls_before;
+                status.end.is_some() || waiter.options.wants_updates
+            });
+        }
+    }
+
+    /// Takes in a report. Returns it if it is the end.
+    fn report(&mut self, task: Task, now: Now) -> Option<Arc<Task>> {
+        let created = task.created_at.as_ref().and_then(|at| at.to_system_time());
+        let age = created.and_then(|at| now.wall.duration_since(at).ok());
+        self.learn_age(age, now.instant);
+        (self.alone, self.failures, self.status.failure) = (false, 0, None);
+        let outcome = task.outcome();
+        if self.believes(&outcome, now.instant) {
+            return Some(Arc::new(task));
+        }
+        let state = TaskState::from(outcome);
+        if !state.is_terminal() {
+            let is_wanted = self.waiters.iter().any(|waiter| waiter.options.wants_updates);
+            let task = is_wanted.then(|| Arc::new(task));
+            (self.status.state, self.status.task) = (Some(state), task);
+        }
+        self.publish();
+        None
+    }
+
+    /// Whether the task has ended. Some ends are believed only after they were seen for some time.
+    fn believes(&mut self, outcome: &Outcome, now: Instant) -> bool {
+        let patience = match outcome {
+            Outcome::Failed(FailureKind::NoVideo) => NO_VIDEO_FOR,
+            Outcome::Doubtful => NO_REASON_FOR,
+            outcome => {
+                self.doubt = None;
+                return matches!(outcome, Outcome::Completed | Outcome::Failed(_));
+            }
+        };
+        let seen = self.doubt.filter(|(known, _)| *known == patience);
+        let (_, since) = *self.doubt.insert(seen.unwrap_or((patience, now)));
+        now.saturating_duration_since(since) >= patience
+    }
+
+    /// Takes in that a lookup failed, which ends the waits that tolerate no more.
+    fn fail(&mut self, error: &Arc<RequestError>, now: Instant) {
+        let since = self.status.failure.as_ref().map(|failure| failure.since);
+        let since = since.unwrap_or(now.into_std());
+        let failure = LookupFailure { error: error.clone(), since };
+        (self.status.task, self.status.failure) = (None, Some(failure));
+        self.failures = self.failures.saturating_add(1);
+        self.publish();
+        self.waiters.retain(|waiter| {
+            let is_over = self.failures > waiter.options.max_errors;
+            if is_over {
+                let end = Some(End::Lookup(error.clone()));
+                waiter.status.send_modify(|status| status.end = end);
+            }
+            !is_over
+        });
+    }
+}
+
+/// The tasks that are waited for, and what is to be done about them.
 #[derive(Default)]
 pub(crate) struct State {
     entries: HashMap<TaskId, Box<Entry>>,
     queue: Queue,
     early: EarlyReports,
-    waiters: usize,
     in_flight: usize,
     /// Lookups that failed since one succeeded.
     failures: u32,
@@ -53,75 +268,56 @@ pub(crate) struct State {
     hold_until: Option<Instant>,
     /// Unknown state words that were logged.
     words: BTreeSet<String>,
-    /// How many entries there ever were.
-    count: u64,
 }
 
 impl State {
-    /// Whether nobody waits.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.waiters == 0
+    pub(crate) fn new(early: EarlyReports) -> Self {
+        Self { early, ..Self::default() }
+    }
+
+    /// Whether nobody waits, and there is nothing to remember.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// Adds a wait.
-    pub(crate) fn join(&mut self, join: Join, now: Now) {
-        let Join { id, options, age, status } = join;
+    pub(crate) fn join(&mut self, id: TaskId, options: Options, status: watch::Sender<Status>, now: Now) {
         if let Some(task) = self.early.take(&id, now.instant) {
-            status.send_modify(|status| {
-                (status.state, status.end) = (Some(task.state()), Some(End::Task(task)));
-            });
+            status.send_modify(|status| status.end = Some(End::Task(task)));
             return;
         }
-        let count = &mut self.count;
-        let entry = self.entries.entry(id.clone()).or_insert_with(|| {
-            *count += 1;
-            Box::new(Entry::new(*count, now))
-        });
-        let is_alone = entry.waiters() == 0;
-        let due = entry.join(options, age, status, now);
-        self.waiters += 1;
+        let entry = self.entries.entry(id.clone()).or_insert_with(|| Box::new(Entry::new(now)));
+        entry.join(options, status, now.instant);
+        let Some(waiter) = entry.waiters.last() else { return };
+        let due = entry.due_for(&waiter.options).filter(|_| !entry.in_flight);
+        // An old report is not news if a new one is about to come.
+        if !entry.in_flight && due.is_none_or(|due| due.at > now.instant) {
+            let (state, task) = (entry.status.state.clone(), entry.status.task.clone());
+            waiter.status.send_modify(|status| (status.state, status.task) = (state, task));
+        }
         // With many waits of one task, only the new one is asked.
-        let is_sooner = due.is_some_and(|due| {
-            let queued = entry.queued();
-            queued.is_none_or(|queued| due.at < queued.at || due.latest < queued.latest)
-        });
-        if is_alone || is_sooner {
+        let is_sooner = |due: Due| {
+            let is_sooner = |queued: Due| due.at < queued.at || due.latest < queued.latest;
+            entry.queued.is_none_or(is_sooner)
+        };
+        if entry.waiters.len() == 1 || due.is_some_and(is_sooner) {
             self.enqueue(&id);
         }
     }
 
-    /// Removes the waits of a task whose status nobody reads any more.
-    pub(crate) fn leave(&mut self, id: &TaskId, now: Instant) {
-        let Some(entry) = self.entries.get_mut(id) else {
-            return;
-        };
-        self.waiters -= entry.leave(now);
-        if entry.is_forgettable(now) {
-            self.remove(id);
-        } else {
-            self.enqueue(id);
-        }
-    }
-
-    /// Looks a task up at once for one of its waits.
-    pub(crate) fn look(&mut self, id: &TaskId, now: Instant) {
+    /// Removes the waits of a task that have left.
+    pub(crate) fn leave(&mut self, id: &TaskId) {
         if let Some(entry) = self.entries.get_mut(id) {
-            entry.set_again(now);
+            entry.waiters.retain(|waiter| !waiter.status.is_closed());
             self.enqueue(id);
         }
     }
 
     /// Takes in a report that came by another way than a lookup.
-    pub(crate) fn notify(&mut self, task: Task, now: Now) {
-        let Some(Ok(id)) = task.id.as_deref().map(str::parse::<TaskId>) else {
-            return;
-        };
+    pub(crate) fn notify(&mut self, id: TaskId, task: Task, now: Now) {
         match self.entries.get(&id) {
-            Some(entry) if entry.waiters() > 0 => self.report(&id, task, now),
-            _ if matches!(task.outcome(), Outcome::Completed | Outcome::Failed(_)) => {
-                self.early.insert(id, task, now.instant);
-            }
-            _ => {}
+            Some(entry) if !entry.waiters.is_empty() => self.report(&id, task, now),
+            _ => self.early.insert(id, task, now.instant),
         }
     }
 
@@ -138,15 +334,15 @@ impl State {
         }
         while self.in_flight < limit {
             let mut ids = self.queue.take(now, self.in_flight >= FEW_IN_FLIGHT)?;
-            ids.retain(|id| match self.entries.get_mut(id) {
-                Some(entry) if entry.waiters() > 0 => {
-                    entry.send(now);
-                    true
+            ids.retain(|id| {
+                let entry = self.entries.get_mut(id).filter(|entry| !entry.waiters.is_empty());
+                if let Some(entry) = entry {
+                    (entry.queued, entry.again, entry.in_flight) = (None, false, true);
+                    entry.polled = Some(now);
+                    return true;
                 }
-                _ => {
-                    self.entries.remove(id);
-                    false
-                }
+                self.entries.remove(id);
+                false
             });
             if !ids.is_empty() {
                 self.in_flight += 1;
@@ -158,18 +354,17 @@ impl State {
 
     /// Takes in what a lookup brought.
     pub(crate) fn land(&mut self, ids: &[TaskId], result: Result<Vec<Task>, RequestError>, now: Now) {
-        self.in_flight = self.in_flight.saturating_sub(1);
+        self.in_flight -= 1;
         for id in ids {
             if let Some(entry) = self.entries.get_mut(id) {
-                entry.land(now);
+                entry.in_flight = false;
+                (entry.polled, entry.jitter) = (Some(now.instant), now.jitter);
+                entry.status.polls += 1;
             }
         }
         match result {
             Ok(tasks) => self.apply_tasks(ids, tasks, now),
-            Err(error) => {
-                self.apply_retry_after(&error, now.instant);
-                self.apply_error(ids, error, now.instant);
-            }
+            Err(error) => self.apply_error(ids, error, now.instant),
         }
         ids.iter().for_each(|id| self.enqueue(id));
     }
@@ -177,141 +372,104 @@ impl State {
     fn apply_tasks(&mut self, ids: &[TaskId], tasks: Vec<Task>, now: Now) {
         self.failures = 0;
         let is_batch = ids.len() > 1;
-        let mut reports: HashMap<&str, Option<Task>> =
-            ids.iter().map(|id| (id.as_str(), None)).collect();
+        let mut missing: BTreeSet<&TaskId> = ids.iter().collect();
         for task in tasks {
-            // If a task comes twice, an end is the newer of the two.
-            if let Some(report) = task.id.as_deref().and_then(|id| reports.get_mut(id))
-                && !report.as_ref().is_some_and(|known| known.state().is_terminal())
-            {
-                *report = Some(task);
+            let id = task.id.as_deref().map(str::parse::<TaskId>);
+            if let Some(Ok(id)) = id.filter(|_| !is_batch || task.outcome() != Outcome::Refused) {
+                missing.remove(&id);
+                self.report(&id, task, now);
             }
         }
-        for id in ids {
-            let Some(entry) = self.entries.get_mut(id) else {
-                continue;
-            };
-            let report = reports.remove(id.as_str()).flatten();
-            let report = report.filter(|task| !is_batch || task.outcome() != Outcome::Refused);
-            match report {
-                Some(task) => {
-                    entry.set_found();
-                    self.report(id, task, now);
-                }
+        for id in missing {
+            match self.entries.get_mut(id) {
                 // A lookup of its own tells what the matter is.
-                None if is_batch => entry.set_alone(Some(now.instant)),
-                None => self.end(id, &End::NotFound),
+                Some(entry) if is_batch => (entry.alone, entry.again) = (true, true),
+                _ => self.end(id, End::NotFound),
             }
         }
-    }
-
-    /// A `Retry-After` holds all lookups, as long as it leaves a wait some time.
-    fn apply_retry_after(&mut self, error: &RequestError, now: Instant) {
-        let hold = error.retry_after().map(|time| time.min(MAX_HOLD));
-        let hold = hold.and_then(|time| after(now, time));
-        self.hold_until = self.hold_until.max(hold);
     }
 
     fn apply_error(&mut self, ids: &[TaskId], error: RequestError, now: Instant) {
-        if error.ends_all_lookups() {
-            let end = End::Lookup(Arc::new(error));
-            self.queue.clear();
-            self.waiters = 0;
-            self.entries.drain().for_each(|(_, entry)| entry.end(&end));
+        let hold = error.retry_after().and_then(|time| after(now, time.min(MAX_HOLD)));
+        self.hold_until = self.hold_until.max(hold);
+        let is_retryable = error.is_retryable();
+        let is_split = ids.len() > 1 && !error.is_outage();
+        let is_few = !is_retryable || self.failures < FEW_FAILURES;
+        self.failures = self.failures.saturating_add(is_retryable.into());
+        let is_not_found = matches!(error, RequestError::NotFound { .. });
+        let ends_all = error.ends_all_lookups();
+        let error = Arc::new(error);
+        if ends_all {
+            let all: Vec<_> = self.entries.keys().cloned().collect();
+            all.iter().for_each(|id| self.end(id, End::Lookup(error.clone())));
             return;
         }
-        let is_split = ids.len() > 1 && !error.is_outage();
-        let is_few = !error.is_retryable() || self.failures < FEW_FAILURES;
-        if error.is_retryable() {
-            self.failures = self.failures.saturating_add(1);
-        }
-        let error = Arc::new(error);
         for (place, id) in ids.iter().enumerate() {
             let Some(entry) = self.entries.get_mut(id) else {
                 continue;
             };
-            if is_split && is_few {
-                // One of the ids may be the reason. Single lookups tell, and nobody's wait ends before.
-                entry.set_alone(Some(now));
-                continue;
-            }
-            if is_split && place == 0 {
-                // It looks as if everything failed: one id is enough to find out.
-                entry.set_alone(None);
-            }
-            let blame = if is_split { Blame::Batch } else { Blame::Task };
-            self.waiters -= entry.fail(&error, blame, now);
-            if entry.is_forgettable(now) {
-                self.remove(id);
+            // One of the ids may be the reason. Single lookups tell, and nobody's wait ends before. If
+            // everything fails, one id is enough to find out when that is over.
+            entry.alone |= is_split && (is_few || place == 0);
+            entry.again = is_split && is_few;
+            let is_young = entry.knows_age && entry.age(now) < SHOWN_AFTER;
+            match is_not_found {
+                _ if entry.again => {}
+                // A task that was submitted just now may take a moment to show.
+                true if is_young => {}
+                true => self.end(id, End::NotFound),
+                false if is_retryable => entry.fail(&error, now),
+                false => self.end(id, End::Lookup(error.clone())),
             }
         }
-    }
-
-    /// Everything in flight is lost, and the waits begin again on their own.
-    pub(crate) fn abandon(&mut self, now: Now) {
-        (self.waiters, self.in_flight) = (0, 0);
-        self.queue.clear();
-        self.entries.retain(|_, entry| {
-            entry.abandon(now);
-            entry.set_queued(None);
-            !entry.is_forgettable(now.instant)
-        });
-        self.entries.shrink_to(MAX_REPORTS);
-        let ids: Vec<_> = self.entries.keys().cloned().collect();
-        ids.iter().for_each(|id| self.enqueue(id));
     }
 
     fn report(&mut self, id: &TaskId, task: Task, now: Now) {
         let Some(entry) = self.entries.get_mut(id) else {
             return;
         };
-        note_word(&mut self.words, id, &task);
-        let Some(end) = entry.report(task, now) else {
+        if let Some(task) = entry.report(task, now) {
+            self.end(id, End::Task(task));
+        } else if let Some(TaskState::Unknown(word)) = &entry.status.state
+            && self.words.len() < MAX_WORDS
+            && self.words.insert(word.clone())
+        {
+            tracing::warn!(task = %id, word, "unknown state, waiting on");
+        }
+    }
+
+    /// Ends all waits of a task. Without waits, its end is kept for one that comes.
+    fn end(&mut self, id: &TaskId, end: End) {
+        let Some(mut entry) = self.entries.remove(id) else {
             return;
         };
-        if entry.waiters() == 0 {
-            self.early.insert(id.clone(), Arc::unwrap_or_clone(end), now.instant);
+        if let Some(due) = entry.queued {
+            self.queue.remove(due.at, id);
         }
-        self.remove(id);
-    }
-
-    fn end(&mut self, id: &TaskId, end: &End) {
-        if let Some(entry) = self.remove(id) {
-            entry.end(end);
+        if entry.waiters.is_empty()
+            && let End::Task(task) = end
+        {
+            let (at, task) = (entry.polled.unwrap_or(entry.age.1), Arc::unwrap_or_clone(task));
+            self.early.insert(id.clone(), task, at);
+            return;
         }
-    }
-
-    fn remove(&mut self, id: &TaskId) -> Option<Box<Entry>> {
-        let entry = self.entries.remove(id)?;
-        self.waiters -= entry.waiters();
-        if let Some(due) = entry.queued() {
-            self.queue.remove(due.at, entry.number);
-        }
-        Some(entry)
+        entry.status.end = Some(end);
+        entry.publish();
     }
 
     /// Puts a task where it belongs in the queue.
     fn enqueue(&mut self, id: &TaskId) {
-        let Some(entry) = self.entries.get_mut(id) else {
+        let Some(entry) = self.entries.get_mut(id).filter(|entry| !entry.in_flight) else {
             return;
         };
-        if let Some(due) = entry.queued() {
-            self.queue.remove(due.at, entry.number);
-        }
         let due = entry.due();
-        entry.set_queued(due);
-        if let Some(due) = due {
-            self.queue.insert(due, entry.number, id.clone());
+        if let Some(old) = std::mem::replace(&mut entry.queued, due) {
+            self.queue.remove(old.at, id);
         }
-    }
-}
-
-/// Logs an unknown state once for all tasks.
-fn note_word(words: &mut BTreeSet<String>, id: &TaskId, task: &Task) {
-    if let TaskState::Unknown(word) = task.state()
-        && words.len() < MAX_WORDS
-        && words.insert(word.clone())
-    {
-        tracing::warn!(task = %id, word, "unknown state, waiting on");
+        match due {
+            Some(due) => self.queue.insert(due, id.clone()),
+            None if entry.waiters.is_empty() => drop(self.entries.remove(id)),
+            None => {}
+        }
     }
 }

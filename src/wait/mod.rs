@@ -14,5 +14,6 @@ pub use self::{
     watch::Watch,
 };
 
+
 #[cfg(test)]
 mod tests;

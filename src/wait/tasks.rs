@@ -1,8 +1,6 @@
 //! Looking many tasks up once.
 
-use std::collections::{HashMap, HashSet};
-
-use futures_util::future::join_all;
+use std::collections::HashSet;
 
 use crate::{
     client::Luma,
@@ -11,9 +9,6 @@ use crate::{
     tasks::{MAX_BATCH, retrieve, retrieve_batch},
     util::TaskId,
 };
-
-/// How many single lookups are sent at a time.
-const AT_A_TIME: usize = 4;
 
 impl Luma {
     /// Looks several tasks up once, 50 a request. The results are in the order of the ids. An id that is
@@ -46,48 +41,28 @@ impl Luma {
         let ids: Vec<TaskId> = ids.iter().filter(|id| seen.insert(*id)).cloned().collect();
         let mut results = Vec::with_capacity(ids.len());
         for batch in ids.chunks(MAX_BATCH) {
-            let mut found = self.look_up(batch).await?;
-            results.extend(batch.iter().filter_map(|id| found.remove_entry(id)));
-        }
-        Ok(results)
-    }
-
-    async fn look_up(
-        &self,
-        ids: &[TaskId],
-    ) -> Result<HashMap<TaskId, Result<Task, RequestError>>, RequestError> {
-        let mut found = HashMap::with_capacity(ids.len());
-        if ids.len() > 1 {
-            let tasks = match retrieve_batch(self.api(), ids).await {
-                Ok(tasks) => tasks,
-                Err(error) if is_about_all(&error) => return Err(error),
-                Err(_) => Vec::new(),
+            let mut found = match batch {
+                [_] => Vec::new(),
+                batch => match retrieve_batch(self.api(), batch).await {
+                    Err(error) if is_about_all(&error) => return Err(error),
+                    found => found.unwrap_or_default(),
+                },
             };
-            for task in tasks {
-                if let Some(Ok(id)) = task.id.as_deref().map(str::parse::<TaskId>)
-                    && task.outcome() != Outcome::Refused
-                {
-                    found.insert(id, Ok(task));
+            found.retain(|task| task.outcome() != Outcome::Refused);
+            for id in batch {
+                let place = found.iter().position(|task| task.id.as_deref() == Some(id.as_str()));
+                let result = match place {
+                    Some(place) => Ok(found.swap_remove(place)),
+                    // A lookup of its own has the right error.
+                    None => retrieve(self.api(), id).await,
+                };
+                match result {
+                    Err(error) if is_about_all(&error) => return Err(error),
+                    result => results.push((id.clone(), result)),
                 }
             }
         }
-        // What the batch did not tell: a lookup of its own has the right error.
-        let rest: Vec<&TaskId> = ids.iter().filter(|id| !found.contains_key(*id)).collect();
-        for group in rest.chunks(AT_A_TIME) {
-            let lookups = group.iter().map(|id| retrieve(self.api(), id));
-            let results = join_all(lookups).await;
-            let is_down = |result: &Result<_, RequestError>| {
-                result.as_ref().is_err_and(RequestError::is_retryable)
-            };
-            let all_down = group.len() == AT_A_TIME && results.iter().all(is_down);
-            for (id, result) in group.iter().zip(results) {
-                match result {
-                    Err(error) if all_down || is_about_all(&error) => return Err(error),
-                    result => found.insert((*id).clone(), result),
-                };
-            }
-        }
-        Ok(found)
+        Ok(results)
     }
 }
 

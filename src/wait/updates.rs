@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_core::{Stream, stream::BoxStream};
-use futures_util::stream;
+use futures_util::stream::{self, StreamExt};
 
 use super::{
     error::WaitError,
@@ -56,38 +56,24 @@ impl fmt::Debug for Updates {
     }
 }
 
-/// What the stream continues with.
-enum Rest {
-    New(Luma, TaskRef, Settings),
-    Begun(Box<Waiting>),
-    Ended,
-}
-
 impl Updates {
     pub(super) fn new(luma: Luma, task: TaskRef, mut settings: Settings) -> Self {
         settings.immediately = true;
         let id = task.id.clone();
-        let stream = stream::unfold(Rest::New(luma, task, settings), next);
-        Self {
-            id,
-            stream: Box::pin(stream),
-        }
+        let begin = async move { Waiting::begin(&luma, &task, &settings, true) };
+        let reports = |waiting| stream::unfold(Some(waiting), next);
+        let stream = Box::pin(stream::once(begin).flat_map(reports));
+        Self { id, stream }
     }
 }
 
-async fn next(rest: Rest) -> Option<(Result<Arc<Task>, WaitError>, Rest)> {
-    let mut waiting = match rest {
-        Rest::New(luma, task, settings) => {
-            Box::new(Waiting::begin(&luma, &task, &settings, true))
-        }
-        Rest::Begun(waiting) => waiting,
-        Rest::Ended => return None,
-    };
+async fn next(waiting: Option<Waiting>) -> Option<(Result<Arc<Task>, WaitError>, Option<Waiting>)> {
+    let mut waiting = waiting?;
     loop {
         match waiting.next().await {
-            Event::Update(task) => return Some((Ok(task), Rest::Begun(waiting))),
+            Event::Update(task) => return Some((Ok(task), Some(waiting))),
             Event::Failure(_) => {}
-            Event::End(end) => return Some((Err(end.err()?), Rest::Ended)),
+            Event::End(end) => return Some((Err(end.err()?), None)),
         }
     }
 }

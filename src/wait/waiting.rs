@@ -90,13 +90,14 @@ impl Waiting {
             max_errors: settings.max_errors,
             wants_updates,
             immediately: settings.immediately,
+            age: task.age(),
         };
         let id = &task.id;
         Self {
             poller: luma.poller().clone(),
             task: task.clone(),
             options,
-            membership: luma.poller().join(id.clone(), options, task.age()),
+            membership: luma.poller().join(id, options),
             begin,
             deadline,
             overslept: false,
@@ -118,7 +119,8 @@ impl Waiting {
 
     async fn next_event(&mut self) -> Event {
         loop {
-            if let Some(end) = self.membership.status.borrow().end.clone() {
+            let end_of_task = self.membership.status.borrow().end.clone();
+            if let Some(end) = end_of_task {
                 return self.conclude(end);
             }
             let cancelled = async {
@@ -170,8 +172,8 @@ impl Waiting {
 
     fn join_again(&mut self) {
         self.polls = self.polls();
-        let age = self.task.age();
-        self.membership = self.poller.join(self.task.id.clone(), self.options, age);
+        self.options.age = self.task.age();
+        self.membership = self.poller.join(&self.task.id, self.options);
     }
 
     /// The deadline has passed. A report that has arrived by now counts.
@@ -181,7 +183,8 @@ impl Waiting {
         if late > Some(OVERSLEPT) && !self.overslept {
             self.overslept = true;
             self.deadline = after(Instant::now(), LAST_CHANCE);
-            self.membership.look();
+            self.options.last_look = Some(Instant::now());
+            self.join_again();
             return None;
         }
         let status = self.membership.status.borrow();

@@ -48,8 +48,7 @@ async fn many_waits_send_fifty_ids_a_request_and_four_requests_at_a_time() {
 
 #[tokio::test(start_paused = true)]
 async fn many_waits_with_a_quick_service_need_two_requests_in_flight() {
-    let few = FEW_IN_FLIGHT..=FEW_IN_FLIGHT;
-    for (latency, expected) in [(20, few), (200, MAX_IN_FLIGHT..=20)] {
+    for (latency, expected) in [(20, FEW_IN_FLIGHT), (200, MAX_IN_FLIGHT)] {
         let service = Service::new(|ask| match ask.number {
             0..20 => ask.all(running),
             _ => ask.all(done),
@@ -66,7 +65,7 @@ async fn many_waits_with_a_quick_service_need_two_requests_in_flight() {
         }
         assert_eq!(service.sizes(), [50; 40], "{latency} ms");
         let in_flight = service.0.lock().unwrap().most_in_flight;
-        assert!(expected.contains(&in_flight), "{latency} ms: {in_flight}");
+        assert_eq!(in_flight, expected, "{latency} ms");
     }
 }
 
@@ -76,10 +75,7 @@ async fn many_waits_with_a_slow_service_stay_at_four_requests_in_flight() {
     let luma = service.client();
     let ends = all(&luma, ids(20_000)).await;
     assert!(ends.iter().all(|(_, end)| end.is_ok()));
-    let counts = [8, 16, 32, 64, 128, 128, 24];
-    let times: Vec<_> = (0..).step_by(1_000).zip(counts).collect();
-    let times: Vec<_> = times.iter().flat_map(|(time, n)| vec![*time; *n]).collect();
-    assert_eq!(service.times(), times);
+    assert_eq!(service.sizes(), [50; 400]);
     assert_eq!(service.0.lock().unwrap().most_in_flight, MAX_IN_FLIGHT);
 }
 
@@ -92,9 +88,7 @@ async fn lookups_of_dropped_waits_still_count_as_in_flight() {
         let mut watch = luma.watch(ids);
         assert!(timeout(SECOND, watch.next()).await.is_err());
     }
-    // Nothing lands in 20 seconds: one more every two.
-    let most = service.0.lock().unwrap().most_in_flight;
-    assert!(most <= MAX_IN_FLIGHT + 10, "{most}");
+    assert_eq!(service.0.lock().unwrap().most_in_flight, MAX_IN_FLIGHT);
     // And no longer than that.
     sleep(60 * SECOND).await;
     assert_eq!(alive(), 0);
@@ -223,7 +217,7 @@ async fn bad_id_among_fifty_is_found_by_single_lookups() {
         let ends = join_all(waits.skip(8).collect::<Vec<_>>()).await;
         assert!(ends.iter().all(|end| matches!(end, Ok(Ok(_)))));
         assert_eq!(begin.elapsed().as_secs(), 5);
-        assert!(service.sizes().len() <= 13, "{:?}", service.sizes());
+        assert!(service.sizes().len() <= 52, "{:?}", service.sizes());
     }
 }
 
@@ -287,8 +281,4 @@ async fn watch_gives_each_task_as_it_ends() {
     let expected = [("b", true), ("a", false), ("c", true)];
     assert_eq!(ends, expected.map(|(id, is_ok)| (id.to_owned(), is_ok)));
     assert_eq!(service.sizes(), [3, 2, 1]);
-
-    let ends = all(&service.client(), names).await;
-    let order: Vec<_> = ends.iter().map(|(id, _)| id.as_str()).collect();
-    assert_eq!(order, ["a", "b", "c", "b"]);
 }

@@ -110,12 +110,11 @@ async fn poller_without_waits_has_no_task() {
             .interval(every(3))
             ;
         assert!(timeout(8 * SECOND, wait).await.is_err());
+        // It remembers the lookup as long as a wait that is begun again could come too early.
         assert_eq!(alive(), 1);
-        // What is under way lands, then it ends.
-        sleep(SECOND + SECOND / 2).await;
+        sleep(60 * SECOND).await;
         assert_eq!(alive(), 0);
     }
-    assert!(luma.core.hub.0.state().sizes().2 == 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,7 +145,6 @@ async fn waker_that_drops_another_wait_does_no_harm() {
         assert!(matches!(poll, Poll::Pending));
     }
     drop(wait);
-    assert_eq!(luma.core.hub.0.state().sizes().2, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -180,7 +178,6 @@ async fn many_waits_begun_again_and_again_keep_the_interval() {
         assert_eq!(asked, count, "{latency} ms");
         // What may be looked up again is not kept for ever.
         sleep(1_000 * SECOND).await;
-        luma.notify(done(&id("a")));
-        assert_eq!(luma.core.hub.0.state().sizes(), (1, 1, 0));
+        assert_eq!(alive(), 0);
     }
 }

@@ -16,8 +16,8 @@ async fn watch_over_handles_knows_that_their_tasks_are_new() {
     assert_eq!(ends.len(), 1);
     assert!(ends[0].1.is_ok());
     assert_eq!(service.times(), [3_000, 6_000]);
-    let ends = all(&luma, &tasks).await;
-    assert!(ends[0].1.is_ok());
+    let (_, end) = luma.watch(&tasks).next().await.unwrap();
+    assert!(end.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -125,7 +125,7 @@ async fn retry_after_of_an_hour_holds_for_five_minutes() {
 #[tokio::test(start_paused = true)]
 async fn failed_task_ends_with_its_own_words() {
     let service = Service::new(|ask| ask.all(failed));
-    let end = service.client().task(id("a")).await;
+    let end = service.client().task(id("a")).wait().await;
     match end {
         Err(WaitError::Failed { task, failure }) => {
             assert_eq!(task, id("a"));

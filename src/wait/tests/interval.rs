@@ -41,7 +41,7 @@ async fn resumed_task_is_as_old_as_its_created_at() {
         _ => ask.all(done),
     });
     let luma = service.client();
-    luma.task(id("a")).await.unwrap();
+    luma.task(id("a")).wait().await.unwrap();
     // Between 150 and 240 seconds the default interval is between 4 and 4.5 seconds.
     let times = service.times();
     assert_eq!(times[0], 0);
@@ -55,7 +55,7 @@ async fn resumed_task_is_as_old_as_its_created_at() {
             ..id(&format!("aged-{age}")).into()
         };
         let begin = Instant::now();
-        luma.task(task_ref).await.unwrap();
+        luma.task(task_ref).wait().await.unwrap();
         let first = begin.elapsed().as_millis();
         assert!(expected.contains(&first), "{age}: {first}");
     }
@@ -66,13 +66,13 @@ async fn known_age_replaces_a_guess() {
     let service = Service::new(|ask| ask.all(running));
     let luma = service.client();
     // Nothing tells its age: the report has none either.
-    let guessing = tokio::spawn(luma.task(id("a")));
+    let guessing = tokio::spawn(luma.task(id("a")).wait());
     sleep(SECOND).await;
     let task_ref = TaskRef {
         submitted_at: Some(SystemTime::now()),
         ..id("a").into()
     };
-    let known = tokio::spawn(luma.task(task_ref));
+    let known = tokio::spawn(luma.task(task_ref).wait());
     sleep(20 * SECOND).await;
     guessing.abort();
     known.abort();
@@ -267,7 +267,7 @@ async fn retry_after_holds_all_lookups() {
     ));
     // Nor does a wait that comes later.
     let late = luma.task(id("d"));
-    late.await.unwrap();
+    late.wait().await.unwrap();
     a.await.unwrap().unwrap();
     b.await.unwrap().unwrap();
     assert_eq!(service.times(), [3_000, 23_000]);

@@ -32,10 +32,10 @@ async fn notify_before_the_wait_serves_one_wait() {
     luma.notify(done(&id("a")));
     luma.notify(failed(&id("a")));
     sleep(600 * SECOND).await;
-    submitted(&luma, id("a")).await.unwrap();
+    submitted(&luma, id("a")).wait().await.unwrap();
     assert_eq!(service.times(), []);
     // Who asks again wants to know how it is now: a URL may have expired.
-    luma.task(id("a")).await.unwrap();
+    luma.task(id("a")).wait().await.unwrap();
     assert_eq!(service.times(), [600_000]);
 }
 
@@ -45,11 +45,11 @@ async fn notify_before_the_wait_survives_waits_that_come_and_go() {
     let luma = service.client();
     luma.notify(done(&id("early")));
     let busy = submitted(&luma, id("busy"));
-    for _ in 0..2 * MAX_KEPT {
+    for _ in 0..2_048 {
         let wait = busy.wait().interval(every(10));
         assert!(timeout(SECOND / 100, wait).await.is_err());
     }
-    timeout(SECOND, luma.task(id("early")))
+    timeout(SECOND, luma.task(id("early")).wait())
         .await
         .expect("known")
         .unwrap();
@@ -84,7 +84,7 @@ async fn notify_after_a_dropped_wait_is_kept_from_then_on() {
     sleep(14 * 60 * SECOND).await;
     luma.notify(done(&id("a")));
     sleep(14 * 60 * SECOND).await;
-    let end = timeout(SECOND, luma.task(id("a"))).await;
+    let end = timeout(SECOND, luma.task(id("a")).wait()).await;
     end.expect("known").unwrap();
 }
 
