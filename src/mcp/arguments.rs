@@ -133,7 +133,7 @@ impl JsonSchema for KnownRatio {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let known = AspectRatio::KNOWN.map(|ratio| ratio.to_string());
+        let known = AspectRatio::KNOWN.iter().map(ToString::to_string).collect::<Vec<_>>();
         let default = AspectRatio::default().to_string();
         json_schema!({ "type": "string", "enum": known, "default": default })
     }

@@ -7,8 +7,8 @@ use super::{
 use crate::AspectRatio;
 
 pub(crate) fn aspect_ratios(read_only: bool) -> AspectRatios {
-    let ratios = AspectRatio::KNOWN.map(|ratio| {
-        let (shape, suits) = describe(&ratio);
+    let ratios = AspectRatio::KNOWN.iter().map(|ratio| {
+        let (shape, suits) = describe(ratio);
         Ratio {
             aspect_ratio: ratio.to_string(),
             shape,
@@ -23,7 +23,7 @@ pub(crate) fn aspect_ratios(read_only: bool) -> AspectRatios {
         true => "This server is read-only. Tell the user which shape fits.",
     };
     AspectRatios {
-        aspect_ratios: Some(ratios.into()),
+        aspect_ratios: Some(ratios.collect()),
         default: Some(AspectRatio::default().to_string()),
         error: None,
         next_step: next_step.to_owned(),
@@ -39,7 +39,7 @@ fn describe(ratio: &AspectRatio) -> (&'static str, &'static str) {
         AspectRatio::Ratio3x4 => ("portrait, nearly square", "portraits and posts in feeds"),
         AspectRatio::Ratio21x9 => ("very wide", "cinema look, banners"),
         AspectRatio::Ratio9x21 => ("very tall", "tall screens and signage"),
-        AspectRatio::Other(_) => ("", ""),
+        _ => ("", ""),
     }
 }
 

@@ -108,7 +108,7 @@ pub(crate) fn complete(
         .any(|known| known.name == argument.name);
     let values: Vec<String> = match argument.name.as_str() {
         _ if !has_it => Vec::new(),
-        RATIO => AspectRatio::KNOWN.map(|ratio| ratio.to_string()).to_vec(),
+        RATIO => AspectRatio::KNOWN.iter().map(ToString::to_string).collect(),
         WORKFLOW => WORKFLOW_TEXTS.map(|(name, _)| name.to_owned()).to_vec(),
         _ => Vec::new(),
     };
@@ -142,7 +142,7 @@ impl Arguments {
         let known = AspectRatio::KNOWN;
         match ratio {
             Some(ratio) if !known.iter().any(|known| known.as_str() == ratio) => {
-                let known = known.map(|known| known.to_string()).join(", ");
+                let known = known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
                 let message = format!("{RATIO} must be one of {known}");
                 Err(ErrorData::invalid_params(message, None))
             }
@@ -343,7 +343,7 @@ mod tests {
                 GUIDE,
                 RATIO,
                 "",
-                AspectRatio::KNOWN.map(|ratio| ratio.to_string()).to_vec(),
+                AspectRatio::KNOWN.iter().map(ToString::to_string).collect(),
             ),
             (WRITING, RATIO, "1", vec!["16:9".into(), "1:1".into()]),
             (WRITING, RATIO, "9:", vec!["9:16".into(), "9:21".into()]),
