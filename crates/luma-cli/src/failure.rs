@@ -383,9 +383,9 @@ impl From<DownloadError> for Failure {
                 };
             }
             DownloadError::Client(error) => return error.into(),
-            DownloadError::Exists { .. } => {
-                return Self::new(Kind::File, error.to_string())
-                    .hint("Choose another name, or add --overwrite.");
+            DownloadError::Exists { path } => {
+                let advice = "already exists: choose another name, or add --overwrite";
+                return Self::new(Kind::File, format!("{} {advice}", path.display()));
             }
             DownloadError::DiskFull { .. }
             | DownloadError::Io { .. }

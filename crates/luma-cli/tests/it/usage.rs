@@ -4,7 +4,7 @@ use luma_client::mcp::export;
 
 use super::{AT_ONCE, Stage, luma};
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
     "generate",
     "extend",
     "task",
@@ -15,18 +15,13 @@ const COMMANDS: [&str; 10] = [
     "simulate",
     "mcp",
     "completions",
+    "man",
 ];
 
 #[tokio::test]
-async fn help() {
+async fn help_of_every_command_is_as_documented() {
     let run = luma(&["--help"]).await.exits(0);
-    // The server is there with its feature alone.
-    let (server, others): (Vec<_>, Vec<_>) = run
-        .stdout
-        .lines()
-        .partition(|line| line.starts_with("  mcp "));
-    assert_eq!(server.len(), usize::from(cfg!(feature = "mcp-server")));
-    insta::assert_snapshot!("help", others.join("\n"));
+    insta::assert_snapshot!("help", run.stdout);
     for command in COMMANDS {
         let run = luma(&[command, "--help"]).await.exits(0);
         insta::assert_snapshot!(format!("help_{command}"), run.stdout);
@@ -37,7 +32,7 @@ async fn help() {
 }
 
 #[tokio::test]
-async fn mistakes_are_2_and_nothing_is_sent() {
+async fn mistake_exits_2_and_nothing_is_sent() {
     let stage = Stage::new(AT_ONCE).await;
     for (arguments, complaint) in [
         (&[][..], "Usage: luma"),
@@ -50,22 +45,22 @@ async fn mistakes_are_2_and_nothing_is_sent() {
         ),
         (
             &["generate", "A fox", "--start-image", "fox.jpg"],
-            "start_image_url is no http",
+            "start_image_url \"fox.jpg\" is not a valid URL",
         ),
         (
             &["generate", "A fox", "--end-image", "file:///fox.jpg"],
-            "end_image_url is no http",
+            "is not a valid URL",
         ),
         (
             &["generate", "A fox", "--callback-url", "me"],
-            "callback_url is no http",
+            "is not a valid URL",
         ),
         (
             &["generate", "A fox", "--timeout", "soon"],
-            "it is no duration",
+            "use a duration such as 90s",
         ),
         (&["generate", "A fox", "--interval", "0"], "more than zero"),
-        (&["generate", "A fox", "--overwrite"], "--output <FILE>"),
+        (&["generate", "A fox", "--overwrite"], "--output <PATH>"),
         (
             &["generate", "A fox", "--no-wait", "-o", "x.mp4"],
             "cannot be used with",
@@ -73,46 +68,49 @@ async fn mistakes_are_2_and_nothing_is_sent() {
         (&["generate", "A fox", "another"], "unexpected argument"),
         (&["extend", "video-1"], "<PROMPT>"),
         (&["extend", " ", "More"], "the video id is blank"),
-        (&["extend", "More of it", "video-1"], "is it the prompt?"),
+        (
+            &["extend", "More of it", "video-1"],
+            "use the id, not the prompt",
+        ),
         (
             &["extend", "ftp://example.com/1.mp4", "More"],
-            "video_url is no http",
+            "is not a valid URL",
         ),
         (&["task"], "<TASK_ID>"),
-        (&["task", "two words"], "a task id is neither blank"),
+        (&["task", "two words"], "not a task id"),
         (&["wait"], "<TASK_ID>"),
-        (&["wait", ""], "a task id is neither blank"),
+        (&["wait", ""], "not a task id"),
         (
             &["wait", "one", "-o", "x", "--download", "y"],
             "cannot be used with",
         ),
         (&["wait", "one", "--timeout", "0"], "more than zero"),
         (&["history", "--limit", "0"], "0 is not in 1.."),
-        (&["history", "--since", "then"], "it is no time"),
-        (&["download", ""], "a task id is neither blank"),
+        (&["history", "--since", "then"], "use a time such as 2h"),
+        (&["download", ""], "not a task id"),
         (
             &["download", "one", "-o", "none/x.mp4"],
-            "there is no such folder",
+            "its folder does not exist",
         ),
         (
             &["simulate", "--fault", "moon:bar"],
-            "there is no target \"moon\"",
+            "\"moon\" is not a target",
         ),
         (
             &["simulate", "--fault", "submit:bar"],
-            "there is no effect \"bar\"",
+            "\"bar\" is not an effect for submit",
         ),
         (
             &["simulate", "--fault", "submit:600"],
-            "600 is no HTTP status",
+            "\"600\" is not an effect for submit",
         ),
         (
             &["simulate", "--fault", "lookup:429=abc"],
-            "\"abc\" is no whole number of seconds",
+            "\"429=abc\" is not an effect for lookup",
         ),
         (
             &["simulate", "--duration", "3m..1m"],
-            "the shortest comes first",
+            "put the shorter duration first",
         ),
         (&["tools", "--format", "xml"], "possible values: mcp"),
         (&["completions", "tcsh"], "possible values: bash"),
@@ -123,7 +121,7 @@ async fn mistakes_are_2_and_nothing_is_sent() {
         (&["--token", " ", "history"], "the API token is blank"),
         (
             &["--token", "two words", "history"],
-            "characters in it that no token has",
+            "the API token has spaces",
         ),
         (
             &["--base-url", "http://example.com", "history"],
@@ -144,7 +142,7 @@ async fn mistakes_are_2_and_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn a_mistake_is_whole_in_the_document() {
+async fn mistake_is_whole_in_the_document() {
     for (arguments, expected) in [
         (
             &["generate"][..],
@@ -170,19 +168,18 @@ async fn a_mistake_is_whole_in_the_document() {
 }
 
 /// Standard output is the protocol's.
-#[cfg(feature = "mcp-server")]
 #[tokio::test]
-async fn a_server_that_cannot_start_leaves_standard_output_alone() {
+async fn server_that_cannot_start_prints_nothing_to_stdout() {
     for arguments in [&["mcp"][..], &["mcp", "--http", "127.0.0.1:0"]] {
         let nonsense = ["--json", "--token", "any", "--base-url", "nonsense"];
         let run = luma(&[&nonsense, arguments].concat()).await.exits(2);
         assert_eq!(run.stdout, "", "{run:?}");
-        run.complains("cannot be used: it is no URL such as");
+        run.complains("cannot be used: use a URL such as");
     }
 }
 
 #[tokio::test]
-async fn without_a_token_there_is_a_way_out() {
+async fn missing_token_gives_advice() {
     let run = luma(&["generate", "A fox"]).await.exits(2);
     run.complains("Set ACEDATACLOUD_API_TOKEN")
         .complains("--simulate");
@@ -191,7 +188,7 @@ async fn without_a_token_there_is_a_way_out() {
 }
 
 #[tokio::test]
-async fn completions_for_every_shell() {
+async fn completions_cover_every_shell() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let run = luma(&["completions", shell]).await.exits(0);
         assert!(run.stdout.contains("aspect-ratio"), "{shell}");
@@ -204,7 +201,7 @@ async fn completions_for_every_shell() {
 }
 
 #[tokio::test]
-async fn tools_in_every_format() {
+async fn tools_are_exported_in_every_format() {
     for (format, exported) in [
         ("mcp", export::mcp()),
         ("openai-chat", export::openai_chat()),
@@ -217,4 +214,48 @@ async fn tools_in_every_format() {
     }
     let run = luma(&["tools"]).await.exits(0);
     assert_eq!(run.json(), export::mcp());
+}
+
+#[tokio::test]
+async fn name_of_other_programs_suggests_the_command() {
+    for (name, expected) in [
+        ("get", "'task'"),
+        ("status", "'task'"),
+        ("list", "'history'"),
+        ("ls", "'history'"),
+        ("create", "'generate'"),
+        (
+            "delete",
+            "a task cannot be deleted or cancelled: `luma task` shows one",
+        ),
+    ] {
+        let run = luma(&[name, "x"]).await.exits(2);
+        run.complains("unrecognized subcommand").complains(expected);
+        let run = luma(&["--json", name]).await.exits(2);
+        assert!(
+            run.json()["error"]["message"]
+                .to_string()
+                .contains(expected),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn man_writes_a_page_for_each_command() {
+    let stage = Stage::new(AT_ONCE).await;
+    let run = stage.luma(&["man"]).await.exits(0);
+    assert!(run.stdout.contains(".TH luma 1"), "{run:?}");
+    stage.luma(&["man", "pages"]).await.exits(0);
+    for command in COMMANDS {
+        let page = stage
+            .file(&format!("pages/luma-{command}.1"))
+            .expect("a page");
+        assert!(
+            String::from_utf8_lossy(&page).contains("Examples"),
+            "{command}"
+        );
+    }
+    let page = stage.file("pages/luma.1").expect("a page");
+    assert!(String::from_utf8_lossy(&page).contains("Exit codes"));
 }

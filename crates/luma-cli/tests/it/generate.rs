@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use luma_client::simulator::{Fault, JobDuration, Target, TaskScript};
+use luma_simulator::{Fault, JobDuration, Target, TaskScript};
 use serde_json::json;
 
 use super::{AT_ONCE, NEVER, Stage, TOKEN, luma};
@@ -11,7 +11,7 @@ const SOON: JobDuration = JobDuration::Fixed(Duration::from_millis(200));
 const QUICK: [&str; 2] = ["--interval", "20ms"];
 
 #[tokio::test]
-async fn a_prompt_becomes_a_file() {
+async fn generate_saves_the_video() {
     let stage = Stage::new(SOON).await;
     let mut arguments = vec!["generate", "A fox", "-o", "fox.mp4"];
     arguments.extend(QUICK);
@@ -31,7 +31,7 @@ async fn a_prompt_becomes_a_file() {
 }
 
 #[tokio::test]
-async fn every_option_is_sent() {
+async fn options_are_sent() {
     let stage = Stage::new(AT_ONCE).await;
     let url = "https://example.com";
     let options = [
@@ -77,7 +77,7 @@ async fn every_option_is_sent() {
 }
 
 #[tokio::test]
-async fn without_a_wait_there_is_the_id_alone() {
+async fn no_wait_prints_only_the_id() {
     let stage = Stage::new(NEVER).await;
     let run = stage
         .luma(&["generate", "A fox", "--no-wait"])
@@ -97,7 +97,7 @@ async fn without_a_wait_there_is_the_id_alone() {
 }
 
 #[tokio::test]
-async fn the_json_document() {
+async fn generate_with_json_prints_one_document() {
     let stage = Stage::new(AT_ONCE).await;
     let mut arguments = vec!["generate", "A fox", "--json", "-o", "fox.mp4"];
     arguments.extend(QUICK);
@@ -125,17 +125,17 @@ async fn the_json_document() {
 }
 
 #[tokio::test]
-async fn a_file_is_decided_before_anything_is_paid_for() {
+async fn bad_file_is_refused_before_anything_is_sent() {
     let stage = Stage::new(AT_ONCE).await;
     std::fs::write(stage.folder.path().join("there.mp4"), "mine").expect("a file");
     for (file, complaint) in [
         (
             "there.mp4",
-            "is there already: choose another name, or say --overwrite",
+            "already exists: choose another name, or add --overwrite",
         ),
-        ("none/new.mp4", "there is no such folder"),
-        ("..", "is no name for a file"),
-        (".", "is no name for a file"),
+        ("none/new.mp4", "its folder does not exist"),
+        ("..", "is a folder: end it with /"),
+        (".", "is a folder: end it with /"),
         ("-", "are not written to standard output"),
     ] {
         let run = stage.luma(&["generate", "A fox", "-o", file]).await;
@@ -152,12 +152,12 @@ async fn a_file_is_decided_before_anything_is_paid_for() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_link_that_leads_nowhere_is_there() {
+async fn broken_link_counts_as_existing_file() {
     let stage = Stage::new(AT_ONCE).await;
     std::os::unix::fs::symlink("nowhere", stage.folder.path().join("fox.mp4")).expect("a link");
     let arguments = [&["generate", "A fox", "-o", "fox.mp4"], &QUICK[..]].concat();
     let run = stage.luma(&arguments).await.exits(2);
-    run.complains("fox.mp4 is there already");
+    run.complains("fox.mp4 already exists");
     assert_eq!(stage.simulator.stats().requests(), 0);
     stage
         .luma(&[&arguments, &["--overwrite"][..]].concat())
@@ -167,7 +167,7 @@ async fn a_link_that_leads_nowhere_is_there() {
 }
 
 #[tokio::test]
-async fn a_failed_task_is_1() {
+async fn failed_task_exits_1() {
     let stage = Stage::new(AT_ONCE).await;
     let fails = TaskScript::fails("content_moderated", "no foxes today");
     stage.simulator.on_submit(fails.times(2));
@@ -186,13 +186,15 @@ async fn a_failed_task_is_1() {
 }
 
 #[tokio::test]
-async fn what_the_service_refuses_is_3() {
+async fn refused_submit_exits_3() {
     let stage = Stage::new(AT_ONCE).await;
     let refused = TaskScript::refused(403, "used_up", "the balance is 0");
     stage.simulator.on_submit(refused.times(2));
     let run = stage.luma(&["generate", "A fox"]).await.exits(3);
     assert_eq!(run.stdout, "");
-    run.complains("error: used_up (HTTP 403): the balance is 0 (top up the account)");
+    run.complains(
+        "error: used_up (HTTP 403): the balance is 0 (the balance is used up: top up the account)",
+    );
     let document = stage
         .luma(&["--json", "generate", "A fox"])
         .await
@@ -208,19 +210,22 @@ async fn what_the_service_refuses_is_3() {
         .await;
     run.exits(3)
         .complains("check the API token")
-        .complains("\nNothing was billed. Check ACEDATACLOUD_API_TOKEN, or --token");
+        .complains("\nNothing was billed. Check ACEDATACLOUD_API_TOKEN, or --token if you use it.");
 }
 
 #[tokio::test]
-async fn a_bare_status_says_what_to_do() {
+async fn bare_status_gives_advice() {
     let stage = Stage::new(AT_ONCE).await;
     for (status, advice) in [
-        (400, "Correct it by what the message says"),
+        (400, "Correct the request"),
         (401, "Check ACEDATACLOUD_API_TOKEN, or --token"),
-        (402, "Top up the Ace Data Cloud account."),
-        (403, "moderation refused the prompt or an image"),
+        (402, "top up the account."),
+        (
+            403,
+            "Moderation refused it: change the prompt or the images.",
+        ),
         (404, "check --base-url or ACEDATACLOUD_API_BASE_URL."),
-        (429, "try again in a while."),
+        (429, "Try again later."),
     ] {
         let fault = Fault::replace_body(status, "text/plain", "");
         // More often than the client tries by itself.
@@ -239,7 +244,7 @@ async fn a_bare_status_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn no_service_is_3() {
+async fn unreachable_service_exits_3() {
     // Port 9 of this machine: nobody listens, or discards.
     let address = "http://127.0.0.1:9";
     let arguments = [
@@ -258,7 +263,7 @@ async fn no_service_is_3() {
 }
 
 #[tokio::test]
-async fn a_deadline_is_4_and_says_how_to_go_on() {
+async fn deadline_exits_4_and_says_how_to_resume() {
     let stage = Stage::new(NEVER).await;
     let mut arguments = vec![
         "--json",
@@ -274,7 +279,7 @@ async fn a_deadline_is_4_and_says_how_to_go_on() {
     let document = run.json();
     assert_eq!(document["error"]["kind"], "deadline");
     let id = document["task_id"].as_str().expect("an id");
-    run.complains(&format!("Go on with: luma wait {id} -o 'my fox.mp4'\n"));
+    run.complains(&format!("Resume with: luma wait {id} -o 'my fox.mp4'\n"));
     assert_eq!(stage.files(), [""; 0]);
 
     std::fs::write(stage.folder.path().join("my fox.mp4"), "mine").expect("a file");
@@ -283,24 +288,24 @@ async fn a_deadline_is_4_and_says_how_to_go_on() {
     let document = run.json();
     let id = document["task_id"].as_str().expect("an id");
     run.complains(&format!(
-        "Go on with: luma wait {id} -o 'my fox.mp4' --overwrite\n"
+        "Resume with: luma wait {id} -o 'my fox.mp4' --overwrite\n"
     ));
 }
 
 #[tokio::test]
-async fn a_typed_token_is_needed_again() {
+async fn typed_token_is_asked_for_again() {
     let stage = Stage::new(NEVER).await;
     let mut arguments = vec!["--token", TOKEN, "generate", "A fox", "--timeout", "300ms"];
     arguments.extend(QUICK);
     let run = stage.luma(&arguments).await.exits(4);
-    let expected = "\nIt needs the token again: --token or ACEDATACLOUD_API_TOKEN.\n";
+    let expected = "\nAdd the token: --token or ACEDATACLOUD_API_TOKEN.\n";
     assert!(run.stderr.ends_with(expected), "{run:?}");
     let run = stage.luma(&arguments[2..]).await.exits(4);
     assert!(!run.stderr.contains("ACEDATACLOUD"), "{run:?}");
 }
 
 #[tokio::test]
-async fn a_rate_limit_says_how_long_to_wait() {
+async fn rate_limit_says_how_long_to_wait() {
     let stage = Stage::new(AT_ONCE).await;
     // Longer than the client waits by itself.
     let limit = Fault::retry_after(429, "3600").on(Target::Submit);
@@ -312,22 +317,22 @@ async fn a_rate_limit_says_how_long_to_wait() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_not_submitted_again() {
+async fn lost_response_exits_5_and_is_not_submitted_again() {
     let stage = Stage::new(AT_ONCE).await;
     stage
         .simulator
         .inject(Fault::reset_after().on(Target::Submit));
-    let run = stage.luma(&["--json", "generate", "A fox"]).await.exits(3);
+    let run = stage.luma(&["--json", "generate", "A fox"]).await.exits(5);
     assert_eq!(run.json()["error"]["kind"], "unconfirmed");
-    let run = run.complains("may have been accepted and billed");
-    let run = run.complains("Do not submit again before you know");
-    let run = run.complains(": luma history --since 20");
-    run.complains("Next time --find-lost does that by itself.");
+    run.complains("may have been accepted and billed")
+        .complains("Do not submit it again before you know")
+        .complains(": luma history --since 20")
+        .complains("With --find-lost, the command looks for the task itself.");
     assert_eq!(stage.submits().len(), 1);
 }
 
 #[tokio::test]
-async fn a_lost_task_is_found() {
+async fn find_lost_finds_the_task() {
     let stage = Stage::new(AT_ONCE).await;
     stage.task("Another").await;
     stage
@@ -336,14 +341,14 @@ async fn a_lost_task_is_found() {
     let mut arguments = vec!["generate", "A fox", "--find-lost", "-o", "fox.mp4"];
     arguments.extend(QUICK);
     let run = stage.luma(&arguments).await.exits(0);
-    run.complains("looking for its task");
+    run.complains("searching the history for its task");
     assert_eq!(stage.files(), ["fox.mp4"]);
     assert_eq!(stage.submits().len(), 2);
     assert_eq!(stage.billed(), 2);
 }
 
 #[tokio::test]
-async fn a_submit_that_never_arrived_is_safe_to_repeat() {
+async fn find_lost_without_a_task_says_so() {
     let stage = Stage::new(AT_ONCE).await;
     stage.task("Another").await;
     stage.simulator.inject(Fault::html(502).on(Target::Submit));
@@ -352,22 +357,22 @@ async fn a_submit_that_never_arrived_is_safe_to_repeat() {
         .await
         .exits(3);
     assert_eq!(run.json()["error"]["kind"], "api");
-    run.complains("it is safe to submit again");
+    run.complains("the history shows no such task");
     assert_eq!(stage.submits().len(), 2);
     assert_eq!(stage.billed(), 1);
 }
 
 #[tokio::test]
-async fn a_search_that_cannot_tell_says_so() {
+async fn find_lost_without_history_exits_5() {
     let stage = Stage::new(AT_ONCE).await;
-    stage.simulator.history_supported(false);
+    stage.simulator.set_history_supported(false);
     stage
         .simulator
         .inject(Fault::reset_after().on(Target::Submit));
     let run = stage
         .luma(&["--json", "generate", "A fox", "--find-lost"])
         .await
-        .exits(3);
+        .exits(5);
     assert_eq!(run.json()["error"]["kind"], "unconfirmed");
     let run = run.complains("the service shows no history of the account");
     let run = run.complains(": luma history --since 20");

@@ -7,7 +7,7 @@ use super::{AT_ONCE, NEVER, Run, Stage, TOKEN, end};
 const ESCAPE: char = '\u{1b}';
 
 #[tokio::test]
-async fn the_token_is_in_no_log() {
+async fn token_is_in_no_log() {
     let stage = Stage::new(AT_ONCE).await;
     for verbose in ["-v", "-vv", "-vvvv"] {
         // By the environment, then by the command line; `end` looks for it.
@@ -28,7 +28,7 @@ async fn the_token_is_in_no_log() {
 }
 
 #[tokio::test]
-async fn ids_of_accounts_are_not_shown() {
+async fn account_ids_are_not_shown() {
     let stage = Stage::new(AT_ONCE).await;
     let id = stage.task("A fox").await;
     let task = stage.simulator.task(&id).expect("a task");
@@ -51,7 +51,7 @@ async fn ids_of_accounts_are_not_shown() {
 }
 
 #[tokio::test]
-async fn colours_can_be_had_and_refused() {
+async fn colours_can_be_forced_and_refused() {
     let stage = Stage::new(AT_ONCE).await;
     let id = stage.task("A fox").await;
     for (forced, no_color, argument, expected) in [
@@ -71,7 +71,7 @@ async fn colours_can_be_had_and_refused() {
 }
 
 #[tokio::test]
-async fn nothing_of_a_task_reaches_the_terminal_as_a_command() {
+async fn service_text_cannot_control_the_terminal() {
     let stage = Stage::new(NEVER).await;
     let id = stage.task("A \u{1b}[2J\u{7}fox\nerror: mine").await;
     for arguments in [&["task", &id][..], &["history"]] {
@@ -83,7 +83,7 @@ async fn nothing_of_a_task_reaches_the_terminal_as_a_command() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_result_that_cannot_be_printed() {
+async fn result_that_cannot_be_printed_exits_3() {
     let stage = Stage::new(AT_ONCE).await;
     stage.task("A fox").await;
     let full = std::fs::File::create("/dev/full").expect("a device");
@@ -110,7 +110,7 @@ async fn a_result_that_cannot_be_printed() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn the_id_of_a_paid_task_is_told_even_if_the_result_cannot_be_printed() {
+async fn accepted_id_is_told_even_if_the_result_cannot_be_printed() {
     let stage = Stage::new(AT_ONCE).await;
     for json in [None, Some("--json")] {
         let submit = || {

@@ -1,20 +1,24 @@
 //! The real binary, against a simulator in this process or its own.
 
+mod batch;
 mod generate;
+mod input;
 mod interrupt;
 mod lookups;
+mod network;
 mod output;
 mod simulate;
 mod usage;
 
 use std::{ffi::OsStr, path::Path, process::Stdio, time::Duration};
 
-use luma_client::{
-    Luma,
-    simulator::{JobDuration, Simulator},
-};
+use luma_client::Luma;
+use luma_simulator::{JobDuration, Simulator};
 use serde_json::Value;
-use tokio::process::{Child, Command};
+use tokio::{
+    io::AsyncWriteExt,
+    process::{Child, Command},
+};
 
 /// For what must come, but may take its time on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -61,6 +65,12 @@ fn command(folder: &Path) -> Command {
         "CLICOLOR",
         "CLICOLOR_FORCE",
         "COLUMNS",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "HTTP_PROXY",
+        "http_proxy",
+        "ALL_PROXY",
+        "all_proxy",
     ] {
         command.env_remove(variable);
     }
@@ -89,7 +99,17 @@ async fn end(child: Child) -> Run {
     run
 }
 
-/// Runs it by itself.
+/// Starts it, writes to its standard input, and waits for its end.
+async fn with_input(command: &mut Command, input: &str) -> Run {
+    let mut child = command.stdin(Stdio::piped()).spawn().expect("it starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    // It may end without reading.
+    let _ = stdin.write_all(input.as_bytes()).await;
+    drop(stdin);
+    end(child).await
+}
+
+/// Runs it without a simulator.
 async fn luma(arguments: &[&str]) -> Run {
     let folder = tempfile::tempdir().expect("a folder");
     let child = command(folder.path()).args(arguments).spawn();
@@ -160,7 +180,7 @@ impl Stage {
     }
 
     fn billed(&self) -> u64 {
-        self.simulator.stats().submits_billed
+        self.simulator.stats().submits_accepted
     }
 }
 

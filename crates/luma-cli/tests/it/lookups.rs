@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use luma_client::simulator::{Fault, JobDuration, Target, TaskScript};
+use luma_simulator::{Fault, JobDuration, Target, TaskScript};
 use serde_json::json;
 
 use super::{AT_ONCE, Stage};
@@ -15,14 +15,14 @@ async fn three() -> (Stage, [String; 3]) {
         .simulator
         .on_submit(TaskScript::fails("api_error", "it broke"));
     let failed = stage.task("A bear").await;
-    let endless = TaskScript::state_word("dreaming").after(Duration::ZERO);
+    let endless = TaskScript::state("dreaming").after(Duration::ZERO);
     stage.simulator.on_submit(endless);
     let open = stage.task("A crane").await;
     (stage, [done, failed, open])
 }
 
 #[tokio::test]
-async fn task_shows_what_is_now() {
+async fn task_shows_the_current_state() {
     let (stage, [done, failed, open]) = three().await;
     for (id, code, state) in [
         (&done, 0, "completed"),
@@ -47,7 +47,7 @@ async fn task_shows_what_is_now() {
 }
 
 #[tokio::test]
-async fn tasks_come_in_the_order_of_their_ids() {
+async fn tasks_keep_the_order_of_their_ids() {
     let (stage, [done, failed, open]) = three().await;
     let arguments = ["--json", "task", &open, "nobody", &failed, &done, &open];
     let document = stage.luma(&arguments).await.exits(3).json();
@@ -67,7 +67,7 @@ async fn tasks_come_in_the_order_of_their_ids() {
 }
 
 #[tokio::test]
-async fn wait_ends_with_what_weighs_most() {
+async fn wait_exits_with_the_worst_end() {
     let (stage, [done, failed, open]) = three().await;
     let quick = ["--interval", "20ms", "--timeout", "3s"];
     for (ids, code, kinds) in [
@@ -96,7 +96,7 @@ async fn wait_ends_with_what_weighs_most() {
         assert_eq!(got, kinds);
         let goes_on = run
             .stderr
-            .contains(&format!("Go on with: luma wait {open}\n"));
+            .contains(&format!("Resume with: luma wait {open}\n"));
         assert_eq!(goes_on, code == 4, "{run:?}");
     }
     let run = stage
@@ -106,11 +106,11 @@ async fn wait_ends_with_what_weighs_most() {
     let run = run
         .complains("no task has the id nobody\nCheck that it is the id of a task")
         .complains("it broke");
-    assert!(!run.stderr.contains("Go on with"), "{run:?}");
+    assert!(!run.stderr.contains("Resume with"), "{run:?}");
 }
 
 #[tokio::test]
-async fn a_wait_that_fails_can_be_gone_on_with() {
+async fn failed_wait_says_how_to_resume() {
     let stage = Stage::new(AT_ONCE).await;
     let id = stage.task("A fox").await;
     for fault in [
@@ -120,16 +120,25 @@ async fn a_wait_that_fails_can_be_gone_on_with() {
         stage.simulator.inject(fault.always());
         let arguments = ["wait", &id, "-o", "fox.mp4", "--interval", "20ms"];
         let run = stage.luma(&arguments).await.exits(3);
-        let expected = format!("\nGo on with: luma wait {id} -o fox.mp4\n");
+        let expected = format!("\nResume with: luma wait {id} -o fox.mp4\n");
         assert!(run.stderr.ends_with(&expected), "{run:?}");
         stage.simulator.clear_faults();
     }
 }
 
 #[tokio::test]
-async fn lines_of_progress_say_how_each_task_ended() {
+async fn progress_lines_tell_how_each_task_ended() {
     let (stage, [done, failed, open]) = three().await;
-    let mut arguments = vec!["wait", &done, &failed, &open, "nobody", "--overwrite"];
+    let mut arguments = vec![
+        "wait",
+        &done,
+        &failed,
+        &open,
+        "nobody",
+        "-o",
+        "v/",
+        "--overwrite",
+    ];
     arguments.extend(["--interval", "20ms", "--timeout", "3s"]);
     let run = stage.luma(&arguments).await.exits(3);
     for (id, end) in [
@@ -141,11 +150,13 @@ async fn lines_of_progress_say_how_each_task_ended() {
         let mut lines = run.stderr.lines().filter(|line| line.starts_with(id));
         assert!(lines.any(|line| line.ends_with(end)), "{id}: {run:#?}");
     }
-    run.complains(&format!("Go on with: luma wait {open} --overwrite\n"));
+    run.complains(&format!(
+        "Resume with: luma wait {open} -o v/ --overwrite\n"
+    ));
 }
 
 #[tokio::test]
-async fn wait_downloads_each_video_and_keeps_what_is_there() {
+async fn wait_saves_each_video_and_keeps_existing_files() {
     let stage = Stage::new(JobDuration::Fixed(Duration::from_millis(200))).await;
     let ids = [stage.task("A fox").await, stage.task("A bear").await];
     let mut arguments = vec![
@@ -174,15 +185,15 @@ async fn wait_downloads_each_video_and_keeps_what_is_there() {
 }
 
 #[tokio::test]
-async fn wait_refuses_one_file_for_two_tasks() {
+async fn wait_with_one_file_for_two_tasks_is_refused() {
     let stage = Stage::new(AT_ONCE).await;
     let run = stage.luma(&["wait", "one", "two", "-o", "x.mp4"]).await;
-    run.exits(2).complains("--download DIR");
+    run.exits(2).complains("-o x.mp4/");
     assert_eq!(stage.simulator.stats().requests(), 0);
 }
 
 #[tokio::test]
-async fn a_wait_gets_over_a_broken_gateway() {
+async fn wait_survives_a_broken_gateway() {
     let stage = Stage::new(AT_ONCE).await;
     let id = stage.task("A fox").await;
     stage
@@ -195,7 +206,7 @@ async fn a_wait_gets_over_a_broken_gateway() {
 }
 
 #[tokio::test]
-async fn history_lists_the_newest_first() {
+async fn history_lists_newest_first() {
     let (stage, [done, failed, open]) = three().await;
     let run = stage.luma(&["history"]).await.exits(0);
     let lines: Vec<_> = run.stdout.lines().collect();
@@ -231,7 +242,7 @@ async fn history_lists_the_newest_first() {
         ("", "There are no tasks.\n")
     );
 
-    stage.simulator.history_supported(false);
+    stage.simulator.set_history_supported(false);
     stage
         .luma(&["history"])
         .await
@@ -240,7 +251,7 @@ async fn history_lists_the_newest_first() {
 }
 
 #[tokio::test]
-async fn download_takes_video_or_thumbnail() {
+async fn download_saves_video_or_thumbnail() {
     let (stage, [done, failed, open]) = three().await;
     let video = format!("{done}.mp4");
     let run = stage.luma(&["download", &done]).await.exits(0);
@@ -263,7 +274,7 @@ async fn download_takes_video_or_thumbnail() {
         .luma(&["download", &done])
         .await
         .exits(2)
-        .complains("is there already");
+        .complains("already exists");
     assert_eq!(stage.simulator.stats().lookups, lookups);
     stage
         .luma(&["download", &done, "--overwrite"])
@@ -277,9 +288,7 @@ async fn download_takes_video_or_thumbnail() {
         .complains("it broke");
     let run = stage.luma(&["--json", "download", &open]).await.exits(4);
     assert_eq!(run.json()["error"]["kind"], "not_ready");
-    run.complains(&format!(
-        "Wait for it with: luma wait {open} -o {open}.mp4\n"
-    ));
+    run.complains(&format!("Wait for it with: luma wait {open} -o ./\n"));
     stage
         .luma(&["download", &open, "-o", &video, "--overwrite"])
         .await
@@ -289,7 +298,7 @@ async fn download_takes_video_or_thumbnail() {
 }
 
 #[tokio::test]
-async fn a_download_that_fails_is_3() {
+async fn failed_download_exits_3() {
     let stage = Stage::new(AT_ONCE).await;
     let id = stage.task("A fox").await;
     stage.simulator.inject(Fault::status(410).on(Target::Media));
@@ -298,20 +307,20 @@ async fn a_download_that_fails_is_3() {
     assert_eq!(document["error"]["kind"], "download");
     assert_eq!(document["state"], "completed");
     assert!(stage.file(&format!("{id}.mp4")).is_none());
-    let go_on = format!("Go on with: luma download {id} -o {id}.mp4");
+    let go_on = format!("Resume with: luma download {id} -o ./");
     assert_eq!(document["error"]["hint"], go_on);
     let busy = Fault::retry_after(503, "3600").on(Target::Media);
     stage.simulator.inject(busy);
     let run = stage.luma(&["download", &id]).await.exits(3);
-    run.complains("The service asks to wait 3600 s before the next try.\nGo on with: luma ");
+    run.complains("The service asks to wait 3600 s before the next try.\nResume with: luma ");
     let refused = Fault::status(401).on(Target::Lookup);
     stage.simulator.inject(refused);
     let run = stage.luma(&["download", &id]).await.exits(3);
     run.complains("Check ACEDATACLOUD_API_TOKEN")
         .complains(&go_on);
     let run = stage.luma(&["download", "nobody"]).await.exits(3);
-    assert!(!run.stderr.contains("Go on with"), "{run:?}");
-    // A cut one goes on by itself.
+    assert!(!run.stderr.contains("Resume with"), "{run:?}");
+    // A download that was cut is resumed.
     stage.simulator.inject(Fault::truncated().on(Target::Media));
     stage.luma(&["download", &id]).await.exits(0);
 }

@@ -46,7 +46,7 @@ impl Service {
 }
 
 #[tokio::test]
-async fn a_service_for_other_processes() {
+async fn simulate_serves_other_processes() {
     let service = Service::start(&["--duration", "100ms..200ms", "--token", TOKEN]).await;
     let arguments = ["generate", "A fox", "--interval", "20ms", "-o", "fox.mp4"];
     service.luma(&arguments).await.exits(0);
@@ -57,7 +57,7 @@ async fn a_service_for_other_processes() {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_is_typed() {
+async fn simulate_applies_typed_faults() {
     let faults = ["submit:402", "lookup:401", "task:fail:2"];
     let mut arguments = vec!["--duration", "10ms"];
     arguments.extend(faults.iter().flat_map(|fault| ["--fault", fault]));
@@ -77,7 +77,7 @@ async fn what_goes_wrong_is_typed() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn it_ends_well_when_it_is_told_to() {
+async fn simulate_ends_well_on_signals() {
     for signal in ["-INT", "-TERM"] {
         let Service { child, url, .. } = Service::start(&["--json"]).await;
         // The first line of the document.
@@ -92,18 +92,18 @@ async fn it_ends_well_when_it_is_told_to() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_3() {
+async fn simulate_on_a_taken_port_exits_3() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("an address").port().to_string();
     let run = luma(&["--json", "simulate", "--port", &port])
         .await
         .exits(3);
     assert_eq!(run.json()["error"]["kind"], "network");
-    run.complains("cannot be had");
+    run.complains("cannot listen on port");
 }
 
 #[tokio::test]
-async fn every_command_runs_without_token_and_network() {
+async fn commands_run_without_token_and_network() {
     let run = luma(&["--simulate", "--json", "history"]).await.exits(0);
     let tasks = run.json()["tasks"].as_array().expect("a list").clone();
     let id = |index: usize| tasks[index]["task_id"].as_str().expect("an id");
