@@ -136,14 +136,13 @@ const PROXY_SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5"
 /// without a word. An empty value is no proxy.
 fn is_proxy(value: &str) -> bool {
     let is_usable = |url: Uri| {
-        let scheme = url.scheme_str().unwrap_or("http");
-        let path = url.path_and_query().map_or("/", |path| path.as_str());
-        let has_port = |host: &str| url.port_u16().is_some() || !host.ends_with(':');
-        PROXY_SCHEMES.contains(&scheme)
-            && url
-                .authority()
-                .is_some_and(|host| !url.host().unwrap_or("").is_empty() && has_port(host.as_str()))
-            && matches!(path, "" | "/")
+        let authority = url.authority().map_or("", |authority| authority.as_str());
+        // Behind a user and an IPv6 address.
+        let port = authority.rsplit(['@', ']']).next().unwrap_or_default();
+        PROXY_SCHEMES.contains(&url.scheme_str().unwrap_or("http"))
+            && url.host().is_some_and(|host| !host.is_empty())
+            && (!port.contains(':') || url.port_u16().is_some())
+            && url.path_and_query().is_none_or(|path| path.as_str() == "/")
     };
     value.is_empty() || (!value.contains('#') && value.parse().is_ok_and(is_usable))
 }

@@ -207,7 +207,7 @@ impl Step<'_> {
             Until::Accepted => {
                 return TaskView {
                     is_accepted: true,
-                    prompt,
+                    prompt: prompt.filter(|_| self.plan.is_list),
                     ..TaskView::of(id, None)
                 };
             }

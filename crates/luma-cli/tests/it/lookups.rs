@@ -217,7 +217,7 @@ async fn history_lists_newest_first() {
     ]) {
         assert!(parts.iter().all(|part| line.contains(part)), "{line}");
     }
-    assert_eq!(lines.len(), 3);
+    assert_eq!(lines.len(), 4);
 
     let document = stage
         .luma(&["--json", "history", "-n", "2"])
@@ -301,7 +301,7 @@ async fn download_saves_video_or_thumbnail() {
 async fn failed_download_exits_3() {
     let stage = Stage::new(AT_ONCE).await;
     let id = stage.task("A fox").await;
-    stage.simulator.inject(Fault::status(410).on(Target::Media));
+    stage.simulator.inject(Fault::status(400).on(Target::Media));
     let run = stage.luma(&["--json", "download", &id]).await.exits(3);
     let document = run.json();
     assert_eq!(document["error"]["kind"], "download");

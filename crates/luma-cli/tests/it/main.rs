@@ -153,6 +153,14 @@ impl Stage {
         task.id().to_string()
     }
 
+    /// Submits a task; the id of its video.
+    async fn video(&self) -> String {
+        let id = self.task("A fox").await;
+        let task = self.simulator.task(&id).expect("a task");
+        let video = task["response"]["video_id"].as_str();
+        video.expect("a video").to_owned()
+    }
+
     fn file(&self, name: &str) -> Option<Vec<u8>> {
         std::fs::read(self.folder.path().join(name)).ok()
     }

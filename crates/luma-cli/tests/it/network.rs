@@ -158,7 +158,7 @@ async fn deadline_counts_lookups_in_plain_words() {
     let id = stage.task("A fox").await;
     let arguments = ["wait", &id, "--interval", "1h", "--timeout", "1500ms"];
     let run = stage.luma(&arguments).await.exits(4);
-    let run = run.complains(" (state: pe");
+    let run = run.complains(" lookup");
     assert!(!run.stderr.contains(" 1 lookups"), "{run:?}");
 }
 

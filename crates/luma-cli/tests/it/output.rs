@@ -120,7 +120,7 @@ async fn accepted_id_is_told_even_if_the_result_cannot_be_printed() {
         };
         let full = std::fs::File::create("/dev/full").expect("a device");
         let child = submit().stdout(full).spawn().expect("it starts");
-        let run = end(child).await.exits(3).complains("cannot be printed");
+        let run = end(child).await.exits(5).complains("cannot be printed");
         assert!(stage.simulator.task(accepted(&run)).is_some(), "{run:?}");
 
         let mut child = submit().spawn().expect("it starts");

@@ -64,8 +64,8 @@ async fn simulate_applies_typed_faults() {
     let service = Service::start(&arguments).await;
     for (code, kind) in [
         (3, json!("api")),
-        // The task fails, but that cannot be seen.
-        (3, json!("api")),
+        // The task is accepted, and fails, but that cannot be seen.
+        (5, json!("api")),
         (1, json!("task_failed")),
         (0, json!(null)),
     ] {
@@ -110,6 +110,7 @@ async fn commands_run_without_token_and_network() {
     let states: Vec<_> = tasks.iter().map(|task| &task["state"]).collect();
     assert_eq!(states[1..], [&json!("failed"), &json!("completed")]);
     let (open, failed, done) = (id(0), id(1), id(2));
+    let video = tasks[2]["video"]["id"].as_str().expect("an id");
     let runs = [
         (vec!["task", done], 0),
         (vec!["task", failed], 1),
@@ -119,7 +120,7 @@ async fn commands_run_without_token_and_network() {
         (vec!["download", done], 0),
         (vec!["download", open], 4),
         (vec!["generate", "A fox", "-o", "fox.mp4"], 0),
-        (vec!["extend", "video-1", "More"], 0),
+        (vec!["extend", video, "More"], 0),
         (vec!["task", "nobody"], 3),
     ]
     .map(async |(arguments, code)| {
