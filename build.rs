@@ -27,18 +27,21 @@ const HAND_WRITTEN: [(&str, &str); 8] = [
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed={DOCUMENT}");
-    let mut document: Value = serde_json::from_str(&fs::read_to_string(DOCUMENT)?)?;
-    lean(&mut document);
-    let document: OpenAPI = serde_json::from_value(document)?;
-    let api = Generator::new(&settings()).generate_tokens(&document)?;
-    fs::write(
-        Path::new(&env::var("OUT_DIR")?).join("api.rs"),
-        api.to_string(),
-    )?;
+    let document = serde_json::from_str(&fs::read_to_string(DOCUMENT)?)?;
+    let file = Path::new(&env::var("OUT_DIR")?).join("api.rs");
+    fs::write(file, generate(document)?)?;
     Ok(())
 }
 
-fn settings() -> GenerationSettings {
+/// The source of the client.
+pub fn generate(mut document: Value) -> Result<String, Box<dyn Error>> {
+    lean(&mut document);
+    let document: OpenAPI = serde_json::from_value(document)?;
+    let api = Generator::new(&settings()).generate_tokens(&document)?;
+    Ok(api.to_string())
+}
+
+pub fn settings() -> GenerationSettings {
     let mut settings = GenerationSettings::default();
     settings
         // Token, limits and retries: `src/http/hooks.rs`. Without it, the client does not compile.

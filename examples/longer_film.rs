@@ -37,6 +37,6 @@ async fn main() -> Result<()> {
     if let Some(video) = film {
         println!("{video}");
     }
-    println!("billed: {}", simulator.stats().submits_billed);
+    println!("billed: {}", simulator.stats().submits_accepted);
     Ok(())
 }

@@ -53,7 +53,7 @@ async fn main() -> Result<()> {
     let stats = simulator.stats();
     println!(
         "{} billed, {} lookup requests",
-        stats.submits_billed, stats.lookups
+        stats.submits_accepted, stats.lookups
     );
     Ok(())
 }

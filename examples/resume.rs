@@ -79,6 +79,6 @@ async fn play() -> Result<()> {
     let status = tokio::task::spawn_blocking(move || second.wait()).await??;
     fs::remove_dir_all(&folder)?;
     ensure!(status.success(), "it failed: {status}");
-    println!("billed: {}", simulator.stats().submits_billed);
+    println!("billed: {}", simulator.stats().submits_accepted);
     Ok(())
 }

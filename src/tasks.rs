@@ -119,7 +119,9 @@ pub(crate) async fn delete(api: &api::Client, id: &TaskId) -> Result<bool, Reque
         }
         TaskAnswer::Task(task) => match task.outcome() {
             Outcome::Refused => Err(RequestError::from(ApiError::of_task(task, token)).about(id)),
-            Outcome::Missing => Err(RequestError::NotFound { task: id.clone() }),
+            Outcome::Missing if **task == Task::default() => {
+                Err(RequestError::NotFound { task: id.clone() })
+            }
             _ => Err(no_deletion(token, &answer)),
         },
         _ => Err(no_deletion(token, &answer)),

@@ -1,4 +1,4 @@
-//! What a file is, by its first bytes. What the server says only helps if they are unknown.
+//! What a file is, by its first bytes. The `Content-Type` counts only if they are unknown.
 
 /// How many bytes of a file are looked at.
 pub(super) const HEAD_BYTES: usize = 512;
@@ -51,9 +51,9 @@ pub(super) fn detect(head: &[u8]) -> Option<&'static str> {
 /// Decides whether a file that begins like this is `expected`: `video` or `image`. Returns its media
 /// type.
 ///
-/// Text (a page, JSON, XML, a playlist) is refused whatever the server calls it, and a known format
-/// of the right kind is accepted whatever the server calls it. An unknown format is accepted if the
-/// server names the kind or says no more than "bytes"; a missing `Content-Type` means the same
+/// The `Content-Type` does not matter for a known format, nor for text (a page, JSON, XML,
+/// a playlist), which is always refused. An unknown format is accepted if the `Content-Type` has the
+/// right kind, or is `application/octet-stream`. A missing `Content-Type` means the latter
 /// (RFC 9110, section 8.3).
 ///
 /// # Errors

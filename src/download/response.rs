@@ -53,8 +53,8 @@ pub(super) enum Action {
 /// whole file.
 ///
 /// Only a 206 that continues exactly the bytes so far is appended. A server that answers a `Range`
-/// request in any other way may not support it, so the whole file is requested. A status that only
-/// asks for patience is neither.
+/// request in another way may not support ranges, so the whole file is requested. After 408, 425 and
+/// 429 the bytes so far are kept, and the same range is requested again later.
 pub(super) fn decide(
     from: Option<u64>,
     known: &Version,
@@ -270,7 +270,7 @@ mod tests {
             (&tagged, 501, &[], Restart),
             (&tagged, 503, &[], Restart),
             (&tagged, 304, &[], Restart),
-            // The server asks for patience: the bytes so far stay good.
+            // The server is busy: the bytes so far are kept.
             (&tagged, 408, &[], Fail),
             (&tagged, 425, &[], Fail),
             (&tagged, 429, &[], Fail),

@@ -1,6 +1,8 @@
 //! How the generated client sends: token, limits, retries. Every operation of the spec comes through
 //! here; a client without these hooks does not compile.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header::AUTHORIZATION};
 use progenitor_client::{ClientHooks, ClientInfo, OperationInfo};
@@ -32,7 +34,10 @@ impl ClientHooks<Settings> for Client {
     async fn pre<E>(&self, request: &mut Request, _: &OperationInfo) -> Result<(), Error<E>> {
         let settings = self.inner();
         let bearer = settings.token.bearer();
-        request.headers_mut().insert(AUTHORIZATION, bearer);
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, bearer);
+        // The version of our document, which the generator sends, means nothing to the service.
+        headers.remove("api-version");
         *request.timeout_mut() = Some(settings.timeout);
         Ok(())
     }
@@ -69,9 +74,11 @@ impl ClientHooks<Settings> for Client {
                     settings.retry.delay(backoff, end.retry_after(), begin.elapsed())
                 });
             match delay {
-                Some(delay) if !is_shut_down_within(settings, delay).await => attempt += 1,
-                _ => return outcome.map(Received::into_response),
+                None => return outcome.map(Received::into_response),
+                // The next round sees it.
+                Some(delay) => wait(settings, delay).await,
             }
+            attempt += 1;
         }
     }
 }
@@ -81,15 +88,12 @@ fn is_shut_down(settings: &Settings) -> bool {
     shutdown.is_some_and(CancellationToken::is_cancelled)
 }
 
-/// Waits before the next attempt; returns whether there must be none.
-async fn is_shut_down_within(settings: &Settings, delay: std::time::Duration) -> bool {
+/// Waits before the next attempt, or until the client is shut down.
+async fn wait(settings: &Settings, delay: Duration) {
     let sleep = tokio::time::sleep(delay);
     match &settings.shutdown {
-        Some(shutdown) => shutdown.run_until_cancelled(sleep).await.is_none(),
-        None => {
-            sleep.await;
-            false
-        }
+        Some(shutdown) => _ = shutdown.run_until_cancelled(sleep).await,
+        None => sleep.await,
     }
 }
 

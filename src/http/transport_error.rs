@@ -44,7 +44,7 @@ impl TransportError {
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.0 {
-            Reason::ShutDown => "the client was shut down: the request was not sent",
+            Reason::ShutDown => "the client was shut down: no further request was sent",
             Reason::Http(error) if error.is_connect() => "could not connect to the service",
             Reason::Http(error) if error.is_timeout() => "the service did not answer in time",
             Reason::Http(_) => "the connection to the service broke",

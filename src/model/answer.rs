@@ -85,7 +85,10 @@ impl TaskAnswer {
                 extra: task.extra,
             });
         }
-        let deleted = deleted.and_then(|deleted| deleted.as_bool().or(deleted.as_str()?.parse().ok()));
+        let deleted = deleted.and_then(|deleted| {
+            let parse = || deleted.as_str()?.parse().ok();
+            deleted.as_bool().or_else(parse)
+        });
         match deleted {
             Some(deleted) => Self::Deleted(DeletedTask {
                 id: task.id.unwrap_or_default(),

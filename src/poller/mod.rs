@@ -19,3 +19,6 @@ pub use self::{interval::PollInterval, status::LookupFailure};
 
 #[cfg(test)]
 pub(crate) use self::actor::Lookup;
+
+#[cfg(test)]
+mod tests;

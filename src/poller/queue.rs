@@ -59,7 +59,7 @@ impl Queue {
         let alike = self.0.iter().filter(|(_, due)| due.alone == first.alone);
         let (mut batch, mut leaves, mut latest) = (Vec::new(), first.at, first.latest);
         for (key, due) in alike.take(size) {
-            if due.at > latest {
+            if due.at > latest.max(now) {
                 break;
             }
             batch.push(key.clone());

@@ -148,7 +148,8 @@ impl Entry {
     /// When it is to be looked up or, without waits, forgotten.
     fn due(&self) -> Option<Due> {
         if self.waiters.is_empty() {
-            return self.queued.or(Some(self.exactly(after(self.polled?, REMEMBERED_FOR)?)));
+            let polled = || Some(self.exactly(after(self.polled?, REMEMBERED_FOR)?));
+            return self.queued.or_else(polled);
         }
         let due = self.waiters.iter().filter_map(|waiter| self.due_for(&waiter.options));
         due.reduce(Due::first)
@@ -278,6 +279,11 @@ impl State {
     /// Whether nobody waits, and there is nothing to remember.
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    #[cfg(test)]
+    pub(super) fn knows(&self, id: &TaskId) -> bool {
+        self.entries.contains_key(id)
     }
 
     /// Adds a wait.

@@ -123,6 +123,17 @@ impl Waiting {
             if let Some(end) = end_of_task {
                 return self.conclude(end);
             }
+            // News may come as fast as they are read: they must not keep the wait from ending.
+            if self.cancel.as_ref().is_some_and(CancellationToken::is_cancelled) {
+                let task = self.task.id.clone();
+                return end(Err(WaitError::Cancelled { task }));
+            }
+            if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                match self.at_deadline().await {
+                    Some(event) => return event,
+                    None => continue,
+                }
+            }
             let cancelled = async {
                 match &self.cancel {
                     Some(token) => token.cancelled().await,
@@ -135,18 +146,8 @@ impl Waiting {
                     None => std::future::pending().await,
                 }
             };
-            // News may come as fast as they are read: they must not keep the wait from ending.
             tokio::select! {
                 biased;
-                () = cancelled => {
-                    let task = self.task.id.clone();
-                    return end(Err(WaitError::Cancelled { task }));
-                }
-                () = deadline => {
-                    if let Some(event) = self.at_deadline().await {
-                        return event;
-                    }
-                }
                 changed = self.membership.status.changed() => match changed {
                     Ok(()) => {
                         if let Some(event) = self.news() {
@@ -155,7 +156,9 @@ impl Waiting {
                     }
                     // The runtime of the poller's task has gone.
                     Err(_) => self.join_again(),
-                }
+                },
+                () = cancelled => {}
+                () = deadline => {}
             }
         }
     }

@@ -1,25 +1,27 @@
 //! What can go wrong between a client and the service.
 
-use std::{fmt, future, io::Write, sync::Arc, time::Duration};
+use std::convert::Infallible;
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, future};
 
 use bytes::Bytes;
-use flate2::{Compression, write::GzEncoder};
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
-    header::{CONTENT_LENGTH, RANGE},
-};
+use flate2::Compression;
+use flate2::read::GzEncoder;
+use futures_util::stream;
+use http::header::{CONTENT_LENGTH, RANGE};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use crate::{
-    answer::{Answer, answer},
-    delivery::{Body, Delivery, Ending},
-    jobs::Jobs,
-    queue::Uses,
-};
+use crate::answer::{Answer, answer};
+use crate::jobs::Jobs;
 
-const HTML: &[u8] = b"<!DOCTYPE html>\n<html><head><title>Gateway error</title></head>\
-    <body><h1>Gateway error</h1><p>The upstream server did not answer.</p></body></html>\n";
+const HTML: &str = "<!DOCTYPE html>\n<title>Gateway error</title><h1>Gateway error</h1>\n";
 
 /// Which requests a [`Fault`] is for.
 ///
@@ -53,10 +55,6 @@ impl Target {
             _ => Some(Self::Media),
         }
     }
-
-    fn includes(self, request: Option<Self>) -> bool {
-        Some(self) == request || (self, request) == (Self::Media, Some(Self::Range))
-    }
 }
 
 /// Something that goes wrong with a request.
@@ -66,12 +64,15 @@ impl Target {
 ///
 /// | constructors | the service processes the request | the client gets |
 /// |---|---|---|
-/// | [`status`](Self::status), [`html`](Self::html), [`retry_after`](Self::retry_after), [`redirect`](Self::redirect), [`replace_body`](Self::replace_body), [`large_body`](Self::large_body) | no, unless [`accepting`](Self::accepting) | another response |
+/// | [`status`](Self::status), [`html`](Self::html), [`retry_after`](Self::retry_after), [`redirect`](Self::redirect), [`replace_body`](Self::replace_body) | no, unless [`accepting`](Self::accepting) | another response |
 /// | [`reset_before`](Self::reset_before), [`close`](Self::close), [`silence`](Self::silence) | no, unless [`accepting`](Self::accepting) | no response |
 /// | [`reset_after`](Self::reset_after) | yes | no response |
 /// | [`altered`](Self::altered), [`gzip`](Self::gzip), [`byte_order_mark`](Self::byte_order_mark), [`slow`](Self::slow), [`drip`](Self::drip), [`truncated`](Self::truncated), [`reset_midway`](Self::reset_midway) | always | the real response, damaged |
 ///
 /// A submit that the service processes is accepted: its video will be made and billed.
+///
+/// Faults without a response ignore changes to it. If a change is not valid HTTP, the simulator
+/// responds with 500 and says so.
 ///
 /// ```
 /// use std::time::Duration;
@@ -91,13 +92,16 @@ impl Target {
 #[must_use = "a fault does nothing before it is injected"]
 pub struct Fault {
     effect: Effect,
-    processing: Processing,
+    /// How much later than the fault the service processes the request. Zero is before the fault,
+    /// `None` is never. The real response needs it before.
+    processing: Option<Duration>,
     status: Option<u16>,
     /// Changes in order. `None` removes the header.
     headers: Vec<(String, Option<String>)>,
     body: Option<Arc<dyn Fn(Bytes) -> Bytes + Send + Sync>>,
     target: Option<Target>,
-    pub(crate) uses: Uses,
+    /// How many requests it serves. `None` is no limit.
+    pub(crate) times: Option<usize>,
 }
 
 /// What the client gets.
@@ -107,165 +111,133 @@ enum Effect {
     Own,
     /// The real response with the changes.
     Real(Delivery),
-    Close {
-        reset: bool,
-    },
+    Close(Close),
     Silence,
-}
-
-/// Whether and when the service processes the request.
-#[derive(Clone, Copy, Debug)]
-enum Processing {
-    Never,
-    Before,
-    /// This much later than the fault.
-    After(Duration),
 }
 
 impl fmt::Debug for Fault {
     /// All but a changed body.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let request = (self.target, self.uses, self.processing);
+        let request = (self.target, self.times, self.processing);
         let response = (self.effect, self.status, &self.headers);
         write!(f, "Fault {request:?} {response:?}")
     }
 }
 
-/// Faults with a response of their own. The service does not process the request, unless
-/// [`accepting`](Self::accepting) says otherwise.
 impl Fault {
     fn new(effect: Effect) -> Self {
-        let processing = match effect {
-            Effect::Real(_) => Processing::Before,
-            _ => Processing::Never,
-        };
         Self {
             effect,
-            processing,
+            processing: None,
             status: None,
             headers: Vec::new(),
             body: None,
             target: None,
-            uses: Uses::Times(1),
+            times: Some(1),
         }
     }
 
-    /// This status with an empty body.
+    /// Responds with this status and an empty body.
     pub fn status(status: u16) -> Self {
         Self::new(Effect::Own).with_status(status)
     }
 
-    /// This status with the HTML page of a gateway.
+    /// Responds with this status and the HTML page of a gateway.
     pub fn html(status: u16) -> Self {
         Self::replace_body(status, "text/html; charset=utf-8", HTML)
     }
 
-    /// This status with a `Retry-After` header: seconds, an HTTP date, or an invalid value.
+    /// Responds with this status and a `Retry-After` header: seconds, an HTTP date, or an invalid
+    /// value.
     pub fn retry_after(status: u16, value: impl Into<String>) -> Self {
         Self::status(status).header("retry-after", value)
     }
 
-    /// A redirect to this location.
+    /// Redirects to this location with this status.
     pub fn redirect(status: u16, location: impl Into<String>) -> Self {
         Self::status(status).header("location", location)
     }
 
-    /// This status, content type and body.
-    pub fn replace_body(
-        status: u16,
-        content_type: impl Into<String>,
-        body: impl Into<Bytes>,
-    ) -> Self {
-        Self::status(status)
-            .header("content-type", content_type)
-            .body(body)
+    /// Responds with this status, content type and body.
+    pub fn replace_body(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
+        let fault = Self::status(status).header("content-type", content_type);
+        fault.body(body)
     }
 
-    /// 200 with a body of this many bytes that are not JSON, although the content type says so.
-    pub fn large_body(bytes: usize) -> Self {
-        Self::replace_body(200, "application/json", vec![b'x'; bytes])
-    }
-}
+    // Faults without a response.
 
-/// Faults without a response.
-impl Fault {
-    /// The connection is reset (RST). The service does not process the request.
+    /// Resets the connection (RST). The service does not process the request.
     pub fn reset_before() -> Self {
-        Self::new(Effect::Close { reset: true })
+        Self::new(Effect::Close(Close::Rst))
     }
 
-    /// The service processes the request, then the connection is reset (RST).
+    /// Resets the connection (RST) after the service has processed the request.
     pub fn reset_after() -> Self {
         Self::reset_before().accepting(true)
     }
 
-    /// The connection is closed (FIN). The service does not process the request, unless
+    /// Closes the connection (FIN). The service does not process the request, unless
     /// [`accepting`](Self::accepting) says otherwise.
     pub fn close() -> Self {
-        Self::new(Effect::Close { reset: false })
+        Self::new(Effect::Close(Close::Fin))
     }
 
-    /// The request is never answered and the connection stays open. The service does not process
-    /// the request, unless [`accepting`](Self::accepting) says otherwise.
+    /// Never responds and keeps the connection open. The service does not process the request,
+    /// unless [`accepting`](Self::accepting) says otherwise.
     pub fn silence() -> Self {
         Self::new(Effect::Silence)
     }
-}
 
-/// Faults that damage the real response. The service always processes the request.
-impl Fault {
-    /// The real response with the changes of [`with_status`](Self::with_status),
+    // Faults that damage the real response. The service always processes the request.
+
+    /// Sends the real response with the changes of [`with_status`](Self::with_status),
     /// [`header`](Self::header), [`without_header`](Self::without_header), [`body`](Self::body) or
     /// [`map_body`](Self::map_body).
     pub fn altered() -> Self {
         Self::new(Effect::Real(Delivery::Whole))
     }
 
-    /// The real response, compressed with gzip even if the client does not accept it.
+    /// Compresses the real response with gzip, even if the client does not accept it.
     pub fn gzip() -> Self {
         let compressed = |body: Bytes| {
-            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-            // Writing to memory cannot fail.
-            let _ = encoder.write_all(&body);
-            encoder.finish().unwrap_or_default()
+            let mut bytes = Vec::new();
+            // Reading from memory cannot fail.
+            let _ = GzEncoder::new(&*body, Compression::fast()).read_to_end(&mut bytes);
+            bytes.into()
         };
-        Self::altered()
-            .header("content-encoding", "gzip")
-            .map_body(compressed)
+        let fault = Self::altered().header("content-encoding", "gzip");
+        fault.map_body(compressed)
     }
 
-    /// The real response with a UTF-8 byte order mark before its body.
+    /// Puts a UTF-8 byte order mark before the real body.
     pub fn byte_order_mark() -> Self {
-        Self::altered().map_body(|body| [b"\xef\xbb\xbf", &*body].concat())
+        Self::altered().map_body(|body| [b"\xef\xbb\xbf", &*body].concat().into())
     }
 
-    /// The real response after this delay. A submit is accepted before the delay.
+    /// Sends the real response after this delay. A submit is accepted before the delay.
     pub fn slow(delay: Duration) -> Self {
         Self::new(Effect::Real(Delivery::Late(delay)))
     }
 
-    /// The real response, its body sent `step` bytes at a time (at least one), with a pause of
-    /// `interval` before each piece.
+    /// Sends the real body `step` bytes at a time (at least one), with a pause of `interval` before
+    /// each piece.
     pub fn drip(step: usize, interval: Duration) -> Self {
-        let step = step.max(1);
-        Self::new(Effect::Real(Delivery::Drip { step, interval }))
+        Self::new(Effect::Real(Delivery::Drip(step.max(1), interval)))
     }
 
-    /// The real response with its whole length promised. The connection is closed (FIN) after half
-    /// of the body.
+    /// Promises the whole length of the real response, sends half of its body and closes the
+    /// connection (FIN).
     pub fn truncated() -> Self {
-        Self::new(Effect::Real(Delivery::Half { reset: false }))
+        Self::new(Effect::Real(Delivery::Half(Close::Fin)))
     }
 
-    /// The same as [`truncated`](Self::truncated), but the connection is reset (RST).
+    /// Does the same as [`truncated`](Self::truncated), but resets the connection (RST).
     pub fn reset_midway() -> Self {
-        Self::new(Effect::Real(Delivery::Half { reset: true }))
+        Self::new(Effect::Real(Delivery::Half(Close::Rst)))
     }
-}
 
-/// Changes to the response. Faults without a response ignore them. If a change is not valid HTTP,
-/// the simulator responds with 500 and says so.
-impl Fault {
+    // Changes to the response.
+
     /// Sets the HTTP status.
     pub fn with_status(mut self, status: u16) -> Self {
         self.status = Some(status);
@@ -303,8 +275,8 @@ impl Fault {
 
     /// Sets a JSON body and its content type.
     pub fn json(self, body: Value) -> Self {
-        self.header("content-type", "application/json")
-            .body(body.to_string())
+        let fault = self.header("content-type", "application/json");
+        fault.body(body.to_string())
     }
 
     /// Computes the body from the real one. The length follows.
@@ -316,42 +288,29 @@ impl Fault {
     /// let fault = Fault::altered()
     ///     .map_body(|body| {
     ///         let text = String::from_utf8_lossy(&body);
-    ///         text.replacen('{', r#"{"note":"\ud800","#, 1)
+    ///         text.replacen('{', r#"{"note":"\ud800","#, 1).into()
     ///     })
     ///     .on(Target::Lookup);
     /// # let _ = fault;
     /// ```
-    pub fn map_body<B: Into<Bytes>>(
-        mut self,
-        map: impl Fn(Bytes) -> B + Send + Sync + 'static,
-    ) -> Self {
-        self.body = Some(Arc::new(move |body| map(body).into()));
+    pub fn map_body(mut self, map: impl Fn(Bytes) -> Bytes + Send + Sync + 'static) -> Self {
+        self.body = Some(Arc::new(map));
         self
     }
-}
 
-/// Which requests a fault affects.
-impl Fault {
-    /// Whether the service processes the request before the fault. A synchronous submit is then
+    // Which requests a fault affects.
+
+    /// Sets whether the service processes the request before the fault. A synchronous submit is then
     /// held first. Faults that damage the real response always process the request.
-    pub fn accepting(self, accepting: bool) -> Self {
-        self.processing(match accepting {
-            true => Processing::Before,
-            false => Processing::Never,
-        })
+    pub fn accepting(mut self, accepting: bool) -> Self {
+        self.processing = accepting.then_some(Duration::ZERO);
+        self
     }
 
-    /// The service processes the request this much later than the client learns of the fault: a
-    /// search in the history right after it finds nothing yet. Faults that damage the real response
-    /// ignore it.
-    pub fn accepting_after(self, delay: Duration) -> Self {
-        self.processing(Processing::After(delay))
-    }
-
-    fn processing(mut self, processing: Processing) -> Self {
-        if !matches!(self.effect, Effect::Real(_)) {
-            self.processing = processing;
-        }
+    /// Lets the service process the request this much later than the fault. The history does not
+    /// list the task before that. Faults that damage the real response ignore it.
+    pub fn accepting_after(mut self, delay: Duration) -> Self {
+        self.processing = Some(delay);
         self
     }
 
@@ -363,19 +322,20 @@ impl Fault {
 
     /// Affects the next `times` requests.
     pub fn times(mut self, times: usize) -> Self {
-        self.uses = Uses::Times(times);
+        self.times = Some(times);
         self
     }
 
     /// Affects every request that meets no counted fault, until
     /// [`Simulator::clear_faults`](crate::Simulator::clear_faults).
     pub fn always(mut self) -> Self {
-        self.uses = Uses::Always;
+        self.times = None;
         self
     }
 
     pub(crate) fn matches(&self, request: Option<Target>) -> bool {
-        self.target.is_none_or(|target| target.includes(request))
+        let is_range = (self.target, request) == (Some(Target::Media), Some(Target::Range));
+        is_range || self.target.is_none() || self.target == request
     }
 
     /// Answers a request. `process` is what the service would do with it.
@@ -383,24 +343,22 @@ impl Fault {
         self,
         jobs: &Jobs,
         process: impl Future<Output = Answer> + Send + 'static,
-    ) -> Result<Response<Body>, Ending> {
-        let mut real = answer(StatusCode::OK, "");
-        match self.processing {
-            Processing::Never => drop(process),
-            Processing::Before => real = process.await,
-            Processing::After(delay) => jobs.spawn(async move {
+    ) -> Reply {
+        let mut base = answer(StatusCode::OK, "");
+        match (self.effect, self.processing) {
+            (Effect::Real(_), _) => base = process.await,
+            (_, None) => drop(process),
+            (_, Some(Duration::ZERO)) => drop(process.await),
+            (_, Some(delay)) => jobs.spawn(async move {
                 sleep(delay).await;
                 process.await;
             }),
         }
-        let (base, delivery) = match self.effect {
-            Effect::Own => (answer(StatusCode::OK, ""), Delivery::Whole),
-            Effect::Real(delivery) => (real, delivery),
+        let delivery = match self.effect {
+            Effect::Own => Delivery::Whole,
+            Effect::Real(delivery) => delivery,
             Effect::Silence => future::pending().await,
-            Effect::Close { reset } => {
-                let last_bytes = Vec::new();
-                return Err(Ending { last_bytes, reset });
-            }
+            Effect::Close(close) => return Err(Ending(Vec::new(), close)),
         };
         let changed = self.change(base).unwrap_or_else(|error| {
             let message = format!("this fault cannot be sent: {error}");
@@ -418,15 +376,84 @@ impl Fault {
             let length = answer.body().len();
             answer.headers_mut().insert(CONTENT_LENGTH, length.into());
         }
+        let headers = answer.headers_mut();
         for (name, value) in self.headers {
             let name = HeaderName::try_from(name)?;
             match value {
-                Some(value) => answer
-                    .headers_mut()
-                    .insert(name, HeaderValue::try_from(value)?),
-                None => answer.headers_mut().remove(name),
+                Some(value) => headers.insert(name, HeaderValue::try_from(value)?),
+                None => headers.remove(name),
             };
         }
         Ok(answer)
     }
+}
+
+pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// How a response is sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Delivery {
+    Whole,
+    Late(Duration),
+    /// This many bytes at a time, with a pause before each piece.
+    Drip(usize, Duration),
+    /// Half of the body, then the end of the connection.
+    Half(Close),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Close {
+    Fin,
+    Rst,
+}
+
+/// The connection ends after these bytes.
+#[derive(Debug, thiserror::Error)]
+#[error("the simulator ended the connection")]
+pub(crate) struct Ending(pub(crate) Vec<u8>, pub(crate) Close);
+
+/// A response, or the end of the connection.
+pub(crate) type Reply = Result<Response<Body>, Ending>;
+
+impl Delivery {
+    pub(crate) async fn send(self, answer: Answer) -> Reply {
+        let (step, interval) = match self {
+            Self::Half(close) => return Err(Ending(half(&answer), close)),
+            Self::Drip(step, interval) => (step, interval),
+            Self::Whole | Self::Late(_) => (usize::MAX, Duration::ZERO),
+        };
+        if let Self::Late(delay) = self {
+            sleep(delay).await;
+        }
+        let is_whole = step == usize::MAX && answer.headers().contains_key(CONTENT_LENGTH);
+        Ok(answer.map(|body| match is_whole {
+            true => Full::new(body).boxed_unsync(),
+            false => pieces(body, step, interval),
+        }))
+    }
+}
+
+/// A body of unknown length. hyper sends it in chunks if the header has no length either.
+fn pieces(body: Bytes, step: usize, interval: Duration) -> Body {
+    let pieces = stream::unfold(body, move |mut left| async move {
+        if left.is_empty() {
+            return None;
+        }
+        sleep(interval).await;
+        let piece = left.split_to(step.min(left.len()));
+        Some((Ok(Frame::data(piece)), left))
+    });
+    StreamBody::new(pieces).boxed_unsync()
+}
+
+/// The response as HTTP/1.1, without the second half of its body.
+fn half(answer: &Answer) -> Vec<u8> {
+    let mut bytes = format!("HTTP/1.1 {}\r\n", answer.status()).into_bytes();
+    for (name, value) in answer.headers() {
+        let line = [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"];
+        bytes.extend(line.concat());
+    }
+    bytes.extend(b"\r\n");
+    bytes.extend(&answer.body()[..answer.body().len() / 2]);
+    bytes
 }

@@ -1,5 +1,6 @@
 //! Tasks of the runtime that end with the simulator.
 
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::task::JoinSet;
@@ -9,35 +10,23 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The accept loop, connections and webhooks. `None` after the end.
-#[derive(Debug)]
-pub(crate) struct Jobs(Mutex<Option<JoinSet<()>>>);
-
-impl Default for Jobs {
-    fn default() -> Self {
-        Self(Mutex::new(Some(JoinSet::new())))
-    }
-}
+/// The accept loop, connections and webhooks, and whether they have been ended.
+#[derive(Debug, Default)]
+pub(crate) struct Jobs(Mutex<(JoinSet<()>, bool)>);
 
 impl Jobs {
     pub(crate) fn spawn(&self, job: impl Future<Output = ()> + Send + 'static) {
-        if let Some(jobs) = lock(&self.0).as_mut() {
-            while jobs.try_join_next().is_some() {}
+        let (jobs, ended) = &mut *lock(&self.0);
+        while jobs.try_join_next().is_some() {}
+        if !*ended {
             jobs.spawn(job);
         }
     }
 
-    /// Aborts all jobs.
-    pub(crate) fn abort(&self) {
-        let jobs = lock(&self.0).take();
-        drop(jobs);
-    }
-
-    /// Aborts all jobs and waits until they have ended.
-    pub(crate) async fn shutdown(&self) {
-        let jobs = lock(&self.0).take();
-        if let Some(mut jobs) = jobs {
-            jobs.shutdown().await;
-        }
+    /// Ends the spawning. Dropping the result aborts the jobs.
+    pub(crate) fn end(&self) -> JoinSet<()> {
+        let (jobs, ended) = &mut *lock(&self.0);
+        *ended = true;
+        mem::take(jobs)
     }
 }

@@ -1,16 +1,20 @@
 //! What the simulator has received: counters and requests.
 
-use std::{collections::VecDeque, sync::Mutex};
+use std::collections::VecDeque;
+use std::sync::Mutex;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, header::AUTHORIZATION, request::Parts};
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use http::{HeaderMap, Method};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::{fault::Target, jobs::lock};
+use crate::fault::Target;
+use crate::jobs::lock;
 
 /// How many requests are recorded. The oldest are dropped first.
-const CAPACITY: usize = 10_000;
+pub(crate) const CAPACITY: usize = 10_000;
 
 /// Counters of a simulator since its start.
 ///
@@ -62,8 +66,8 @@ impl Stats {
             Some(Target::Lookup) => self.lookups += 1,
             Some(Target::Media | Target::Range) => {
                 self.media_requests += 1;
-                let authorized = headers.contains_key(AUTHORIZATION);
-                self.media_requests_with_authorization += u64::from(authorized);
+                let count = &mut self.media_requests_with_authorization;
+                *count += u64::from(headers.contains_key(AUTHORIZATION));
             }
             None => self.other_requests += 1,
         }
@@ -71,6 +75,21 @@ impl Stats {
 }
 
 /// A request as the simulator received it. `Debug` hides the credentials.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sim = luma_simulator::Simulator::start().await?;
+/// let http = reqwest::Client::builder().no_proxy().build()?;
+/// let lookup = http.post(format!("{}/luma/tasks", sim.url())).bearer_auth("any");
+/// lookup.body(r#"{"action":"retrieve","id":"a"}"#).send().await?;
+///
+/// let request = &sim.requests()[0];
+/// assert_eq!((request.path.as_str(), request.has_authorization()), ("/luma/tasks", true));
+/// assert_eq!(request.json().unwrap()["id"], "a");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ReceivedRequest {
@@ -114,15 +133,15 @@ impl ReceivedRequest {
 
 #[derive(Debug)]
 pub(crate) struct Journal {
-    recording: bool,
+    capacity: usize,
     stats: Mutex<Stats>,
     requests: Mutex<VecDeque<ReceivedRequest>>,
 }
 
 impl Journal {
-    pub(crate) fn new(recording: bool) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         Self {
-            recording,
+            capacity,
             stats: Mutex::default(),
             requests: Mutex::default(),
         }
@@ -146,22 +165,17 @@ impl Journal {
 
     pub(crate) fn webhook(&self, delivered: bool) {
         let mut stats = lock(&self.stats);
-        match delivered {
-            true => stats.webhooks_delivered += 1,
-            false => stats.webhooks_failed += 1,
-        }
+        stats.webhooks_delivered += u64::from(delivered);
+        stats.webhooks_failed += u64::from(!delivered);
     }
 
     pub(crate) fn received(&self, target: Option<Target>, parts: &Parts, body: &Bytes) {
         lock(&self.stats).count_request(target, &parts.headers);
-        if !self.recording {
-            return;
-        }
         let mut requests = lock(&self.requests);
-        if requests.len() == CAPACITY {
+        requests.push_back(ReceivedRequest::new(parts, body.clone()));
+        if requests.len() > self.capacity {
             requests.pop_front();
         }
-        requests.push_back(ReceivedRequest::new(parts, body.clone()));
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -185,7 +199,7 @@ mod tests {
 
     #[test]
     fn request_debug_hides_token() {
-        let journal = Journal::new(true);
+        let journal = Journal::new(CAPACITY);
         receive(&journal, "/luma/videos");
         let request = &journal.requests()[0];
         let shown = format!("{journal:?} {request:?} {:?}", request.headers);
@@ -197,7 +211,7 @@ mod tests {
 
     #[test]
     fn full_journal_drops_oldest_request() {
-        let journal = Journal::new(true);
+        let journal = Journal::new(CAPACITY);
         for index in 0..=CAPACITY {
             receive(&journal, &format!("/{index}"));
         }

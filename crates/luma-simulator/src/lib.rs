@@ -1,8 +1,6 @@
 #![doc = include_str!("../README.md")]
 
-mod access;
 mod answer;
-mod delivery;
 mod duration;
 mod fault;
 mod jobs;
@@ -15,7 +13,6 @@ mod server;
 mod service;
 mod simulator;
 mod store;
-mod task;
 
 pub use self::{
     duration::JobDuration,

@@ -1,10 +1,11 @@
 //! The files behind `video_url` and `thumbnail_url`: ranges, validators, no token.
 
+use std::ops::Range;
+
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderValue, Method, StatusCode,
-    header::{ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, RANGE},
-};
+use http::header::{ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, RANGE};
+use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode};
 
 use crate::answer::{Answer, answer};
 
@@ -13,67 +14,51 @@ const VIDEO: &[u8] = include_bytes!("assets/video.mp4");
 const THUMBNAIL: &[u8] = include_bytes!("assets/thumbnail.jpg");
 
 /// The files. They are the same for every task.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Media {
-    video: Bytes,
+    /// `None` is the built-in video.
+    video: Option<Bytes>,
     /// Part of every ETag, so that clients see a change.
     revision: u64,
 }
 
-impl Default for Media {
-    fn default() -> Self {
-        Self {
-            video: Bytes::from_static(VIDEO),
-            revision: 1,
-        }
-    }
-}
-
 impl Media {
     pub(crate) fn set_video(&mut self, video: Bytes) {
-        self.video = video;
+        self.video = Some(video);
         self.revision += 1;
     }
 
     /// Serves a file. `None` if the extension is unknown.
-    pub(crate) fn serve(
-        &self,
-        video_id: &str,
-        extension: &str,
-        method: &Method,
-        headers: &HeaderMap,
-    ) -> Option<Answer> {
-        let (bytes, content_type) = match extension {
-            "mp4" => (self.video.clone(), "video/mp4"),
-            "jpg" => (Bytes::from_static(THUMBNAIL), "image/jpeg"),
+    pub(crate) fn serve(&self, video_id: &str, extension: &str, request: &Parts) -> Option<Answer> {
+        let (bytes, built_in, content_type) = match extension {
+            "mp4" => (self.video.clone(), VIDEO, "video/mp4"),
+            "jpg" => (None, THUMBNAIL, "image/jpeg"),
             _ => return None,
         };
-        let (length, etag) = (
-            bytes.len(),
-            format!("\"{video_id}.{extension}-{}\"", self.revision),
-        );
+        let bytes = bytes.unwrap_or(Bytes::from_static(built_in));
+        let etag = format!("\"{video_id}.{extension}-{}\"", self.revision);
         // Without a Last-Modified, only the same ETag validates a range.
-        let changed = headers
-            .get(IF_RANGE)
-            .is_some_and(|tag| tag.as_bytes() != etag.as_bytes());
-        let part = match headers.get(RANGE).and_then(|range| range.to_str().ok()) {
-            Some(range) if method == Method::GET && !changed => part(range, length),
-            _ => Part::Whole,
+        let if_range = request.headers.get(IF_RANGE);
+        let changed = if_range.is_some_and(|tag| tag.as_bytes() != etag.as_bytes());
+        let range = request
+            .headers
+            .get(RANGE)
+            .and_then(|range| range.to_str().ok());
+        let range = range.filter(|_| !changed && request.method == Method::GET);
+        let length = bytes.len();
+        let part = range.and_then(|range| part(range, length));
+        let (status, place) = match &part {
+            None => (StatusCode::OK, None),
+            Some(part) if part.is_empty() => {
+                let place = format!("bytes */{length}");
+                (StatusCode::RANGE_NOT_SATISFIABLE, Some(place))
+            }
+            Some(Range { start, end }) => {
+                let place = format!("bytes {start}-{}/{length}", end - 1);
+                (StatusCode::PARTIAL_CONTENT, Some(place))
+            }
         };
-        let (status, body, place) = match part {
-            Part::Whole => (StatusCode::OK, bytes, None),
-            Part::Range(first, last) => (
-                StatusCode::PARTIAL_CONTENT,
-                bytes.slice(first..=last),
-                Some(format!("bytes {first}-{last}/{length}")),
-            ),
-            Part::Unsatisfiable => (
-                StatusCode::RANGE_NOT_SATISFIABLE,
-                Bytes::new(),
-                Some(format!("bytes */{length}")),
-            ),
-        };
-        let mut answer = answer(status, body);
+        let mut answer = answer(status, bytes.slice(part.unwrap_or(0..length)));
         let headers = answer.headers_mut();
         headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -85,42 +70,19 @@ impl Media {
     }
 }
 
-#[derive(Debug, PartialEq)]
-enum Part {
-    Whole,
-    /// First and last byte, inclusive.
-    Range(usize, usize),
-    Unsatisfiable,
-}
-
-/// What a Range header selects (RFC 9110, section 14). Several ranges and invalid ranges select the
-/// whole file, as the RFC allows.
-fn part(range: &str, length: usize) -> Part {
-    let spec = range
-        .split_once('=')
-        .filter(|(unit, _)| unit.trim().eq_ignore_ascii_case("bytes"));
-    let Some((first, last)) = spec.and_then(|(_, spec)| spec.trim().split_once('-')) else {
-        return Part::Whole;
-    };
-    let number = |digits: &str| {
-        let digits =
-            Some(digits).filter(|d| !d.is_empty() && d.bytes().all(|b| b.is_ascii_digit()));
-        // A number that overflows is beyond any file.
-        digits.map(|digits| digits.parse::<usize>().unwrap_or(usize::MAX))
-    };
-    let (first, last) = match (number(first), number(last)) {
-        (None, Some(suffix)) if first.is_empty() => match suffix.min(length) {
-            0 => return Part::Unsatisfiable,
-            suffix => (length - suffix, length - 1),
-        },
-        (Some(first), None) if last.is_empty() => (first, usize::MAX),
-        (Some(first), Some(last)) if first <= last => (first, last),
-        _ => return Part::Whole,
-    };
-    if first >= length {
-        return Part::Unsatisfiable;
+/// What a Range header selects (RFC 9110, section 14). `None` is the whole file, also for several
+/// ranges and invalid ones. An empty range is not satisfiable.
+fn part(range: &str, length: usize) -> Option<Range<usize>> {
+    let range = range.to_ascii_lowercase();
+    let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+    match (first.parse::<usize>(), last.parse::<usize>()) {
+        (Ok(first), Ok(last)) if first > last => None,
+        (Ok(first), _) if first >= length => Some(0..0),
+        (Ok(first), Ok(last)) => Some(first..length.min(last.saturating_add(1))),
+        (Ok(first), Err(_)) if last.is_empty() => Some(first..length),
+        (Err(_), Ok(suffix)) if first.is_empty() => Some(length - suffix.min(length)..length),
+        _ => None,
     }
-    Part::Range(first, last.min(length - 1))
 }
 
 #[cfg(test)]
@@ -130,31 +92,28 @@ mod tests {
     #[test]
     fn range_header_selects_part() {
         let cases = [
-            ("bytes=0-9", Part::Range(0, 9)),
-            ("bytes=5-", Part::Range(5, 99)),
-            ("bytes=-10", Part::Range(90, 99)),
-            ("bytes=-1000", Part::Range(0, 99)),
-            ("bytes=90-1000", Part::Range(90, 99)),
-            ("bytes=99-99", Part::Range(99, 99)),
-            ("Bytes= 0-0", Part::Range(0, 0)),
-            ("bytes=0-99999999999999999999999", Part::Range(0, 99)),
-            ("bytes=100-", Part::Unsatisfiable),
-            ("bytes=100-200", Part::Unsatisfiable),
-            ("bytes=99999999999999999999999-", Part::Unsatisfiable),
-            ("bytes=-0", Part::Unsatisfiable),
-            ("bytes=9-5", Part::Whole),
-            ("bytes=0-1,3-4", Part::Whole),
-            ("bytes=-", Part::Whole),
-            ("bytes=a-b", Part::Whole),
-            ("bytes=+1-2", Part::Whole),
-            ("bytes", Part::Whole),
-            ("lines=0-1", Part::Whole),
+            ("bytes=0-9", Some(0..10)),
+            ("bytes=5-", Some(5..100)),
+            ("bytes=-10", Some(90..100)),
+            ("bytes=-1000", Some(0..100)),
+            ("bytes=90-1000", Some(90..100)),
+            ("bytes=99-99", Some(99..100)),
+            ("Bytes=0-0", Some(0..1)),
+            ("bytes=100-", Some(0..0)),
+            ("bytes=100-200", Some(0..0)),
+            ("bytes=-0", Some(100..100)),
+            ("bytes=9-5", None),
+            ("bytes=0-1,3-4", None),
+            ("bytes=-", None),
+            ("bytes=a-b", None),
+            ("bytes", None),
+            ("lines=0-1", None),
         ];
         for (range, expected) in cases {
             assert_eq!(part(range, 100), expected, "{range}");
         }
-        assert_eq!(part("bytes=0-", 0), Part::Unsatisfiable);
-        assert_eq!(part("bytes=-5", 0), Part::Unsatisfiable);
+        assert_eq!(part("bytes=0-", 0), Some(0..0));
+        assert_eq!(part("bytes=-5", 0), Some(0..0));
     }
 
     #[test]

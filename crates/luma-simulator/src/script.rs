@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::{answer::Refusal, queue::Uses};
+use crate::answer::Refusal;
 
 /// What happens to a submitted task, or to the submit itself.
 ///
@@ -28,12 +28,13 @@ use crate::{answer::Refusal, queue::Uses};
 pub struct TaskScript {
     /// Then no task is made.
     pub(crate) refusal: Option<Refusal>,
-    pub(crate) steps: Vec<ScriptStep>,
-    pub(crate) uses: Uses,
+    pub(crate) steps: Vec<Step>,
+    /// How many submits it serves. `None` is no limit.
+    pub(crate) times: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct ScriptStep {
+pub(crate) struct Step {
     pub(crate) outcome: Outcome,
     /// Since acceptance or the previous step. `None` is the duration drawn for the task.
     pub(crate) after: Option<Duration>,
@@ -44,14 +45,14 @@ pub(crate) struct ScriptStep {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Outcome {
     Completed,
-    Failed { code: String, message: String },
-    State(String),
+    /// Without the fields that follow from the task.
+    Partial(Value),
     Raw(Value),
 }
 
 impl TaskScript {
     fn new(outcome: Outcome, finished: bool) -> Self {
-        let step = ScriptStep {
+        let step = Step {
             outcome,
             after: None,
             finished,
@@ -59,40 +60,42 @@ impl TaskScript {
         Self {
             refusal: None,
             steps: vec![step],
-            uses: Uses::Times(1),
+            times: Some(1),
         }
     }
 
-    /// The task completes with a video, which is also what happens without a script. Useful with
-    /// [`after`](Self::after) and as a last step.
+    /// Completes the task with a video, as without a script. Useful with [`after`](Self::after) and
+    /// as a last step.
     pub fn completes() -> Self {
         Self::new(Outcome::Completed, true)
     }
 
-    /// The task ends as `completed`, but without a video.
+    /// Ends the task as `completed`, but without a video.
     pub fn completes_without_video() -> Self {
         Self::state("completed").finished(true)
     }
 
-    /// The task fails with this error code and message.
+    /// Fails the task with this error code and message.
     pub fn fails(code: impl Into<String>, message: impl Into<String>) -> Self {
-        let (code, message) = (code.into(), message.into());
-        Self::new(Outcome::Failed { code, message }, true)
+        let error = json!({ "code": code.into(), "message": message.into() });
+        let response = json!({ "success": false, "state": "failed", "error": error });
+        Self::new(Outcome::Partial(response), true)
     }
 
-    /// The task reports this state. It has no `finished_at`, unless [`finished`](Self::finished)
+    /// Reports this state. The task has no `finished_at`, unless [`finished`](Self::finished)
     /// sets one.
     pub fn state(state: impl Into<String>) -> Self {
-        Self::new(Outcome::State(state.into()), false)
+        let response = json!({ "success": true, "state": state.into() });
+        Self::new(Outcome::Partial(response), false)
     }
 
-    /// The task has exactly this `response`: `null`, a list, any JSON. It has no `finished_at`,
-    /// unless [`finished`](Self::finished) sets one.
+    /// Sets exactly this `response`: `null`, a list, any JSON. The task has no `finished_at`, unless
+    /// [`finished`](Self::finished) sets one.
     pub fn response(response: Value) -> Self {
         Self::new(Outcome::Raw(response), false)
     }
 
-    /// The submit is refused with this HTTP status and error, so no task is made: moderation (403
+    /// Refuses the submit with this HTTP status and error, so that no task is made: moderation (403
     /// `forbidden`), an empty balance (403 `used_up`) and so on. An invalid status becomes 403.
     pub fn refused(status: u16, code: impl Into<String>, message: impl Into<String>) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);
@@ -128,13 +131,13 @@ impl TaskScript {
 
     /// Serves the next `times` submits.
     pub fn times(mut self, times: usize) -> Self {
-        self.uses = Uses::Times(times);
+        self.times = Some(times);
         self
     }
 
     /// Serves every submit that no counted script serves.
     pub fn always(mut self) -> Self {
-        self.uses = Uses::Always;
+        self.times = None;
         self
     }
 }

@@ -1,32 +1,28 @@
 //! The service: what it answers to a request.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
-use http::{Method, StatusCode, request::Parts};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, StatusCode};
 use secrecy::SecretString;
+use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::{
-    select,
-    sync::{Notify, OnceCell},
-    time::{Instant, sleep_until, timeout},
-};
+use tokio::select;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until, timeout};
 use url::Url;
 
-use crate::{
-    access::{check_host, check_token},
-    answer::{Answer, Refusal, json_answer, ok, status_of},
-    jobs::{Jobs, lock},
-    journal::Journal,
-    media::Media,
-    queue::Queue,
-    request::{Lookup, Submit},
-    script::TaskScript,
-    store::Store,
-    task::Task,
-};
+use crate::answer::{Answer, Refusal, bad_request, json_answer, ok};
+use crate::fault::Fault;
+use crate::jobs::{Jobs, lock};
+use crate::journal::Journal;
+use crate::media::Media;
+use crate::queue::Queue;
+use crate::request::{Lookup, Submit, check_host, check_token};
+use crate::script::TaskScript;
+use crate::store::{Store, Task};
 
 /// How many ids the service accepts in one call.
 const MAX_IDS: usize = 50;
@@ -71,9 +67,10 @@ pub(crate) struct Service {
     /// A task was completed or deleted by hand, so that held submits look again.
     changed: Notify,
     /// Made with the first webhook: TLS settings take a while to load.
-    webhook_client: OnceCell<reqwest::Client>,
+    webhook_client: OnceLock<reqwest::Client>,
     pub(crate) store: Mutex<Store>,
     pub(crate) scripts: Mutex<Queue<TaskScript>>,
+    pub(crate) faults: Mutex<Queue<Fault>>,
     pub(crate) media: Mutex<Media>,
     pub(crate) journal: Journal,
     pub(crate) jobs: Jobs,
@@ -85,9 +82,10 @@ impl Service {
             token,
             settings: Mutex::default(),
             changed: Notify::new(),
-            webhook_client: OnceCell::new(),
+            webhook_client: OnceLock::new(),
             store: Mutex::new(store),
             scripts: Mutex::default(),
+            faults: Mutex::default(),
             media: Mutex::default(),
             journal,
             jobs: Jobs::default(),
@@ -113,43 +111,39 @@ impl Service {
         known
     }
 
-    pub(crate) async fn answer(self: Arc<Self>, parts: Parts, body: &[u8]) -> Answer {
-        let result = self.try_answer(&parts, body).await;
-        result.unwrap_or_else(|refusal| refusal.into_answer(|| lock(&self.store).new_name()))
+    pub(crate) async fn answer(self: Arc<Self>, request: Parts, body: Bytes) -> Answer {
+        let result = self.try_answer(&request, &body).await;
+        result.unwrap_or_else(|refusal| refusal.into_answer(&lock(&self.store).new_name()))
     }
 
-    async fn try_answer(self: &Arc<Self>, parts: &Parts, body: &[u8]) -> Result<Answer, Refusal> {
-        check_host(&parts.headers)?;
-        let path = parts.uri.path();
+    async fn try_answer(self: &Arc<Self>, request: &Parts, body: &[u8]) -> Result<Answer, Refusal> {
+        check_host(&request.headers)?;
+        let path = request.uri.path();
         let file = path.strip_prefix("/media/");
-        let methods = match (path, file) {
-            ("/luma/videos" | "/luma/tasks", _) => &[Method::POST][..],
-            (_, Some(_)) => &[Method::GET, Method::HEAD],
-            _ => return Err(missing("unknown path")),
-        };
-        if !methods.contains(&parts.method) {
+        if let Some(file) = file.filter(|_| request.method != Method::POST) {
+            let answer = self.media(file, request);
+            return answer.ok_or_else(|| Refusal::not_found("unknown file"));
+        }
+        if !["/luma/videos", "/luma/tasks"].contains(&path) {
+            return Err(Refusal::not_found("unknown path"));
+        }
+        if request.method != Method::POST {
             let status = StatusCode::METHOD_NOT_ALLOWED;
-            return Err(Refusal::new(status, "bad_request", "wrong method"));
+            return Err(Refusal::new(status, "bad_request", "use POST"));
         }
-        if let Some(file) = file {
-            return self
-                .media(file, parts)
-                .ok_or_else(|| missing("unknown file"));
-        }
-        check_token(&parts.headers, self.token.as_ref())?;
+        check_token(&request.headers, self.token.as_ref())?;
         let body = serde_json::from_slice(body);
-        let body = body.map_err(|_| Refusal::bad_request("the body is not JSON"))?;
+        let body = body.map_err(|_| bad_request("the body is not JSON"))?;
         match path {
             "/luma/videos" => self.submit(body).await,
             _ => self.lookup(&body),
         }
     }
 
-    fn media(&self, file: &str, parts: &Parts) -> Option<Answer> {
+    fn media(&self, file: &str, request: &Parts) -> Option<Answer> {
         let (video_id, extension) = file.split_once('.')?;
         lock(&self.store).find(|task| *task.video_id == *video_id)?;
-        let media = lock(&self.media);
-        media.serve(video_id, extension, &parts.method, &parts.headers)
+        lock(&self.media).serve(video_id, extension, request)
     }
 
     async fn submit(self: &Arc<Self>, body: Value) -> Result<Answer, Refusal> {
@@ -162,11 +156,7 @@ impl Service {
         if let Some(refusal) = script.refusal {
             return Err(refusal);
         }
-        let (id, trace_id) = {
-            let mut store = lock(&self.store);
-            let task = store.accept(body, script.steps);
-            (task.id.clone(), task.trace_id.clone())
-        };
+        let (id, trace_id) = lock(&self.store).accept(body, script.steps);
         self.journal.submit_accepted();
         let Some(hold) = submit.hold else {
             let answer = ok(&json!({ "task_id": &*id }));
@@ -179,14 +169,18 @@ impl Service {
         };
         match timeout(hold, self.ended(&id)).await {
             Ok(Some(answer)) => {
-                let code = answer["error"]["code"].as_str();
-                let code = code.filter(|_| answer["success"] == false);
-                Ok(json_answer(code.map_or(StatusCode::OK, status_of), &answer))
+                let status = match answer["error"]["code"].as_str() {
+                    Some("forbidden" | "used_up" | "disabled") => StatusCode::FORBIDDEN,
+                    Some(_) if answer["success"] == false => StatusCode::INTERNAL_SERVER_ERROR,
+                    _ => StatusCode::OK,
+                };
+                Ok(json_answer(status, &answer))
             }
-            Ok(None) => Err(missing("the task was deleted")),
+            Ok(None) => Err(Refusal::not_found("the task was deleted")),
             Err(_) => {
-                let (status, message) = (StatusCode::GATEWAY_TIMEOUT, "the task is not ready yet");
-                Err(Refusal::new(status, "timeout", message).with_trace_id(&trace_id))
+                let status = StatusCode::GATEWAY_TIMEOUT;
+                let refusal = Refusal::new(status, "timeout", "the task is not ready yet");
+                Ok(refusal.into_answer(&trace_id))
             }
         }
     }
@@ -196,14 +190,11 @@ impl Service {
         loop {
             // Created before the task is read, so that no change is missed.
             let changed = self.changed.notified();
-            let ends_at = {
-                let store = lock(&self.store);
-                let task = store.get(id)?;
-                match task.ends_at() {
-                    Some(at) if at <= Instant::now() => return Some(store.response(task)),
-                    ends_at => ends_at,
-                }
-            };
+            let ends_at = lock(&self.store).get(id)?.ends_at();
+            let now = Instant::now();
+            if ends_at.is_some_and(|at| at <= now) {
+                return Some(lock(&self.store).get(id)?.response(now));
+            }
             match ends_at {
                 Some(at) => select! { () = sleep_until(at) => {}, () = changed => {} },
                 None => changed.await,
@@ -218,70 +209,63 @@ impl Service {
         };
         // No timers, so that paused time does not advance while the receiver works. The only
         // timeout is the end of the simulator.
-        let client = || async {
+        let client = self.webhook_client.get_or_init(|| {
             let builder = reqwest::Client::builder().no_proxy();
-            builder.pool_max_idle_per_host(0).build()
-        };
-        let delivered = match self.webhook_client.get_or_try_init(client).await {
-            Ok(client) => client.post(url).json(&answer).send().await,
-            Err(error) => Err(error),
-        };
-        let delivered = delivered.is_ok_and(|response| response.status().is_success());
+            let builder = builder.pool_max_idle_per_host(0);
+            builder.build().unwrap_or_default()
+        });
+        let response = client.post(url).json(&answer).send().await;
+        let delivered = response.is_ok_and(|response| response.status().is_success());
         self.journal.webhook(delivered);
     }
 
     fn lookup(&self, body: &Value) -> Result<Answer, Refusal> {
         let settings = *lock(&self.settings);
         let mut store = lock(&self.store);
-        let task = match Lookup::parse(body)? {
-            Lookup::Retrieve { id: Some(id), .. } => store.get(&id),
-            Lookup::Retrieve { trace_id, .. } => {
-                let trace_id = trace_id.ok_or_else(|| Refusal::bad_request("id is required"))?;
+        let lookup = Lookup::deserialize(body).map_err(|error| bad_request(error.to_string()))?;
+        let task = match (&*lookup.action, &lookup.ids, &lookup.id) {
+            ("retrieve", _, Some(id)) => store.get(id),
+            ("retrieve", _, None) => {
+                let missing = || bad_request("id is required");
+                let trace_id = lookup.trace_id.ok_or_else(missing)?;
                 store.find(|task| *task.trace_id == *trace_id)
             }
-            Lookup::RetrieveBatch { ids: Some(ids), .. } if ids.len() > MAX_IDS => {
-                return Err(Refusal::bad_request(format!(
-                    "at most {MAX_IDS} ids a call"
-                )));
+            ("retrieve_batch", Some(ids), _) if ids.len() > MAX_IDS => {
+                return Err(bad_request(format!("at most {MAX_IDS} ids a call")));
             }
-            Lookup::RetrieveBatch { ids: Some(ids), .. } => {
+            ("retrieve_batch", Some(ids), _) => {
                 self.journal.batch(ids.len());
                 // The service promises no order, so the simulator never keeps it.
                 let unique = ids.iter().enumerate().rev();
                 let unique = unique.filter(|(index, id)| !ids[..*index].contains(id));
-                return Ok(page(&store, unique.filter_map(|(_, id)| store.get(id))));
+                return Ok(page(unique.filter_map(|(_, id)| store.get(id))));
             }
-            Lookup::RetrieveBatch { .. } if settings.history_unsupported => {
-                return Err(Refusal::bad_request("ids is required"));
+            ("retrieve_batch", None, _) if settings.history_unsupported => {
+                return Err(bad_request("ids is required"));
             }
-            Lookup::RetrieveBatch { history, .. } => {
-                let latest = Instant::now().checked_sub(settings.history_lag);
-                let tasks = latest.map(|latest| store.history(&history, latest));
-                return Ok(page(&store, tasks.into_iter().flatten()));
+            ("retrieve_batch", None, _) => {
+                return Ok(page(store.history(&lookup, settings.history_lag)));
             }
-            Lookup::Delete { id } if store.delete(&id) => {
+            ("delete", _, Some(id)) if store.delete(id) => {
                 self.changed.notify_waiters();
                 return Ok(ok(&json!({ "id": id, "deleted": true })));
             }
-            Lookup::Delete { .. } => None,
+            ("delete", _, Some(_)) => None,
+            ("delete", ..) => return Err(bad_request("id is required")),
+            (action, ..) => return Err(bad_request(format!("unknown action: {action}"))),
         };
+        let message = "task not found";
         match (task, settings.not_found) {
-            (Some(task), _) => Ok(ok(&store.json(task))),
+            (Some(task), _) => Ok(ok(&task.to_json(Instant::now()))),
             (None, NotFound::EmptyObject) => Ok(ok(&json!({}))),
             (None, NotFound::Null) => Ok(ok(&Value::Null)),
-            (None, NotFound::Error) => {
-                Err(Refusal::new(StatusCode::OK, "not_found", "task not found"))
-            }
-            (None, NotFound::Status404) => Err(missing("task not found")),
+            (None, NotFound::Error) => Err(Refusal::new(StatusCode::OK, "not_found", message)),
+            (None, NotFound::Status404) => Err(Refusal::not_found(message)),
         }
     }
 }
 
-fn page<'a>(store: &Store, tasks: impl Iterator<Item = &'a Task>) -> Answer {
-    let items: Vec<Value> = tasks.map(|task| store.json(task)).collect();
+fn page<'a>(tasks: impl Iterator<Item = &'a Task>) -> Answer {
+    let items: Vec<Value> = tasks.map(|task| task.to_json(Instant::now())).collect();
     ok(&json!({ "count": items.len(), "items": items }))
-}
-
-fn missing(message: &str) -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, "not_found", message)
 }

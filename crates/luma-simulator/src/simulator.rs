@@ -1,27 +1,24 @@
 //! The handle of a running simulator, and its builder.
 
-use std::{
-    fmt, io,
-    net::Ipv4Addr,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, io};
 
 use bytes::Bytes;
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
-use crate::{
-    duration::JobDuration,
-    fault::Fault,
-    jobs::lock,
-    journal::{Journal, ReceivedRequest, Stats},
-    script::TaskScript,
-    server::Server,
-    service::{NotFound, Service},
-    store::Store,
-};
+use crate::duration::JobDuration;
+use crate::fault::Fault;
+use crate::jobs::lock;
+use crate::journal::{CAPACITY, Journal, ReceivedRequest, Stats};
+use crate::script::TaskScript;
+use crate::server;
+use crate::service::{NotFound, Service};
+use crate::store::Store;
 
 /// Settings of a [`Simulator`] before it starts. [`Simulator::builder`] creates it.
 ///
@@ -44,14 +41,14 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[must_use = "a builder does nothing until it is started"]
 pub struct SimulatorBuilder {
     token: Option<SecretString>,
     port: u16,
     duration: JobDuration,
     seed: u64,
-    record_requests: bool,
+    discard_requests: bool,
 }
 
 impl SimulatorBuilder {
@@ -83,7 +80,7 @@ impl SimulatorBuilder {
     /// Sets whether [`Simulator::requests`] records the latest 10,000 requests. Default: true. A
     /// benchmark may turn it off.
     pub fn record_requests(mut self, record: bool) -> Self {
-        self.record_requests = record;
+        self.discard_requests = !record;
         self
     }
 
@@ -96,13 +93,11 @@ impl SimulatorBuilder {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await?;
         let url = format!("http://{}", listener.local_addr()?);
         let store = Store::new(url.clone(), self.duration, self.seed);
-        let journal = Journal::new(self.record_requests);
-        let server = Arc::new(Server {
-            service: Arc::new(Service::new(self.token, store, journal)),
-            faults: Mutex::default(),
-        });
-        server.service.jobs.spawn(server.clone().run(listener));
-        let running = Arc::new(Running { url, server });
+        let capacity = if self.discard_requests { 0 } else { CAPACITY };
+        let journal = Journal::new(capacity);
+        let service = Arc::new(Service::new(self.token, store, journal));
+        service.jobs.spawn(server::run(service.clone(), listener));
+        let running = Arc::new(Running { url, service });
         Ok(Simulator { running })
     }
 }
@@ -144,12 +139,12 @@ pub struct Simulator {
 
 struct Running {
     url: String,
-    server: Arc<Server>,
+    service: Arc<Service>,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.server.service.jobs.abort();
+        drop(self.service.jobs.end());
     }
 }
 
@@ -160,7 +155,6 @@ impl fmt::Debug for Simulator {
     }
 }
 
-/// Start and stop.
 impl Simulator {
     /// Starts a simulator with all defaults on the current tokio runtime: any free port, any token,
     /// two seconds for every task.
@@ -200,19 +194,13 @@ impl Simulator {
 
     /// Returns a builder with all defaults.
     pub fn builder() -> SimulatorBuilder {
-        SimulatorBuilder {
-            token: None,
-            port: 0,
-            duration: JobDuration::default(),
-            seed: 0,
-            record_requests: true,
-        }
+        SimulatorBuilder::default()
     }
 
     /// Stops the server and waits until its connections and webhooks have ended. Counters, requests
     /// and tasks can still be read.
     pub async fn shutdown(&self) {
-        self.service().jobs.shutdown().await;
+        self.service().jobs.end().shutdown().await;
     }
 
     /// Returns the base URL, `http://127.0.0.1:<port>`, without a slash at the end.
@@ -221,12 +209,11 @@ impl Simulator {
     }
 
     fn service(&self) -> &Service {
-        &self.running.server.service
+        &self.running.service
     }
-}
 
-/// Control.
-impl Simulator {
+    // Control.
+
     /// Sets how long tasks take that are submitted from now on.
     pub fn set_duration(&self, duration: JobDuration) {
         lock(&self.service().store).set_duration(duration);
@@ -240,7 +227,7 @@ impl Simulator {
 
     /// Sets what happens to the next submit, or to several: see [`TaskScript`].
     pub fn on_submit(&self, script: TaskScript) {
-        lock(&self.service().scripts).push(script.uses, script);
+        lock(&self.service().scripts).push(script.times, script);
     }
 
     /// Removes all scripts.
@@ -250,12 +237,12 @@ impl Simulator {
 
     /// Makes the next request, or several, go wrong: see [`Fault`].
     pub fn inject(&self, fault: Fault) {
-        lock(&self.running.server.faults).push(fault.uses, fault);
+        lock(&self.service().faults).push(fault.times, fault);
     }
 
     /// Removes all faults. A request that already met one is not affected.
     pub fn clear_faults(&self) {
-        lock(&self.running.server.faults).clear();
+        lock(&self.service().faults).clear();
     }
 
     /// Sets how lookups of unknown tasks are answered. Default: HTTP 200 with `{}`.
@@ -279,10 +266,9 @@ impl Simulator {
     pub fn set_video(&self, bytes: impl Into<Bytes>) {
         lock(&self.service().media).set_video(bytes.into());
     }
-}
 
-/// Inspection.
-impl Simulator {
+    // Inspection.
+
     /// Returns the current counters.
     pub fn stats(&self) -> Stats {
         self.service().journal.stats()
@@ -297,13 +283,14 @@ impl Simulator {
     /// It does not count as a request.
     pub fn task(&self, task_id: &str) -> Option<Value> {
         let store = lock(&self.service().store);
-        Some(store.json(store.get(task_id)?))
+        Some(store.get(task_id)?.to_json(Instant::now()))
     }
 
     /// Returns copies of all task objects in order of acceptance.
     pub fn tasks(&self) -> Vec<Value> {
         let store = lock(&self.service().store);
-        store.iter().map(|task| store.json(task)).collect()
+        let now = Instant::now();
+        store.iter().map(|task| task.to_json(now)).collect()
     }
 
     /// Returns the number of tasks.
@@ -314,12 +301,12 @@ impl Simulator {
     /// Returns the `video_url` that a task has when it is completed, or `None` if the task is
     /// unknown.
     pub fn video_url(&self, task_id: &str) -> Option<String> {
-        lock(&self.service().store).media_url(task_id, "mp4")
+        Some(lock(&self.service().store).get(task_id)?.media_url("mp4"))
     }
 
     /// Returns the `thumbnail_url` that a task has when it is completed, or `None` if the task is
     /// unknown.
     pub fn thumbnail_url(&self, task_id: &str) -> Option<String> {
-        lock(&self.service().store).media_url(task_id, "jpg")
+        Some(lock(&self.service().store).get(task_id)?.media_url("jpg"))
     }
 }

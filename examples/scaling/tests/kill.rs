@@ -183,7 +183,7 @@ impl Stage {
     }
 
     fn billed(&self) -> usize {
-        self.service.stats().submits_billed as usize
+        self.service.stats().submits_accepted as usize
     }
 
     /// How many tasks of the service are written down nowhere.

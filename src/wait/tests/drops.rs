@@ -54,7 +54,7 @@ async fn wait_begun_again_and_again_keeps_the_interval() {
     let ms = Duration::from_millis;
     for (latency, tick, pause, known_age, expected) in [
         // A fresh wait would start its interval over and over: nothing would ever be sent.
-        (0, 1_000, 0, true, vec![3_000, 6_000]),
+        (0, 1_100, 0, true, vec![3_000, 6_000]),
         // A fresh wait on a task of unknown age looks at once: each tick would be a request.
         (0, 100, 0, false, vec![0, 3_000]),
         // The answer takes longer than a tick, and there is a moment without any wait.
@@ -71,9 +71,10 @@ async fn wait_begun_again_and_again_keeps_the_interval() {
             false => luma.task(id("a")),
         };
         let run = impatient(handle, ms(tick), ms(pause));
-        let rounds = timeout(60 * SECOND, run).await.expect("an end");
-        assert!(rounds > 4, "{rounds}");
+        let rounds = timeout(60 * SECOND, run).await;
         let times = service.times();
+        let rounds = rounds.unwrap_or_else(|_| panic!("no end: {times:?}"));
+        assert!(rounds > 4, "{rounds}");
         assert_eq!(times.len(), expected.len(), "{times:?}");
         for (time, expected) in times.into_iter().zip(expected) {
             assert!(time.abs_diff(expected) <= 100, "{time} for {expected}");
@@ -112,7 +113,7 @@ async fn poller_without_waits_has_no_task() {
         assert!(timeout(8 * SECOND, wait).await.is_err());
         // It remembers the lookup as long as a wait that is begun again could come too early.
         assert_eq!(alive(), 1);
-        sleep(60 * SECOND).await;
+        sleep(120 * SECOND).await;
         assert_eq!(alive(), 0);
     }
 }

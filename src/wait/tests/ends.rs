@@ -70,7 +70,7 @@ async fn account_error_ends_every_wait_at_once() {
             }
         }
         assert!(first.await.unwrap().is_err());
-        assert_eq!(begin.elapsed().as_secs(), 3);
+        assert_eq!(begin.elapsed().as_secs_f64().round(), 3.0);
         assert_eq!(service.times().len(), 1);
     }
 }
@@ -151,7 +151,7 @@ async fn token_cancels_many_waits() {
     assert_eq!(ends.len(), 60);
     let cancelled = |(id, end): &(TaskId, End)| matches!(end, Err(WaitError::Cancelled { task }) if task == id);
     assert!(ends.iter().all(cancelled));
-    sleep(SECOND).await;
+    sleep(60 * SECOND).await;
     assert_eq!(alive(), 0);
 }
 
@@ -174,4 +174,113 @@ async fn ended_wait_that_is_kept_sends_nothing() {
     assert_eq!(service.times().len(), before);
     assert_eq!(alive(), 0);
     drop((late, cancelled));
+}
+
+fn ended_without_url(id: &TaskId) -> Task {
+    task(json!({ "id": id, "response": { "state": "completed" } }))
+}
+
+fn unsuccessful(id: &TaskId) -> Task {
+    task(json!({ "id": id, "response": { "success": false } }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn completed_without_url_is_believed_after_twenty_seconds() {
+    // The URL comes a moment later.
+    let service = Service::new(|ask| match ask.number {
+        0..3 => ask.all(ended_without_url),
+        _ => ask.all(done),
+    });
+    let task = submitted(&service.client(), id("a"));
+    let mut seen = Vec::new();
+    let wait = task.wait().interval(every(5)).on_update(|task| seen.push(task.state()));
+    wait.await.unwrap();
+    assert_eq!(seen, [TaskState::Completed]);
+    assert_eq!(service.times(), [5_000, 10_000, 15_000, 20_000]);
+
+    // It never comes.
+    let service = Service::new(|ask| ask.all(ended_without_url));
+    let task = submitted(&service.client(), id("a"));
+    match task.wait().interval(every(7)).await {
+        Err(WaitError::Failed { failure, .. }) => assert_eq!(failure.kind, FailureKind::NoVideo),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(service.times(), [7_000, 14_000, 21_000, 28_000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_success_without_a_reason_fails_after_thirty_seconds() {
+    for (pause, expected) in [
+        (every(16), vec![16_000, 32_000, 48_000]),
+        (every(60), vec![60_000, 120_000]),
+    ] {
+        let service = Service::new(|ask| ask.all(unsuccessful));
+        let end = submitted(&service.client(), id("a")).wait().interval(pause).await;
+        match end {
+            Err(WaitError::Failed { failure, .. }) => {
+                assert_eq!(failure.kind, FailureKind::Reported);
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(service.times(), expected);
+    }
+
+    // Anything else in between takes it back.
+    let service = Service::new(|ask| match ask.number {
+        0..4 | 5..9 => ask.all(unsuccessful),
+        4 => ask.all(running),
+        _ => ask.all(done),
+    });
+    let task = submitted(&service.client(), id("a"));
+    task.wait().interval(every(9)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_error_tells_since_when_lookups_fail() {
+    let service = Service::new(|ask| match ask.number {
+        1 | 2 | 4 => Err(page(502)),
+        3 => ask.all(running),
+        0 => ask.all(running),
+        _ => ask.all(done),
+    });
+    let begin = Instant::now().into_std();
+    let seen = Mutex::new(Vec::new());
+    let wait = submitted(&service.client(), id("a")).wait().interval(every(3));
+    let wait = wait.on_error(|failure| {
+        let seconds = (failure.since - begin).as_secs();
+        seen.lock().unwrap().push(format!("{seconds} {}", failure.error.is_outage()));
+    });
+    let wait = wait.on_update(|task| seen.lock().unwrap().push(task.state().to_string()));
+    wait.await.unwrap();
+    let seen = seen.into_inner().unwrap();
+    let expected = ["processing", "6 true", "6 true", "processing", "18 true", "completed"];
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn overslept_deadline_has_one_last_lookup() {
+    for (answer, is_ok) in [(done as fn(&TaskId) -> Task, true), (running, false)] {
+        let service = Service::new(move |ask| match ask.number {
+            0 => ask.all(running),
+            _ => ask.all(answer),
+        })
+        .latency(SECOND);
+        let task = submitted(&service.client(), id("a"));
+        let wait = tokio::spawn(task.wait().interval(every(3)).deadline(60 * SECOND));
+        sleep(5 * SECOND).await;
+        // Nothing runs meanwhile, as on a suspended machine.
+        tokio::time::advance(3600 * SECOND).await;
+        assert_eq!(wait.await.unwrap().is_ok(), is_ok);
+        assert!(service.times().len() <= 4, "{:?}", service.times());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn report_at_the_deadline_counts() {
+    let service = Service::new(|ask| ask.all(done)).latency(2 * SECOND);
+    let task = submitted(&service.client(), id("a"));
+    // The last lookup goes out two seconds before.
+    let wait = task.wait().interval(every(600)).deadline(60 * SECOND);
+    wait.await.unwrap();
+    assert_eq!(service.times(), [58_000]);
 }

@@ -8,6 +8,7 @@ mod runtimes;
 mod updates;
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
     time::{Duration, SystemTime},
@@ -24,7 +25,7 @@ use tokio::{
 };
 
 use crate::{
-    CancellationToken, Luma, PollInterval, Task, TaskHandle, TaskId, TaskRef, TaskState, Video,
+    CancellationToken, FailureKind, Luma, PollInterval, Task, TaskHandle, TaskId, TaskRef, TaskState, Video,
     WaitError,
     http::{ApiError, RequestError, Token},
     poller::{Lookup, Poller},
@@ -84,7 +85,7 @@ impl Service {
     /// A client without jitter.
     fn client(&self) -> Luma {
         let luma = Luma::builder().token("s3cret").build().unwrap();
-        luma.with_poller(Poller::with_jitter(self.clone(), MAX_IN_FLIGHT, 0.0))
+        luma.with_poller(Poller::with_jitter(self.clone(), MAX_IN_FLIGHT + 1, 0.0))
     }
 
     fn calls(&self) -> Vec<(u128, Vec<String>)> {
@@ -183,10 +184,10 @@ fn every(seconds: u64) -> PollInterval {
     PollInterval::fixed(SECOND * seconds as u32)
 }
 
-/// A handle as a submit gives it.
+/// A handle as a submit gives it. Its time is ahead, which counts as now: the wall clock is not paused.
 fn submitted(luma: &Luma, id: TaskId) -> TaskHandle {
     luma.task(TaskRef {
-        submitted_at: Some(SystemTime::now()),
+        submitted_at: Some(SystemTime::now() + 60 * SECOND),
         ..id.into()
     })
 }
@@ -200,9 +201,9 @@ fn spawn(handle: &TaskHandle, interval: PollInterval) -> tokio::task::JoinHandle
 /// The ends of all waits, in the order of the ids.
 async fn all(luma: &Luma, ids: impl IntoIterator<Item = TaskId>) -> Vec<(TaskId, End)> {
     let ids: Vec<_> = ids.into_iter().collect();
-    let mut ends: Vec<_> = luma.watch(&ids).collect().await;
-    ends.sort_by_key(|(id, _)| ids.iter().position(|known| known == id));
-    ends
+    let mut ends: HashMap<_, _> = luma.watch(&ids).collect().await;
+    let in_order = ids.into_iter().map(|id| ends.remove_entry(&id));
+    in_order.flatten().collect()
 }
 
 fn alive() -> usize {

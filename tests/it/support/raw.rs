@@ -1,4 +1,4 @@
-//! A server whose every byte is chosen, for what the simulator is too polite to do.
+//! A server whose every byte is chosen, for responses that the simulator cannot send.
 
 use std::sync::{Arc, Mutex};
 

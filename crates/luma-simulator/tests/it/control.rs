@@ -13,7 +13,7 @@ fn address(sim: &Simulator) -> String {
 }
 
 #[tokio::test]
-async fn defaults() {
+async fn default_task_completes() {
     let sim = Simulator::start().await.unwrap();
     assert!(sim.url().starts_with("http://127.0.0.1:"));
     let id = submitted(&sim).await;
@@ -25,7 +25,7 @@ async fn defaults() {
 }
 
 #[tokio::test]
-async fn a_port_can_be_chosen_if_it_is_free() {
+async fn port_can_be_chosen_if_free() {
     let sim = Simulator::start().await.unwrap();
     let port = address(&sim).rsplit(':').next().unwrap().parse().unwrap();
     assert!(Simulator::builder().port(port).start().await.is_err());
@@ -35,7 +35,7 @@ async fn a_port_can_be_chosen_if_it_is_free() {
 }
 
 #[tokio::test]
-async fn ids_follow_from_the_seed() {
+async fn ids_depend_on_seed() {
     let first = async |seed| {
         let sim = Simulator::builder().seed(seed).start().await.unwrap();
         submitted(&sim).await
@@ -45,7 +45,7 @@ async fn ids_follow_from_the_seed() {
 }
 
 #[tokio::test]
-async fn tasks_are_steered_by_hand() {
+async fn task_ends_when_completed_by_hand() {
     let sim = Simulator::with_duration(Duration::MAX).await.unwrap();
     let held = tokio::spawn(post(&sim, "/luma/videos", &json!({ "prompt": "a" })).send());
     eventually("the task", async || sim.task_count() == 1).await;
@@ -62,7 +62,7 @@ async fn tasks_are_steered_by_hand() {
 }
 
 #[tokio::test]
-async fn requests_are_counted_and_kept() {
+async fn requests_are_counted_and_recorded() {
     let sim = start(AT_ONCE).await;
     let id = submitted(&sim).await;
     retrieved(&sim, &id).await;
@@ -105,7 +105,7 @@ async fn requests_are_counted_and_kept() {
 }
 
 #[tokio::test]
-async fn connections_are_kept_alive() {
+async fn connection_is_kept_alive() {
     let sim = start(AT_ONCE).await;
     let pooled = Client::builder().no_proxy().build().unwrap();
     for _ in 0..3 {
@@ -148,7 +148,7 @@ async fn assert_closed(streams: [TcpStream; 2]) {
 }
 
 #[tokio::test]
-async fn the_last_drop_stops_the_server() {
+async fn last_drop_stops_server() {
     let sim = start(NEVER).await;
     let address = address(&sim);
     let streams = busy(&sim).await;
@@ -164,7 +164,7 @@ async fn the_last_drop_stops_the_server() {
 }
 
 #[tokio::test]
-async fn shutdown_stops_the_server_and_leaves_what_was_seen() {
+async fn shutdown_stops_server_and_keeps_requests() {
     let sim = start(NEVER).await;
     let receiver = start(AT_ONCE).await;
     let callback = json!({ "prompt": "a", "callback_url": receiver.url() });

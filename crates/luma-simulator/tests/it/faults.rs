@@ -1,4 +1,4 @@
-//! Each way of going wrong, and what was accepted in spite of it.
+//! Each fault, and whether the request was accepted.
 
 use std::{error::Error, io};
 
@@ -47,7 +47,7 @@ async fn raw_submit(sim: &Simulator) -> (Vec<u8>, io::Result<usize>) {
 }
 
 #[tokio::test]
-async fn an_answer_of_its_own() {
+async fn own_response_replaces_real_one() {
     let sim = start(AT_ONCE).await;
     sim.inject(Fault::status(503).header("x-odd", "1").body("busy"));
     let response = try_submit(&sim).await.unwrap();
@@ -107,7 +107,7 @@ async fn an_answer_of_its_own() {
 }
 
 #[tokio::test]
-async fn an_answer_that_cannot_be_sent_says_so() {
+async fn invalid_change_says_so() {
     let sim = start(AT_ONCE).await;
     for fault in [Fault::status(1), Fault::status(200).header("b a d", "x")] {
         sim.inject(fault);
@@ -118,7 +118,7 @@ async fn an_answer_that_cannot_be_sent_says_so() {
 }
 
 #[tokio::test]
-async fn an_answer_of_its_own_after_accepting() {
+async fn own_response_after_accepting() {
     let sim = start(AT_ONCE).await;
     sim.inject(Fault::html(502).accepting(true));
     assert_eq!(try_submit(&sim).await.unwrap().status(), 502);
@@ -129,7 +129,7 @@ async fn an_answer_of_its_own_after_accepting() {
 }
 
 #[tokio::test]
-async fn resets_before_and_after_accepting() {
+async fn reset_before_or_after_accepting() {
     let sim = start(AT_ONCE).await;
     for (fault, billed) in [(Fault::reset_before(), 0), (Fault::reset_after(), 1)] {
         sim.inject(fault.clone().times(2));
@@ -149,7 +149,7 @@ async fn resets_before_and_after_accepting() {
 }
 
 #[tokio::test]
-async fn a_truncated_answer_promises_more_than_it_sends() {
+async fn truncated_response_promises_more_than_it_sends() {
     let sim = start(AT_ONCE).await;
     sim.inject(Fault::truncated().times(2));
     let (received, end) = raw_submit(&sim).await;
@@ -168,7 +168,7 @@ async fn a_truncated_answer_promises_more_than_it_sends() {
 }
 
 #[tokio::test]
-async fn a_truncated_answer_too_big_for_the_socket_is_cut_where_it_should() {
+async fn truncated_large_response_ends_after_half() {
     let sim = start(AT_ONCE).await;
     let id = submitted(&sim).await;
     let length = 16 << 20;
@@ -188,7 +188,7 @@ async fn a_truncated_answer_too_big_for_the_socket_is_cut_where_it_should() {
 }
 
 #[tokio::test]
-async fn slow_and_dripping_answers_are_whole() {
+async fn slow_and_dripping_responses_are_whole() {
     let sim = start(AT_ONCE).await;
     let (started, delay) = (Instant::now(), Duration::from_millis(100));
     sim.inject(Fault::slow(delay));
@@ -208,7 +208,7 @@ async fn slow_and_dripping_answers_are_whole() {
 }
 
 #[tokio::test]
-async fn silence_before_and_after_accepting() {
+async fn silence_before_or_after_accepting() {
     let sim = start(AT_ONCE).await;
     for accepting in [false, true] {
         sim.inject(Fault::silence().accepting(accepting));
@@ -220,17 +220,7 @@ async fn silence_before_and_after_accepting() {
 }
 
 #[tokio::test]
-async fn large_body_has_its_size() {
-    let sim = start(AT_ONCE).await;
-    let length = 3_000_000;
-    sim.inject(Fault::large_body(length));
-    let response = try_submit(&sim).await.unwrap();
-    assert_eq!(response.content_length(), Some(length as u64));
-    assert_eq!(response.bytes().await.unwrap().len(), length);
-}
-
-#[tokio::test]
-async fn faults_strike_their_target_so_often() {
+async fn fault_affects_its_target_for_counted_times() {
     let sim = start(AT_ONCE).await;
     let id = submitted(&sim).await;
     let video = sim.video_url(&id).unwrap();
@@ -255,4 +245,124 @@ async fn faults_strike_their_target_so_often() {
     assert_eq!(statuses().await, [418, 500, 500]);
     sim.clear_faults();
     assert_eq!(statuses().await, [200, 200, 200]);
+}
+
+/// A finished video: the simulator, the URL and the bytes.
+async fn video() -> (Simulator, String, Vec<u8>) {
+    let sim = start(AT_ONCE).await;
+    let id = submitted(&sim).await;
+    let url = sim.video_url(&id).unwrap();
+    let bytes = client().get(&url).send().await.unwrap().bytes().await;
+    (sim, url, bytes.unwrap().to_vec())
+}
+
+async fn range(url: &str) -> Response {
+    let request = client().get(url).header("range", "bytes=100-199");
+    request.send().await.unwrap()
+}
+
+#[tokio::test]
+async fn range_fault_spares_whole_files() {
+    let (sim, url, _) = video().await;
+    for status in [403, 416, 503] {
+        sim.inject(Fault::status(status).on(Target::Range));
+        let whole = client().get(&url).send().await.unwrap();
+        assert_eq!(whole.status(), 200);
+        assert_eq!(range(&url).await.status(), status);
+        assert_eq!(range(&url).await.status(), 206);
+    }
+    sim.inject(Fault::status(500).on(Target::Media));
+    assert_eq!(range(&url).await.status(), 500, "a range is media, too");
+}
+
+#[tokio::test]
+async fn altered_response_keeps_the_rest() {
+    let (sim, url, bytes) = video().await;
+    let wrong_range = Fault::altered().header("content-range", "bytes 0-99/200");
+    sim.inject(wrong_range.on(Target::Range));
+    let response = range(&url).await;
+    assert_eq!(response.status(), 206);
+    assert_eq!(response.headers()["content-range"], "bytes 0-99/200");
+    assert_eq!(response.bytes().await.unwrap(), bytes[100..200]);
+
+    let without_range = Fault::altered().without_header("content-range");
+    sim.inject(without_range.clone());
+    let response = range(&url).await;
+    assert_eq!(response.status(), 206);
+    assert!(!response.headers().contains_key("content-range"));
+
+    sim.inject(without_range.with_status(200));
+    let response = range(&url).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.bytes().await.unwrap(), bytes[100..200]);
+
+    sim.inject(Fault::altered().header("content-type", "application/octet-stream"));
+    let response = range(&url).await;
+    assert_eq!(
+        response.headers()["content-type"],
+        "application/octet-stream"
+    );
+
+    sim.inject(Fault::altered().map_body(|body| body.slice(..50)));
+    let response = range(&url).await;
+    assert_eq!(response.content_length(), Some(50));
+    assert_eq!(response.bytes().await.unwrap(), bytes[100..150]);
+
+    sim.inject(Fault::altered().without_header("content-length"));
+    let response = range(&url).await;
+    assert_eq!(response.content_length(), None);
+    assert_eq!(response.bytes().await.unwrap(), bytes[100..200]);
+
+    for status in [201, 202, 203, 204] {
+        sim.inject(Fault::altered().with_status(status));
+        assert_eq!(try_submit(&sim).await.unwrap().status(), status);
+    }
+    assert_eq!(sim.stats().submits_accepted, 5);
+}
+
+#[tokio::test]
+async fn damaged_json_contains_the_damage() {
+    let sim = start(AT_ONCE).await;
+    sim.inject(Fault::byte_order_mark());
+    let body = try_submit(&sim).await.unwrap().bytes().await.unwrap();
+    assert!(body.starts_with(b"\xef\xbb\xbf{\"task_id\""), "{body:?}");
+
+    sim.inject(Fault::altered().map_body(|body| {
+        let text = String::from_utf8_lossy(&body);
+        text.replacen('{', r#"{"note":"\ud800","#, 1).into()
+    }));
+    let body = try_submit(&sim).await.unwrap().text().await.unwrap();
+    assert!(body.starts_with(r#"{"note":"\ud800","task_id""#), "{body}");
+
+    sim.inject(Fault::gzip());
+    let response = try_submit(&sim).await.unwrap();
+    assert_eq!(response.headers()["content-encoding"], "gzip");
+    assert!(response.bytes().await.unwrap().starts_with(&[0x1f, 0x8b]));
+    assert_eq!(sim.stats().submits_accepted, 3);
+}
+
+#[tokio::test]
+async fn close_ends_connection_without_response() {
+    let sim = start(AT_ONCE).await;
+    for (accepting, accepted) in [(false, 0), (true, 1)] {
+        sim.inject(Fault::close().accepting(accepting));
+        let (received, end) = raw_submit(&sim).await;
+        assert!(received.is_empty());
+        end.expect("closed, not reset");
+        assert_eq!(sim.stats().submits_accepted, accepted);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn late_submit_is_accepted_after_the_fault() {
+    let sim = start(AT_ONCE).await;
+    let delay = Duration::from_secs(5);
+    sim.inject(Fault::reset_before().accepting_after(delay));
+    sim.inject(Fault::html(504).accepting_after(delay));
+    try_submit(&sim).await.unwrap_err();
+    assert_eq!(try_submit(&sim).await.unwrap().status(), 504);
+    assert_eq!(sim.stats().submits_accepted, 0);
+    tokio::time::sleep(2 * delay).await;
+    assert_eq!(sim.stats().submits_accepted, 2);
+    assert_eq!(sim.task_count(), 2);
 }

@@ -22,7 +22,7 @@ async fn get(url: &str, headers: &[(&str, &str)]) -> Response {
 }
 
 #[tokio::test]
-async fn the_files_are_real() {
+async fn media_files_are_served() {
     let (sim, video, thumbnail) = finished().await;
     let files: [(&str, &str, &[u8]); 2] = [
         (
@@ -67,7 +67,7 @@ async fn the_files_are_real() {
 }
 
 #[tokio::test]
-async fn ranges() {
+async fn range_selects_bytes() {
     let (sim, video, _) = finished().await;
     let whole = get(&video, &[]).await.bytes().await.unwrap();
     let length = whole.len();
@@ -97,7 +97,7 @@ async fn ranges() {
 }
 
 #[tokio::test]
-async fn a_range_of_a_changed_file_is_the_whole_new_file() {
+async fn range_of_changed_file_gets_whole_file() {
     let (sim, video, _) = finished().await;
     let etag = get(&video, &[]).await.headers()["etag"]
         .to_str()
@@ -119,7 +119,7 @@ async fn a_range_of_a_changed_file_is_the_whole_new_file() {
 }
 
 #[tokio::test]
-async fn a_token_on_a_media_request_is_seen() {
+async fn token_on_media_request_is_counted() {
     let (sim, video, thumbnail) = finished().await;
     get(&video, &[]).await;
     get(&thumbnail, &[("authorization", "Bearer leaked")]).await;
@@ -141,7 +141,7 @@ async fn a_token_on_a_media_request_is_seen() {
 }
 
 #[tokio::test]
-async fn an_interrupted_download_can_be_resumed() {
+async fn interrupted_download_can_be_resumed() {
     let (sim, video, _) = finished().await;
     sim.inject(Fault::truncated());
     let mut response = get(&video, &[]).await;
