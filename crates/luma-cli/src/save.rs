@@ -183,11 +183,11 @@ impl Saver {
             .on_progress(on_progress)
             .await?;
         if self.open {
-            open(&saved.path)?;
+            open(saved.path())?;
         }
         Ok(Some(File {
-            path: saved.path,
-            bytes: saved.bytes,
+            path: saved.path().to_owned(),
+            bytes: saved.bytes(),
         }))
     }
 }
