@@ -21,7 +21,7 @@ use crate::http::{ConfigError, TransportError};
 ///
 /// let video = luma.task(&id).wait().await?;
 /// match luma.download(&video, "lighthouse.mp4").await {
-///     Ok(file) => println!("{} bytes", file.bytes),
+///     Ok(file) => println!("{} bytes", file.bytes()),
 ///     Err(DownloadError::Exists { path }) => println!("{} already exists", path.display()),
 ///     Err(error) if error.is_expired() => {
 ///         let video = luma.task(&id).wait().await?;

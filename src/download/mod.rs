@@ -35,7 +35,7 @@ impl Luma {
     /// # async fn example(luma: luma_client::Luma, video: luma_client::Video)
     /// # -> Result<(), luma_client::Error> {
     /// let file = luma.download(&video, "lighthouse.mp4").await?;
-    /// println!("{} bytes", file.bytes);
+    /// println!("{} bytes", file.bytes());
     /// # Ok(()) }
     /// ```
     pub fn download<'a>(&self, video: &Video, path: impl Into<PathBuf>) -> Download<'a> {
@@ -95,7 +95,7 @@ type Running<'a> = Pin<Box<dyn Future<Output = Result<Downloaded, DownloadError>
 ///         None => println!("{} bytes", progress.bytes),
 ///     })
 ///     .await?;
-/// println!("{}", file.path.display());
+/// println!("{}", file.path().display());
 /// # Ok(()) }
 /// ```
 #[must_use = "a download does nothing until it is awaited"]

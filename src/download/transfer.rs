@@ -1,6 +1,9 @@
 //! The attempts of a download: what to do after each response, and when to try again.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use http::header::CONTENT_TYPE;
 use reqwest::Response;
@@ -35,14 +38,27 @@ pub struct Progress {
 
 /// A file that was downloaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Downloaded {
+    path: PathBuf,
+    bytes: u64,
+    media_type: String,
+}
+
+impl Downloaded {
     /// The target, as it was given.
-    pub path: PathBuf,
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Its size in bytes.
-    pub bytes: u64,
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// What it is, such as `video/mp4`: by its first bytes, or by the server if they are unknown.
-    pub media_type: String,
+    pub fn media_type(&self) -> &str {
+        &self.media_type
+    }
 }
 
 /// What is downloaded where, and how.

@@ -3,11 +3,12 @@
 use std::{fmt, time::Duration};
 
 use http::{HeaderMap, StatusCode};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::token::Token;
 use crate::{
-    model::{ErrorCode, Task, fields::ErrorInfo},
+    model::{ErrorCode, fields::ErrorInfo},
     util::{
         TaskId, json, retry_after,
         text::{MESSAGE, WORD},
@@ -96,23 +97,39 @@ impl ApiError {
     }
 
     /// The error that came with a success status in place of a task.
-    pub(crate) fn of_task(task: &Task, token: &Token) -> Self {
-        let body = serde_json::to_vec(task).unwrap_or_default();
+    pub(crate) fn of_success(body: &impl Serialize, token: &Token) -> Self {
+        let body = serde_json::to_vec(body).unwrap_or_default();
         Self::read(StatusCode::OK, &HeaderMap::new(), &body, token)
     }
 
-    /// Whether the same lookup may succeed later. The code counts before the status.
-    pub(crate) fn is_transient(&self) -> bool {
+    /// The HTTP status that says the same as the code, or else the status itself: if the two disagree,
+    /// the code counts.
+    fn meaning(&self) -> u16 {
+        use ErrorCode as Code;
         match &self.code {
-            Some(ErrorCode::TooManyRequests | ErrorCode::ApiError | ErrorCode::Timeout) => true,
-            // A gateway knows nothing of tasks and tokens, whatever its status says.
-            None if self.is_page => true,
-            None | Some(ErrorCode::Other(_)) => {
-                // An error inside a 200 that names no known reason may pass as well.
-                matches!(self.status.as_u16(), 200 | 408 | 425 | 429 | 500..=599)
-            }
-            Some(_) => false,
+            None | Some(Code::Other(_)) => self.status.as_u16(),
+            Some(Code::BadRequest) => 400,
+            Some(Code::InvalidToken | Code::TokenExpired | Code::NoToken | Code::TokenMismatched) => 401,
+            Some(Code::PaymentRequired | Code::UsedUp | Code::Disabled) => 402,
+            Some(Code::NotFound) => 404,
+            Some(Code::ApiNotImplemented) => 405,
+            // The prompt is at fault, not the account.
+            Some(Code::Forbidden) => 422,
+            Some(Code::TooManyRequests) => 429,
+            Some(Code::ApiError) => 500,
+            Some(Code::Timeout) => 504,
         }
+    }
+
+    /// Whether it is a gateway's page, which knows nothing of tasks and tokens, whatever its status says.
+    fn is_gateway_page(&self) -> bool {
+        self.is_page && self.code.is_none()
+    }
+
+    /// Whether the same lookup may succeed later. An error inside a 200 that names no known reason may
+    /// pass as well.
+    pub(crate) fn is_transient(&self) -> bool {
+        self.is_gateway_page() || matches!(self.meaning(), 200 | 408 | 425 | 429 | 500..=599)
     }
 
     /// Whether the service as a whole, or a gateway in front of it, is the reason.
@@ -124,15 +141,12 @@ impl ApiError {
     /// Whether it says that there is no such task.
     pub(crate) fn says_not_found(&self) -> bool {
         match &self.code {
-            Some(ErrorCode::NotFound) => true,
             Some(ErrorCode::Other(code)) => code.to_ascii_lowercase().contains("not_found"),
-            Some(_) => false,
             None if self.is_page => false,
-            None => {
-                self.status == StatusCode::NOT_FOUND
-                    || (self.status == StatusCode::OK
-                        && self.message.to_ascii_lowercase().contains("not found"))
+            None if self.status == StatusCode::OK => {
+                self.message.to_ascii_lowercase().contains("not found")
             }
+            _ => self.meaning() == 404,
         }
     }
 
@@ -143,68 +157,31 @@ impl ApiError {
 
     /// Whether it says that there is no such operation, or not like this.
     pub(crate) fn says_unsupported(&self) -> bool {
-        match &self.code {
-            Some(
-                ErrorCode::BadRequest
-                | ErrorCode::ApiNotImplemented
-                | ErrorCode::Forbidden
-                | ErrorCode::NotFound,
-            ) => true,
-            None | Some(ErrorCode::Other(_)) => {
-                matches!(self.status.as_u16(), 400 | 404 | 405 | 410 | 422 | 501)
-            }
-            Some(_) => false,
-        }
+        matches!(self.meaning(), 400 | 404 | 405 | 410 | 422 | 501)
     }
 
     /// Whether the service asks to slow down, so that it certainly did nothing.
     pub(crate) fn is_rate_limit(&self) -> bool {
-        match &self.code {
-            Some(ErrorCode::TooManyRequests) => true,
-            None | Some(ErrorCode::Other(_)) => self.status == StatusCode::TOO_MANY_REQUESTS,
-            Some(_) => false,
-        }
+        self.meaning() == 429
     }
 
-    /// Whether the service certainly refused what was submitted. The code counts before the status.
+    /// Whether the service certainly refused what was submitted.
     ///
     /// 302 and 303 may follow a request that was accepted; 408 and the unregistered 4xx, like 499,
     /// say that a response came too late. An error that names a task refuses nothing.
     pub(crate) fn is_refusal(&self) -> bool {
-        if self.names_task {
-            return false;
-        }
-        match &self.code {
-            Some(ErrorCode::ApiError | ErrorCode::Timeout) => false,
-            None | Some(ErrorCode::Other(_)) => {
-                matches!(self.status.as_u16(), 301 | 307 | 308 | 400..=407 | 409..=451)
-            }
-            Some(_) => true,
-        }
+        !self.names_task && matches!(self.meaning(), 301 | 307 | 308 | 400..=407 | 409..=451)
     }
 
-    /// Whether it refuses lookups altogether. There is nothing to moderate in a lookup, so the
-    /// status counts whatever the code, unless it may pass, like the page of a gateway.
+    /// Whether it refuses lookups altogether. There is nothing to moderate in a lookup, so the status
+    /// counts whatever the code, unless it may pass, like the page of a gateway.
     pub(crate) fn refuses_lookups(&self) -> bool {
         self.is_account() || (!self.is_transient() && matches!(self.status.as_u16(), 401 | 403))
     }
 
     /// Whether the account or its token is the reason, so that no other call can succeed either.
     pub(crate) fn is_account(&self) -> bool {
-        match &self.code {
-            Some(
-                ErrorCode::InvalidToken
-                | ErrorCode::TokenExpired
-                | ErrorCode::NoToken
-                | ErrorCode::TokenMismatched
-                | ErrorCode::PaymentRequired
-                | ErrorCode::UsedUp
-                | ErrorCode::Disabled,
-            ) => true,
-            None if self.is_page => false,
-            None | Some(ErrorCode::Other(_)) => matches!(self.status.as_u16(), 401..=403),
-            Some(_) => false,
-        }
+        !self.is_gateway_page() && matches!(self.meaning(), 401..=403)
     }
 }
 

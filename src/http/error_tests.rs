@@ -1,17 +1,27 @@
-//! How answers are read, and what they mean for money.
+//! How error responses are read, and what they mean for money.
+
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 use proptest::prelude::*;
 
-use super::{text::EXCERPT, *};
+use super::{ApiError, DecodeError, RequestError, decode_error::DecodeErrorKind, token::Token};
+use crate::{
+    model::ErrorCode,
+    util::text::{EXCERPT, MESSAGE},
+};
+
+fn token() -> Token {
+    Token::new("a-token".into(), 5).expect("a token")
+}
 
 fn read(status: u16, body: &str) -> ApiError {
     let status = StatusCode::from_u16(status).expect("a status");
-    ApiError::read(status, &HeaderMap::new(), body.as_bytes())
+    ApiError::read(status, &HeaderMap::new(), body.as_bytes(), &token())
 }
 
 #[test]
-fn each_shape_of_a_body() {
+fn body_of_each_shape_is_read() {
     for (body, code, message, trace_id) in [
         (
             r#"{"success":false,"error":{"code":"used_up","message":"Empty."},"trace_id":"t"}"#,
@@ -41,12 +51,10 @@ fn each_shape_of_a_body() {
         ),
         (r#"{"message":"no Route"}"#, None, "no Route", None),
         (r#""plain""#, None, "plain", None),
-        (
-            "<html>\n<b>Bad</b>\tgateway</html>",
-            None,
-            "<html> <b>Bad</b> gateway</html>",
-            None,
-        ),
+        ("<html>\n<b>Bad</b>\tgateway</html>", None, "an HTML page", None),
+        ("<HTML><Title>Bad\n gateway</title><b>x</b>", None, "Bad gateway", None),
+        // Almost JSON.
+        (r#"{"error":{"code":"used_up","message":"cut \ud83d"}}"#, Some("used_up"), "cut \u{fffd}", None),
         ("", None, "", None),
         ("null", None, "null", None),
         ("[]", None, "[]", None),
@@ -63,7 +71,7 @@ fn each_shape_of_a_body() {
 }
 
 #[test]
-fn nothing_of_an_answer_is_kept_at_any_length() {
+fn long_body_is_kept_in_part() {
     let long = "x\u{7}y ".repeat(100_000);
     let body = serde_json::json!({
         "error": { "code": long, "message": long }, "trace_id": long,
@@ -74,12 +82,12 @@ fn nothing_of_an_answer_is_kept_at_any_length() {
     assert!(!error.to_string().contains('\u{7}'));
 
     assert!(read(500, &long).message.chars().count() <= EXCERPT + 1);
-    let reason = serde_json::from_value::<bool>(long.into()).expect_err("no boolean");
-    assert!(DecodeError::new(reason, b"").to_string().len() < 1_000);
+    let error = RequestError::unreadable(&token(), &long, long.as_bytes());
+    assert!(error.to_string().len() < 1_000);
 }
 
 #[test]
-fn deep_json_is_no_danger() {
+fn deep_json_is_read_as_far_as_it_goes() {
     let deep = "[".repeat(1_000_000);
     assert_eq!(read(500, &deep).message.chars().count(), EXCERPT + 1);
     let nested = format!("{}{}", r#"{"error":"#.repeat(1_000), "}".repeat(1_000));
@@ -87,22 +95,7 @@ fn deep_json_is_no_danger() {
 }
 
 #[test]
-fn text_becomes_one_short_line() {
-    for (text, limit, line) in [
-        ("", 5, ""),
-        (" \n ", 5, ""),
-        ("a  b\r\nc", 5, "a b c"),
-        ("abcdef", 5, "abcde…"),
-        ("abcde ", 5, "abcde"),
-        ("a\u{0}\u{1b}b", 5, "ab"),
-        ("äöüßé", 5, "äöüßé"),
-    ] {
-        assert_eq!(tidy(text, limit), line, "{text:?}");
-    }
-}
-
-#[test]
-fn what_is_surely_refused() {
+fn refusal_is_certain_by_status_or_code() {
     for (status, refused) in [
         (200, false),
         (204, false),
@@ -146,9 +139,30 @@ fn what_is_surely_refused() {
     }
 }
 
+#[test]
+fn error_that_names_a_task_is_not_a_refusal() {
+    for (body, names_task, id) in [
+        (r#"{"task_id":"a"}"#, true, Some("a")),
+        (r#"{"data":{"task_id":"a"}}"#, true, Some("a")),
+        (r#"{"data":[{"taskId":"a"}]}"#, true, Some("a")),
+        (r#"{"task_ids":["a"]}"#, true, None),
+        (r#"{"task_id":17}"#, true, None),
+        (r#"{"task_id":"no id"}"#, true, None),
+        (r#"{"task_id":17,"data":{"task_id":"a"}}"#, true, Some("a")),
+        (r#"{"task_id":""}"#, false, None),
+        (r#"{"task_id":null}"#, false, None),
+        (r#"{"id":"a","trace_id":"t"}"#, false, None),
+    ] {
+        let error = read(400, body);
+        assert_eq!(error.names_task, names_task, "{body}");
+        assert_eq!(error.is_refusal(), !names_task, "{body}");
+        assert_eq!(error.task_id, id.map(|id| id.parse().expect("an id")), "{body}");
+    }
+}
+
 /// The account's errors end every wait; moderation and bad parameters end one call.
 #[test]
-fn whose_fault_it_is() {
+fn account_is_the_reason_by_code_or_status() {
     use ErrorCode::*;
     for code in ErrorCode::KNOWN {
         let account = matches!(
@@ -184,7 +198,7 @@ fn whose_fault_it_is() {
 }
 
 #[test]
-fn a_retry_date_counts_from_the_date_of_the_answer() {
+fn retry_date_counts_from_the_date_of_the_response() {
     let headers = |date: Option<&'static str>| {
         let mut headers = HeaderMap::new();
         let at = HeaderValue::from_static("Sat, 01 Aug 2026 12:00:30 GMT");
@@ -196,7 +210,7 @@ fn a_retry_date_counts_from_the_date_of_the_answer() {
         ("Sat, 01 Aug 2026 12:00:00 GMT", 30),
         ("Sat, 01 Aug 2026 12:01:00 GMT", 0),
     ] {
-        let error = ApiError::read(StatusCode::OK, &headers(Some(date)), b"");
+        let error = ApiError::read(StatusCode::OK, &headers(Some(date)), b"", &token());
         assert_eq!(
             error.retry_after,
             Some(Duration::from_secs(seconds)),
@@ -204,38 +218,26 @@ fn a_retry_date_counts_from_the_date_of_the_answer() {
         );
     }
     for date in [None, Some("today")] {
-        let error = ApiError::read(StatusCode::OK, &headers(date), b"");
+        let error = ApiError::read(StatusCode::OK, &headers(date), b"", &token());
         assert!(error.retry_after.is_some(), "{date:?}");
     }
 }
 
 #[test]
-fn an_answer_of_nothing_is_not_quoted() {
-    for (body, expected) in [
-        ("", "the answer could not be read: it ends"),
-        (
-            "<p>",
-            "the answer could not be read: it ends; it begins with \"<p>\"",
-        ),
+fn decode_error_quotes_the_beginning_of_a_body() {
+    for (excerpt, expected) in [
+        ("", "the response could not be read: it ends"),
+        ("<p>", "the response could not be read: it ends; it begins with \"<p>\""),
     ] {
-        let error = DecodeError::new("it ends", body.as_bytes());
+        let kind = DecodeErrorKind::Unreadable;
+        let error = DecodeError::new(kind, "it ends".to_owned(), excerpt.to_owned());
         assert_eq!(error.to_string(), expected);
     }
 }
 
-#[test]
-fn errors_are_small_and_can_go_anywhere() {
-    fn anywhere<T: Send + Sync + 'static>() {}
-    anywhere::<Error>();
-    anywhere::<PendingSubmission>();
-    anywhere::<crate::WaitError>();
-    anywhere::<crate::ConfigError>();
-    assert!(size_of::<Error>() <= 64, "{}", size_of::<Error>());
-}
-
 proptest! {
     #[test]
-    fn any_answer_can_be_read(
+    fn response_of_any_bytes_is_read(
         status in 100_u16..1000,
         retry_after in proptest::collection::vec(32_u8..=255, 0..40),
         body in proptest::collection::vec(any::<u8>(), 0..400),
@@ -245,7 +247,7 @@ proptest! {
             headers.insert("retry-after", value);
         }
         let status = StatusCode::from_u16(status).expect("a status");
-        let error = ApiError::read(status, &headers, &body);
+        let error = ApiError::read(status, &headers, &body, &token());
         let shown = format!("{error} {error:?}");
         prop_assert!(!shown.chars().any(char::is_control), "{shown:?}");
         prop_assert!(error.message.chars().count() <= MESSAGE + 1);
@@ -254,7 +256,7 @@ proptest! {
     }
 
     #[test]
-    fn the_code_is_found_whatever_stands_around_it(
+    fn code_beside_any_text_is_found(
         code in "[a-z_]{1,30}",
         message in any::<String>(),
         status in 200_u16..600,

@@ -1,167 +1,133 @@
-//! What the tools take. The comments of the fields are what the model reads.
+//! The arguments of the tools. The doc comments of the fields are the descriptions that the model reads.
+//! Rules across several arguments stand in the description of the tool.
 
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use crate::{AspectRatio, lookup::MAX_BATCH};
+use crate::AspectRatio;
 
-// The service documents no lengths. These are far beyond what makes sense, and keep nonsense from it.
+// The service documents no lengths. These bounds are far beyond any useful value.
 /// The longest prompt, in characters.
 const PROMPT: usize = 10_000;
-/// The longest URL.
+/// The longest URL, in characters.
 const URL: usize = 8_192;
-/// The longest id.
+/// The longest id, in characters.
 const ID: usize = 200;
+/// The most ids in one batch, as the vendor recommends.
+const BATCH: usize = 50;
 
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct GenerateVideo {
-    /// What the video shows, in plain words: subject, action, setting, camera movement, style. Not
-    /// only white space. The service moderates it, and may reword it unless enhancement is false.
+    /// What the video shows: subject, action, setting, camera movement, style.
     #[schemars(length(min = 1, max = PROMPT))]
     pub(crate) prompt: String,
-    /// Width to height of the video. Choose by where it is shown: 16:9 for screens, 9:16 for
-    /// phones, 1:1 for feeds; luma_list_aspect_ratios describes all seven. Default 16:9.
-    #[schemars(with = "Option<KnownRatio>")]
-    pub(crate) aspect_ratio: Option<AspectRatio>,
-    /// true: the last frame leads back into the first, for a clip that repeats without a visible
-    /// cut. Default false.
-    #[schemars(extend("default" = false))]
-    pub(crate) r#loop: Option<bool>,
-    /// true: the service may rewrite the prompt for a clearer picture. false: the prompt is to be
-    /// taken as written, for wording that is already exact. Default true.
-    #[schemars(extend("default" = true))]
-    pub(crate) enhancement: Option<bool>,
-    /// Seconds that this call may itself wait for the finished video, cut to the host's limit, 45
-    /// at most. Left out or 0: the task_id comes back without waiting. It never ends the task: look
-    /// up a video that is not ready by then with luma_get_task.
-    #[schemars(range(min = 0))]
-    pub(crate) timeout: Option<f64>,
-    /// Public http or https URL of an endpoint of the user's, to which the service POSTs the
-    /// finished video, unsigned and possibly twice; never invent one. Left out: poll with
-    /// luma_get_task, which works with a callback too. Independent of timeout.
-    #[schemars(length(min = 1, max = URL))]
-    pub(crate) callback_url: Option<String>,
+    #[serde(flatten)]
+    pub(crate) options: Options,
 }
 
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct GenerateVideoFromImage {
-    /// What happens in the video, in plain words: what moves, how the camera moves, how the start
-    /// picture turns into the end picture. Not only white space. The service moderates it, and may
-    /// reword it unless enhancement is false.
+    /// What happens in the video: what moves, how the camera moves, how the start picture turns into the
+    /// end picture.
     #[schemars(length(min = 1, max = PROMPT))]
     pub(crate) prompt: String,
-    /// Picture for the first frame: a public http or https URL that leads straight to the image,
-    /// no local path and no base64 data. Alone, it is brought to life; with end_image_url, the
-    /// video leads from one to the other. At least one of the two must be given; an empty string
-    /// counts as left out.
+    /// First frame: a public http or https URL of the image file itself. Local paths and base64 data do
+    /// not work; ask the user for a URL.
     #[schemars(length(max = URL))]
     pub(crate) start_image_url: Option<String>,
-    /// Picture for the last frame: a public http or https URL that leads straight to the image, no
-    /// local path and no base64 data. Alone, the video leads up to it; with start_image_url, the
-    /// video leads from one to the other. At least one of the two must be given; an empty string
-    /// counts as left out.
+    /// Last frame: a public http or https URL of the image file itself, in the same shape as the first
+    /// frame if both are given.
     #[schemars(length(max = URL))]
     pub(crate) end_image_url: Option<String>,
-    /// Width to height of the video. Choose the one nearest to the picture's own shape, or the
-    /// picture may be cropped; with two pictures, both should have that shape. Left out, it is 16:9
-    /// even for a portrait picture; luma_list_aspect_ratios describes all seven. Default 16:9.
+    #[serde(flatten)]
+    pub(crate) options: Options,
+}
+
+/// What both generate tools take.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Options {
+    /// Width to height. Choose by where the video is shown: 16:9 for screens, 9:16 for phones, 1:1 for
+    /// feeds. luma_list_aspect_ratios describes each value.
     #[schemars(with = "Option<KnownRatio>")]
     pub(crate) aspect_ratio: Option<AspectRatio>,
-    /// true: the last frame leads back into the first, for a clip that repeats without a visible
-    /// cut. Leave it false when the start and end pictures differ. Default false.
+    /// Whether the last frame leads back into the first, for a clip that repeats without a visible cut.
     #[schemars(extend("default" = false))]
     pub(crate) r#loop: Option<bool>,
-    /// true: the service may rewrite the prompt for a clearer picture. false: the prompt is to be
-    /// taken as written, for wording that is already exact. Default true.
+    /// Whether the service may rewrite the prompt for a clearer picture. Choose false if the wording is
+    /// already exact.
     #[schemars(extend("default" = true))]
     pub(crate) enhancement: Option<bool>,
-    /// Seconds that this call may itself wait for the finished video, cut to the host's limit, 45
-    /// at most. Left out or 0: the task_id comes back without waiting. It never ends the task: look
-    /// up a video that is not ready by then with luma_get_task.
-    #[schemars(range(min = 0))]
+    /// Seconds for which this call waits for the finished video, at most 45, and less if the host allows
+    /// less. 0 returns at once. The task continues when the time is up.
+    #[schemars(range(min = 0), extend("default" = 0))]
     pub(crate) timeout: Option<f64>,
-    /// Public http or https URL of an endpoint of the user's, to which the service POSTs the
-    /// finished video, unsigned and possibly twice; never invent one. Left out: poll with
-    /// luma_get_task, which works with a callback too. Independent of timeout.
-    #[schemars(length(min = 1, max = URL))]
+    /// An http or https endpoint of the user to which the service POSTs the finished video, unsigned and
+    /// possibly twice. Never invent one; polling needs none.
+    #[schemars(length(max = URL))]
     pub(crate) callback_url: Option<String>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct ExtendVideo {
-    /// Id of the finished video to continue: result.video.id of luma_get_task or
-    /// result.tasks[].video.id of luma_get_tasks_batch. A task_id does not work, even that of the
-    /// same video.
+    /// result.video.id of luma_get_task, or result.tasks[].video.id of luma_get_tasks_batch. A task_id
+    /// names a task, not a video, and is rejected.
     #[schemars(length(min = 1, max = ID))]
     pub(crate) video_id: String,
-    /// What happens after the video's last frame, in plain words: only what is new. Not only white
-    /// space. The service moderates it.
-    #[schemars(length(min = 1, max = PROMPT))]
-    pub(crate) prompt: String,
-    /// Picture on which the continuation ends: a public http or https URL that leads straight to
-    /// the image, no local path and no base64 data. Left out or empty: the end is free.
-    #[schemars(length(max = URL))]
-    pub(crate) end_image_url: Option<String>,
-    /// Public http or https URL of an endpoint of the user's, to which the service POSTs the
-    /// finished video, unsigned and possibly twice. Never invent one. Left out: poll with
-    /// luma_get_task, which works with a callback too.
-    #[schemars(length(min = 1, max = URL))]
-    pub(crate) callback_url: Option<String>,
+    #[serde(flatten)]
+    pub(crate) next: Continuation,
 }
 
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct ExtendVideoFromUrl {
-    /// URL of the finished video to continue, http or https, copied whole, query included, as Luma
-    /// returned it: what the user kept, or result.video.url (in a batch result.tasks[].video.url)
-    /// of a result without video.id. With an id, use luma_extend_video. Never the URL of an upload
-    /// or of a video site.
+    /// The http or https URL exactly as Luma returned it, with its query: result.video.url of
+    /// luma_get_task, or a URL that the user saved.
     #[schemars(length(min = 1, max = URL))]
     pub(crate) video_url: String,
-    /// What happens after the video's last frame, in plain words: only what is new. Not only white
-    /// space. The service moderates it.
+    #[serde(flatten)]
+    pub(crate) next: Continuation,
+}
+
+/// What both extend tools take.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Continuation {
+    /// What happens after the last frame of the video. Describe only what is new.
     #[schemars(length(min = 1, max = PROMPT))]
     pub(crate) prompt: String,
-    /// Picture on which the continuation ends: a public http or https URL that leads straight to
-    /// the image, no local path and no base64 data. Left out or empty: the end is free.
+    /// Picture on which the continuation ends: a public http or https URL of the image file itself.
+    /// Without it, the end is free.
     #[schemars(length(max = URL))]
     pub(crate) end_image_url: Option<String>,
-    /// Public http or https URL of an endpoint of the user's, to which the service POSTs the
-    /// finished video, unsigned and possibly twice. Never invent one. Left out: poll with
-    /// luma_get_task, which works with a callback too.
-    #[schemars(length(min = 1, max = URL))]
+    /// An http or https endpoint of the user to which the service POSTs the finished video, unsigned and
+    /// possibly twice. Never invent one; polling needs none.
+    #[schemars(length(max = URL))]
     pub(crate) callback_url: Option<String>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct GetTask {
-    /// Id of the task: result.task_id as a generate or extend tool returned it, in this
-    /// conversation or an earlier one. Neither a video id nor a URL.
+    /// result.task_id of a generate or extend tool, from this conversation or an earlier one. A video id
+    /// or a URL is not found.
     #[schemars(length(min = 1, max = ID))]
     pub(crate) task_id: String,
 }
 
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct GetTasksBatch {
-    /// Ids of the tasks, without duplicates: result.task_id as the generate and extend tools
-    /// returned them, no video ids or URLs. The answer keeps this order. More than 50: split them
-    /// over several calls.
-    #[schemars(length(min = 1, max = MAX_BATCH), inner(length(min = 1, max = ID)))]
+    /// result.task_id of each generate or extend call. Items come back in this order; duplicates are
+    /// dropped. Split more ids over several calls.
+    #[schemars(length(min = 1, max = BATCH), inner(length(min = 1, max = ID)))]
     pub(crate) task_ids: Vec<String>,
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Nothing {}
+#[derive(JsonSchema)]
+pub(crate) struct ListAspectRatios {}
 
-/// The schema of an aspect ratio: the documented ones, though the client itself takes any.
+#[derive(JsonSchema)]
+pub(crate) struct ListActions {}
+
+/// The documented aspect ratios. The client itself accepts others, too.
 struct KnownRatio;
 
 impl JsonSchema for KnownRatio {
@@ -170,7 +136,10 @@ impl JsonSchema for KnownRatio {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let known = AspectRatio::KNOWN.map(|ratio| ratio.to_string());
+        let known = AspectRatio::KNOWN
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>();
         let default = AspectRatio::default().to_string();
         json_schema!({ "type": "string", "enum": known, "default": default })
     }

@@ -1,17 +1,11 @@
-//! The way back: a call as a host sends it, and its answer as the host wants it.
-
-use std::fmt;
+//! A call as a host sends it, and its answer in the host's format.
 
 use serde_json::{Value, json};
 
-use super::{
-    context::Context,
-    dispatch,
-    outcome::{Outcome, UnknownTool},
-};
-use crate::client::Luma;
+use super::{context::Context, dispatch, outcome::Outcome, tools::UnknownTool};
+use crate::Luma;
 
-/// A call of a tool, in whatever format it came.
+/// A tool call in the format of any known host.
 ///
 /// ```
 /// use luma_client::mcp::Call;
@@ -28,11 +22,11 @@ use crate::client::Luma;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Call {
-    /// The tool.
+    /// The name of the tool.
     pub name: String,
-    /// The arguments as they came: an object, the text of one, or null.
+    /// The arguments as they came: an object, its JSON text, or null.
     pub arguments: Value,
-    /// What ties the answer to the call, where the host sends it.
+    /// The id that ties the answer to the call, if the host sends one.
     pub id: Option<String>,
     format: Format,
 }
@@ -46,33 +40,26 @@ enum Format {
     Gemini,
 }
 
-/// A JSON value is no call of a tool in any of the known formats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The error for a JSON value that is not a tool call in any known format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a tool call in the format of MCP, OpenAI, Anthropic or Gemini: the name is missing")]
 #[non_exhaustive]
 pub struct NotACall;
 
-impl fmt::Display for NotACall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("this is no call of a tool as MCP, OpenAI, Anthropic or Gemini send it")
-    }
-}
-
-impl std::error::Error for NotACall {}
-
 impl Call {
-    /// Reads a call. Its format is known by its shape:
+    /// Reads a call. The shape shows the format:
     ///
     /// - OpenAI, Chat Completions: an entry of `tool_calls`, `{"id", "function": {"name",
     ///   "arguments"}}`
     /// - OpenAI, Responses: an `output` item, `{"type": "function_call", "call_id", "name",
     ///   "arguments"}`
     /// - Anthropic: a content block, `{"type": "tool_use", "id", "name", "input"}`
-    /// - Gemini: a part, `{"functionCall": {"name", "args"}}`, or what is in it
+    /// - Gemini: a part, `{"functionCall": {"name", "args"}}`, or its inner object
     /// - MCP: a `tools/call` request, or its `params`, `{"name", "arguments"}`
     ///
     /// # Errors
     ///
-    /// [`NotACall`] where it is none of them.
+    /// [`NotACall`] if the value has none of these shapes.
     pub fn read(message: &Value) -> Result<Self, NotACall> {
         let (format, body, arguments, id) = if message["type"] == "function_call" {
             let id = &message["call_id"];
@@ -104,14 +91,14 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// [`UnknownTool`] where no tool has the name; `Outcome::from` makes an answer of it.
+    /// [`UnknownTool`] if no tool has the name. `Outcome::from` turns it into an answer.
     pub async fn run(&self, luma: &Luma, context: &Context) -> Result<Outcome, UnknownTool> {
         dispatch::call(luma, &self.name, self.arguments.clone(), context).await
     }
 
-    /// The answer in the format of the call: a message with the role `tool`, a
-    /// `function_call_output` item, a `tool_result` block, a `functionResponse` part, or the
-    /// `result` of MCP.
+    /// Returns the answer in the format of the call: a message with the role `tool`, a
+    /// `function_call_output` item, a `tool_result` block, a `functionResponse` part, or the `result` of
+    /// MCP.
     pub fn answer(&self, outcome: &Outcome) -> Value {
         match self.format {
             Format::Mcp => outcome.to_mcp(),
@@ -132,7 +119,7 @@ impl Call {
                 "is_error": outcome.is_error,
             }),
             Format::Gemini => {
-                // Gemini knows these two keys.
+                // Gemini documents these two keys.
                 let key = if outcome.is_error { "error" } else { "output" };
                 let result = &outcome.structured_content["result"];
                 let mut response = json!({ "name": self.name, "response": { key: result } });

@@ -1,15 +1,15 @@
-//! What surrounds a call: how long it may take, who hears of its progress, who may end it.
+//! How long a call may take, who hears of its progress, and what may end it.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::task::TaskState;
+use crate::TaskState;
 
-/// The longest time for which a call is held: MCP clients commonly give up after 60 seconds.
+/// The longest time for which a call is held. MCP clients commonly give up after 60 seconds.
 pub const MAX_HOLD: Duration = Duration::from_secs(45);
 
-/// What surrounds a call of a tool. Cheap to clone.
+/// The surroundings of a tool call. Cheap to clone.
 ///
 /// ```
 /// use std::time::Duration;
@@ -23,30 +23,21 @@ pub const MAX_HOLD: Duration = Duration::from_secs(45);
 /// ```
 #[derive(Clone)]
 #[non_exhaustive]
-#[must_use = "a context does nothing by itself"]
+#[must_use = "a context has no effect until a call gets it"]
 pub struct Context {
     pub(crate) hold: Duration,
-    on_progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
     pub(crate) cancel: CancellationToken,
-    pub(crate) offers: Offers,
+    pub(crate) read_only: bool,
+    on_progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
 }
 
-/// Which tools a model is offered: it is advised to call no others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Offers {
-    #[default]
-    All,
-    /// Those that make no video.
-    Lookups,
-}
-
-/// How far a call is that waits for a video, as MCP's `notifications/progress` wants it.
+/// The progress of a held call, as MCP's `notifications/progress` reports it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Seconds that the call has been held. It grows from one report to the next.
+    /// Seconds for which the call has been held. It grows from report to report.
     pub progress: f64,
-    /// Seconds for which the call is held at most; the video may be there sooner, or later.
+    /// Seconds for which the call is held at most. The video can be ready sooner or later.
     pub total: f64,
     /// The state of the task in a few words.
     pub message: String,
@@ -56,9 +47,9 @@ impl Default for Context {
     fn default() -> Self {
         Self {
             hold: MAX_HOLD,
-            on_progress: None,
             cancel: CancellationToken::new(),
-            offers: Offers::All,
+            read_only: false,
+            on_progress: None,
         }
     }
 }
@@ -67,47 +58,49 @@ impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
             .field("hold", &self.hold)
+            .field("read_only", &self.read_only)
             .finish_non_exhaustive()
     }
 }
 
 impl Context {
-    /// Calls are held for up to [`MAX_HOLD`], without progress, and cannot be cancelled.
+    /// Creates a context that holds calls for up to [`MAX_HOLD`], without progress or cancellation.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How long `luma_get_task`, or a submit that was given a `timeout`, may hold a call until the
-    /// task has ended; at most [`MAX_HOLD`]. Zero: one lookup, and the answer is there.
+    /// Sets how long `luma_get_task`, or a submit with a `timeout`, waits for the end of the task: at most
+    /// [`MAX_HOLD`]. Zero means one lookup.
     pub fn hold(mut self, hold: Duration) -> Self {
         self.hold = hold.min(MAX_HOLD);
         self
     }
 
-    /// Hears of the progress of a call that is held. It should be quick: it runs inside the call.
+    /// Sets a callback for the progress of a held call. It runs inside the call, so keep it quick.
     pub fn on_progress(mut self, callback: impl Fn(Progress) + Send + Sync + 'static) -> Self {
         self.on_progress = Some(Arc::new(callback));
         self
     }
 
-    /// Ends the call when the token is cancelled. A submit that is under way is not torn from the
-    /// connection, because it may be billed already: its answer, with the task id, still comes.
-    /// For the same reason cancel a call by its token; do not drop its future.
+    /// Ends the call when the token is cancelled. A held lookup answers with the state that it knows. An
+    /// attempt at a submit that is under way is awaited, because it may be billed, but no new attempt
+    /// begins. For the same reason, cancel a call by its token and do not drop its future.
     pub fn cancelled_by(mut self, token: CancellationToken) -> Self {
         self.cancel = token;
         self
     }
 
-    #[cfg(feature = "mcp-server")]
-    pub(crate) fn offers(mut self, offers: Offers) -> Self {
-        self.offers = offers;
+    /// Says that the model has only the lookup tools. No text then names a tool that creates videos, and a
+    /// call of one is refused.
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
         self
     }
 
     pub(crate) fn report(&self, held: Duration, hold: Duration, state: &TaskState) {
         if let Some(callback) = &self.on_progress {
             let message = match state {
-                TaskState::Unknown(_) => "in a state that is not known".to_owned(),
+                TaskState::Unknown(_) => "in an unknown state".to_owned(),
                 state => state.to_string(),
             };
             callback(Progress {

@@ -1,37 +1,37 @@
 //! From a call to its outcome.
 
-use std::{future::Future, time::Duration};
+use std::{future::IntoFuture, time::Duration};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     advice::{self, Stage},
-    arguments::{GenerateVideo, GenerateVideoFromImage, GetTask, GetTasksBatch},
-    check::check,
-    context::{Context, MAX_HOLD, Offers},
-    guide,
-    outcome::{Outcome, UnknownTool},
-    requests::{self, Refused},
+    arguments::{
+        Continuation, ExtendVideo, ExtendVideoFromUrl, GenerateVideo, GenerateVideoFromImage,
+        GetTask, GetTasksBatch, Options,
+    },
+    context::{Context, MAX_HOLD},
+    lists,
+    outcome::Outcome,
+    read::read,
     results::{BatchReport, Problem, State, TaskReport},
-    tools::{Kind, Tool, find},
+    tools::{Kind, Tool, UnknownTool, find},
 };
 use crate::{
-    client::Luma,
-    error::{Error, Result},
-    handle::{TaskHandle, Ticket},
-    orphan::{PendingSubmission, Search},
-    task::{Task, TaskId},
-    wait::WaitError,
-    wire::Timestamp,
+    Extend, Generate, InvalidInput, Luma, Reconciliation, RequestError, Submission, SubmitError,
+    Task, TaskHandle, TaskId, VideoSource, Wait, WaitError,
 };
+
+/// The problems of arguments that cannot be used.
+type Refused = Vec<String>;
 
 /// Calls a tool.
 ///
-/// Arguments may be a JSON object, the text of one, or null. They are all checked before anything
-/// is sent or spent; null values count as absent. Whatever goes wrong is an [`Outcome`] that says
-/// what to do.
+/// The arguments are a JSON object, its text, or null. All of them are checked before anything is sent;
+/// null and "" count as absent for optional arguments, and unknown arguments are ignored unless they look
+/// like a misspelling. Every failure is an [`Outcome`] that says what to do.
 ///
 /// ```no_run
 /// # async fn example(luma: luma_client::Luma) -> Result<(), luma_client::mcp::UnknownTool> {
@@ -46,22 +46,42 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`UnknownTool`] where no tool has the name.
+/// [`UnknownTool`] if no tool has the name.
 pub async fn call(
     luma: &Luma,
     name: &str,
     arguments: impl Into<Value>,
     context: &Context,
 ) -> Result<Outcome, UnknownTool> {
-    let tool = find(name).ok_or_else(|| UnknownTool::new(name))?;
-    let mut outcome = match check(&tool.input_schema, arguments.into()) {
+    let tool = find(name)?;
+    if context.read_only && tool.submits() {
+        let message = "this server is read-only: it looks up tasks and creates no videos";
+        let next_step =
+            "Do not repeat the call. Tell the user that the server was started read-only.";
+        return Ok(Outcome::failed("read_only", message, next_step));
+    }
+    let outcome = match read(&tool.input_schema, arguments.into()) {
         Ok(arguments) => run(luma, tool, arguments, context).await,
         Err(problems) => Err(problems),
-    }
-    .unwrap_or_else(|problems| failure(advice::invalid(tool.name, &problems)));
-    // An error of the service may quote what it was sent.
-    outcome.edit(&|text| luma.without_token(text));
+    };
+    let mut outcome = outcome.unwrap_or_else(|problems| {
+        let next_step = format!(
+            "{} Correct the arguments and call {} again.",
+            advice::UNSENT,
+            tool.name
+        );
+        Outcome::failed("invalid_arguments", &problems.join("; "), &next_step)
+    });
+    // An error of the service may quote the request.
+    outcome.edit(&|text, max_chars| luma.redact(text, max_chars));
     Ok(outcome)
+}
+
+/// Returns what `luma_get_task` answers for a task that was looked up already.
+pub fn report(luma: &Luma, id: &TaskId, task: &Task, context: &Context) -> Outcome {
+    let mut outcome = TaskReport::of(id, task, context.read_only).into_outcome();
+    outcome.edit(&|text, max_chars| luma.redact(text, max_chars));
+    outcome
 }
 
 async fn run(
@@ -72,35 +92,48 @@ async fn run(
 ) -> Result<Outcome, Refused> {
     Ok(match tool.kind {
         Kind::GenerateVideo => {
-            let arguments: GenerateVideo = typed(arguments)?;
-            let hold = hold(arguments.timeout, context);
-            let video = requests::generate(luma, arguments)?;
-            submit(context, hold, video.submit()).await
+            let GenerateVideo { prompt, options } = typed(arguments)?;
+            let hold = options.hold(context);
+            let submission = options.set(luma.generate(prompt)).prepare();
+            submit(luma, submission.map_err(refused)?, hold, context).await
         }
         Kind::GenerateVideoFromImage => {
             let arguments: GenerateVideoFromImage = typed(arguments)?;
-            let hold = hold(arguments.timeout, context);
-            let video = requests::generate_from_image(luma, arguments)?;
-            submit(context, hold, video.submit()).await
+            if arguments.start_image_url.is_none() && arguments.end_image_url.is_none() {
+                return Err(vec![
+                    "start_image_url or end_image_url is required; without a picture call \
+                     luma_generate_video"
+                        .to_owned(),
+                ]);
+            }
+            let hold = arguments.options.hold(context);
+            let video = arguments.options.set(luma.generate(arguments.prompt));
+            let video = set(video, arguments.start_image_url, Generate::start_image_url);
+            let video = set(video, arguments.end_image_url, Generate::end_image_url);
+            submit(luma, video.prepare().map_err(refused)?, hold, context).await
         }
         Kind::ExtendVideo => {
-            let video = requests::extend(luma, typed(arguments)?)?;
-            submit(context, Duration::ZERO, video.submit()).await
+            let ExtendVideo { video_id, next } = typed(arguments)?;
+            extend(luma, VideoSource::VideoId(video_id), next, context).await?
         }
         Kind::ExtendVideoFromUrl => {
-            let video = requests::extend_from_url(luma, typed(arguments)?)?;
-            submit(context, Duration::ZERO, video.submit()).await
+            let ExtendVideoFromUrl { video_url, next } = typed(arguments)?;
+            extend(luma, VideoSource::Url(video_url), next, context).await?
         }
         Kind::GetTask => {
             let GetTask { task_id } = typed(arguments)?;
-            get_task(luma, requests::task_id(&task_id)?, context).await
+            get_task(luma, read_id("task_id", &task_id)?, context).await
         }
         Kind::GetTasksBatch => {
             let GetTasksBatch { task_ids } = typed(arguments)?;
-            get_tasks(luma, requests::task_ids(&task_ids)?, context).await
+            let ids = task_ids.iter().enumerate();
+            let ids = ids.map(|(index, id)| read_id(&format!("task_ids[{index}]"), id));
+            get_tasks(luma, &ids.collect::<Result<Vec<_>, _>>()?, context).await
         }
-        Kind::ListAspectRatios => Outcome::new(&guide::aspect_ratios(context.offers), Vec::new()),
-        Kind::ListActions => Outcome::new(&guide::actions(context.offers), Vec::new()),
+        Kind::ListAspectRatios => {
+            Outcome::new(&lists::aspect_ratios(context.read_only), Vec::new())
+        }
+        Kind::ListActions => Outcome::new(&lists::actions(context.read_only), Vec::new()),
     })
 }
 
@@ -108,218 +141,243 @@ fn typed<T: DeserializeOwned>(arguments: Map<String, Value>) -> Result<T, Refuse
     serde_json::from_value(Value::Object(arguments)).map_err(|error| vec![error.to_string()])
 }
 
-/// How long a submit may be held, by its argument `timeout`.
-fn hold(timeout: Option<f64>, context: &Context) -> Duration {
-    let wanted = timeout.map_or(Duration::ZERO, |seconds| {
-        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
-    });
-    wanted.min(context.hold)
+fn refused(input: InvalidInput) -> Refused {
+    vec![input.to_string()]
 }
 
-async fn submit(
+fn read_id(name: &str, text: &str) -> Result<TaskId, Refused> {
+    text.parse()
+        .map_err(|error| vec![format!("{name}: {error}")])
+}
+
+/// Sets an argument that was given.
+fn set<T, V>(target: T, value: Option<V>, set: impl FnOnce(T, V) -> T) -> T {
+    match value {
+        Some(value) => set(target, value),
+        None => target,
+    }
+}
+
+impl Options {
+    fn set(self, video: Generate) -> Generate {
+        let video = set(video, self.aspect_ratio, Generate::aspect_ratio);
+        let video = set(video, self.r#loop, Generate::loop_video);
+        let video = set(video, self.enhancement, Generate::enhancement);
+        set(video, self.callback_url, Generate::callback_url)
+    }
+
+    /// How long the submit waits for the video.
+    fn hold(&self, context: &Context) -> Duration {
+        let wanted = Duration::try_from_secs_f64(self.timeout.unwrap_or(0.0));
+        wanted.unwrap_or(Duration::MAX).min(context.hold)
+    }
+}
+
+async fn extend(
+    luma: &Luma,
+    source: VideoSource,
+    next: Continuation,
     context: &Context,
-    hold: Duration,
-    request: impl Future<Output = Result<TaskHandle>>,
-) -> Outcome {
+) -> Result<Outcome, Refused> {
+    let video = luma.extend(source, next.prompt);
+    let video = set(video, next.end_image_url, Extend::end_image_url);
+    let video = set(video, next.callback_url, Extend::callback_url);
+    let submission = video.prepare().map_err(refused)?;
+    Ok(submit(luma, submission, Duration::ZERO, context).await)
+}
+
+async fn submit(luma: &Luma, submission: Submission, hold: Duration, context: &Context) -> Outcome {
     if context.cancel.is_cancelled() {
-        return failure(advice::cancelled(Stage::Submit));
+        return cancelled();
     }
     let begin = Instant::now();
-    // From here on it may be billed: nothing ends it but its answer.
-    let handle = match request.await {
+    // From here on a video may be billed. Only the answer ends an attempt.
+    let luma = luma.with_shutdown(context.cancel.clone());
+    let handle = match luma.submit(&submission).await {
         Ok(handle) => handle,
-        Err(Error::Unconfirmed { pending, source }) => {
-            let time = time_to_search(begin.elapsed());
-            match search(&pending, &source, time, context).await {
+        Err(SubmitError::InvalidInput(input)) => {
+            return Outcome::failed("invalid_arguments", &input.to_string(), advice::UNSENT);
+        }
+        Err(SubmitError::NotAccepted(_)) if context.cancel.is_cancelled() => return cancelled(),
+        Err(SubmitError::NotAccepted(error)) => {
+            return failed(advice::explain(&error, Stage::Submit));
+        }
+        Err(SubmitError::Unconfirmed { source, .. }) => {
+            match reconcile(&luma, &submission, begin, context).await {
                 Ok(handle) => handle,
-                Err(problem) => return failure(problem),
+                Err(reason) => {
+                    let message = format!("{source}; {reason}");
+                    return Outcome::failed("unconfirmed", &message, advice::UNCONFIRMED).billed();
+                }
             }
         }
-        Err(error) => return failure(advice::explain(&error, Stage::Submit)),
     };
-    let id = handle.id().clone();
     let accepted = Task {
-        id: Some(id.to_string()),
+        id: Some(handle.id().to_string()),
         ..Task::default()
     };
     let left = hold.saturating_sub(begin.elapsed());
-    let task = match watch(&handle, &accepted, left, context).await {
-        Ok(task) => task,
-        // It was accepted: that is what counts.
-        Err(_) => accepted,
+    let task = match left.is_zero() {
+        true => None,
+        false => watch(luma.task(&handle).wait(), left, context).await.ok(),
     };
-    outcome(TaskReport::of(&id, &task, context.offers))
+    // The submit was accepted. A lookup that failed does not hide that.
+    let task = task.unwrap_or(accepted);
+    TaskReport::of(handle.id(), &task, context.read_only)
+        .into_outcome()
+        .billed()
 }
 
-/// How long a call that has taken so long already may look for its submit: clients that give up on
-/// it hear of no doubt, and submit again.
-fn time_to_search(taken: Duration) -> Duration {
-    /// For one look at least.
-    const LEAST: Duration = Duration::from_secs(5);
-    MAX_HOLD.saturating_sub(taken).max(LEAST)
-}
-
-/// Looks for a submit whose answer was lost, before a model submits it again.
-async fn search(
-    pending: &PendingSubmission,
-    error: &Error,
-    time: Duration,
+/// Looks for a submit whose response was lost, before a model submits it again.
+///
+/// # Errors
+///
+/// Why it was not found, in words.
+async fn reconcile(
+    luma: &Luma,
+    submission: &Submission,
+    begin: Instant,
     context: &Context,
-) -> Result<TaskHandle, (Problem, String)> {
-    let found = tokio::time::timeout(time, pending.find());
-    match context.cancel.run_until_cancelled(found).await {
-        Some(Ok(Ok(Search::Found(handle)))) => Ok(handle),
-        Some(Ok(Ok(Search::NotThere))) => Err(advice::not_accepted(error)),
-        Some(Ok(Ok(Search::CannotTell(doubt)))) => {
-            Err(advice::unconfirmed(error, &doubt.to_string()))
-        }
-        Some(Ok(Err(failed))) => Err(advice::unconfirmed(error, &failed.to_string())),
-        Some(Err(_)) => Err(advice::unconfirmed(error, "it takes too long")),
-        None => Err(advice::unconfirmed(error, "it was cancelled")),
-    }
-}
-
-/// How long after its submit a task may be unknown to lookups.
-pub(crate) const GRACE: Duration = Duration::from_secs(2);
-
-/// Looks a task up. One that is not known may just have been submitted: it is looked up once more
-/// after `grace`, if that is any time at all.
-pub(crate) async fn look_up(luma: &Luma, id: &TaskId, grace: Duration) -> Result<Task> {
-    match luma.retrieve_in_company(id).await {
-        Err(Error::NotFound { .. }) if !grace.is_zero() => {
-            tokio::time::sleep(grace).await;
-            luma.retrieve_in_company(id).await
-        }
-        answer => answer,
+) -> Result<TaskHandle, String> {
+    /// Time for one look at least.
+    const LEAST: Duration = Duration::from_secs(5);
+    // A client that gives up never hears that the submit is in doubt, and submits again.
+    let time = MAX_HOLD.saturating_sub(begin.elapsed()).max(LEAST);
+    let search = timeout(time, luma.reconcile(submission).into_future());
+    match context.cancel.run_until_cancelled(search).await {
+        Some(Ok(Ok(Reconciliation::Found(handle)))) => Ok(handle),
+        Some(Ok(Ok(Reconciliation::Inconclusive(reason)))) => Err(reason.to_string()),
+        // It is evidence, not proof: the request may still arrive.
+        Some(Ok(Ok(_))) => Err("the account's history does not show it so far".to_owned()),
+        Some(Ok(Err(error))) => Err(format!("the search for it failed: {error}")),
+        Some(Err(_)) => Err("the search for it took too long".to_owned()),
+        None => Err("the search for it was cancelled".to_owned()),
     }
 }
 
 async fn get_task(luma: &Luma, id: TaskId, context: &Context) -> Outcome {
+    /// How long after its submit the service may not know a task yet.
+    const SETTLE: Duration = Duration::from_secs(2);
     let begin = Instant::now();
-    let cancelled = || lost(&id, advice::cancelled(Stage::Lookup));
-    let lookup = look_up(luma, &id, GRACE.min(context.hold));
-    let task = match context.cancel.run_until_cancelled(lookup).await {
-        Some(Ok(task)) => task,
-        Some(Err(error)) => return lost(&id, advice::explain(&error, Stage::Lookup)),
-        None => return cancelled(),
-    };
-    // With the task's age the wait keeps the pace of a video of that age.
-    let created = task.created_at.as_ref().and_then(Timestamp::to_system_time);
-    let handle = luma.resume(Ticket {
-        submitted_at: created,
-        ..Ticket::from(id.clone())
-    });
+    let mut task = look_up(luma, &id, context.hold, context).await;
     let left = context.hold.saturating_sub(begin.elapsed());
-    match watch(&handle, &task, left, context).await {
-        Ok(task) => outcome(TaskReport::of(&id, &task, context.offers)),
-        Err(WaitError::Cancelled { .. }) => cancelled(),
-        Err(_) => lost(&id, advice::not_found(&id)),
+    if matches!(&task, Err((problem, _)) if problem.code == "not_found") && !left.is_zero() {
+        let settling = context.cancel.run_until_cancelled(sleep(SETTLE.min(left)));
+        if settling.await.is_some() {
+            task = look_up(luma, &id, left.saturating_sub(SETTLE), context).await;
+        }
+    }
+    match task {
+        Ok(task) => TaskReport::of(&id, &task, context.read_only).into_outcome(),
+        Err(problem) => TaskReport::lost(&id, problem).into_outcome().into_error(),
     }
 }
 
-/// Waits for the end of a task, and gives what is known of it when the time is up.
+async fn look_up(
+    luma: &Luma,
+    id: &TaskId,
+    hold: Duration,
+    context: &Context,
+) -> Result<Task, (Problem, String)> {
+    let handle = luma.task(id);
+    match hold.is_zero() {
+        true => match context.cancel.run_until_cancelled(handle.get()).await {
+            Some(looked_up) => looked_up.map_err(|error| advice::explain(&error, Stage::Lookup)),
+            None => Err(advice::cancelled()),
+        },
+        false => watch(handle.wait().immediately(), hold, context).await,
+    }
+}
+
+/// Waits for the end of a task, and returns its latest report when the time is up or the call is cancelled.
 ///
 /// # Errors
 ///
-/// [`WaitError::Cancelled`] and [`WaitError::NotFound`]; any other end is one that the last report
-/// describes.
+/// The problem and the next step, if there was no report at all.
 async fn watch(
-    handle: &TaskHandle,
-    known: &Task,
+    wait: Wait<'_>,
     hold: Duration,
     context: &Context,
-) -> Result<Task, WaitError> {
-    let mut last = known.clone();
-    if hold.is_zero() || known.state().is_terminal() {
-        return Ok(last);
-    }
+) -> Result<Task, (Problem, String)> {
     let begin = Instant::now();
-    context.report(Duration::ZERO, hold, &known.state());
-    let end = handle
-        .wait()
+    let mut last = None;
+    let end = wait
+        .max_consecutive_errors(3)
         .deadline(hold)
         .cancelled_by(context.cancel.clone())
         .on_update(|task| {
             context.report(begin.elapsed(), hold, &task.state());
-            last = task.clone();
+            last = Some(task.clone());
         })
         .await;
-    match end {
-        Err(error @ (WaitError::Cancelled { .. } | WaitError::NotFound { .. })) => Err(error),
-        _ => Ok(last),
+    match (last, end) {
+        (_, Err(WaitError::NotFound { task })) => {
+            let error = RequestError::NotFound { task };
+            Err(advice::explain(&error, Stage::Lookup))
+        }
+        (Some(task), _) => Ok(task),
+        (None, Err(WaitError::Cancelled { .. })) => Err(advice::cancelled()),
+        (
+            None,
+            Err(
+                WaitError::Poll { source, .. }
+                | WaitError::Deadline {
+                    source: Some(source),
+                    ..
+                },
+            ),
+        ) => Err(advice::explain(&source, Stage::Lookup)),
+        (None, _) => {
+            let message = format!("the service did not answer in {} seconds", hold.as_secs());
+            let next_step = advice::later(Stage::Lookup, None);
+            Err((Problem::new("timeout", &message), next_step))
+        }
     }
 }
 
-async fn get_tasks(luma: &Luma, ids: Vec<TaskId>, context: &Context) -> Outcome {
-    let tasks = match context.cancel.run_until_cancelled(luma.tasks(&ids)).await {
+async fn get_tasks(luma: &Luma, ids: &[TaskId], context: &Context) -> Outcome {
+    let tasks = match context.cancel.run_until_cancelled(luma.tasks(ids)).await {
         Some(Ok(tasks)) => tasks,
-        Some(Err(error)) => return failure(advice::explain(&error, Stage::Lookup)),
-        None => return failure(advice::cancelled(Stage::Lookup)),
+        Some(Err(error)) => return failed(advice::explain(&error, Stage::Lookup)),
+        None => return cancelled(),
     };
-    let reports: Vec<_> = ids
+    let reports: Vec<_> = tasks
         .iter()
-        .map(|id| report(id, &tasks, context.offers))
+        .map(|(id, task)| match task {
+            Ok(task) => TaskReport::of(id, task, context.read_only),
+            Err(error) => TaskReport::lost(id, advice::explain(error, Stage::Lookup)),
+        })
         .collect();
-    let going_on = reports.iter().filter(|report| {
+    let is_running = |report: &&TaskReport| {
         matches!(
             report.state,
             Some(State::Pending | State::Processing | State::Unknown)
         )
-    });
-    let missing = reports.iter().filter(|report| report.state.is_none());
-    let next_step = advice::batch(going_on.count(), missing.count());
+    };
+    let running = reports.iter().filter(is_running).count();
+    let missing = reports
+        .iter()
+        .filter(|report| report.state.is_none())
+        .count();
     let links = reports.iter().flat_map(TaskReport::links).collect();
     let batch = BatchReport {
         tasks: Some(reports),
         error: None,
-        next_step,
+        next_step: advice::batch(running, missing),
     };
     Outcome::new(&batch, links)
 }
 
-/// What a batch says of one of its ids.
-fn report(id: &TaskId, tasks: &[Task], offers: Offers) -> TaskReport {
-    let task = tasks
-        .iter()
-        .find(|task| task.id.as_deref() == Some(id.as_str()));
-    match task {
-        Some(task) => TaskReport::of(id, task, offers),
-        None => {
-            let (problem, next_step) = advice::not_found(id);
-            TaskReport::lost(id, problem, next_step)
-        }
-    }
-}
-
-pub(crate) fn outcome(report: TaskReport) -> Outcome {
-    let links = report.links();
-    Outcome::new(&report, links)
-}
-
-/// An error about a task that the model named.
-fn lost(id: &TaskId, (problem, next_step): (Problem, String)) -> Outcome {
-    outcome(TaskReport::lost(id, problem, next_step)).into_error()
-}
-
-/// An error about the call. Its shape is valid for every tool: all results share these two keys.
-fn failure((problem, next_step): (Problem, String)) -> Outcome {
+/// An error about the call as a whole. Its shape is valid for every tool.
+fn failed((error, next_step): (Problem, String)) -> Outcome {
     let report = TaskReport {
-        error: Some(problem),
+        error: Some(error),
         next_step,
         ..TaskReport::default()
     };
-    outcome(report).into_error()
+    report.into_outcome().into_error()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_search_ends_before_clients_give_up() {
-        for (taken, expected) in [(0, 45), (1, 44), (30, 15), (39, 6), (41, 5), (90, 5)] {
-            let time = time_to_search(Duration::from_secs(taken));
-            assert_eq!(time.as_secs(), expected, "{taken}");
-        }
-    }
+fn cancelled() -> Outcome {
+    failed(advice::cancelled())
 }

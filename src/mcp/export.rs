@@ -1,4 +1,4 @@
-//! The catalogue as each host wants it: what goes under `tools` of a request to it.
+//! The tool list in the format of each host, for the field `tools` of a request.
 //!
 //! ```
 //! let tools = luma_client::mcp::export::anthropic();
@@ -9,12 +9,12 @@ use serde_json::{Map, Value, json};
 
 use super::tools::{Tool, tools};
 
-/// For MCP: the `tools` of a `tools/list` result.
+/// Returns the `tools` of MCP's `tools/list` result.
 pub fn mcp() -> Value {
     json!(tools())
 }
 
-/// For OpenAI's Chat Completions, and the many services that speak it. All tools are `strict`.
+/// Returns the tools for OpenAI's Chat Completions and compatible services. All are `strict`.
 pub fn openai_chat() -> Value {
     each(|tool| {
         json!({
@@ -29,7 +29,7 @@ pub fn openai_chat() -> Value {
     })
 }
 
-/// For OpenAI's Responses. All tools are `strict`.
+/// Returns the tools for OpenAI's Responses. All are `strict`.
 pub fn openai_responses() -> Value {
     each(|tool| {
         json!({
@@ -42,7 +42,7 @@ pub fn openai_responses() -> Value {
     })
 }
 
-/// For Anthropic's Messages.
+/// Returns the tools for Anthropic's Messages.
 pub fn anthropic() -> Value {
     each(|tool| {
         json!({
@@ -53,11 +53,11 @@ pub fn anthropic() -> Value {
     })
 }
 
-/// For Gemini: one entry with all function declarations.
+/// Returns the tools for Gemini: one entry with all function declarations.
 pub fn gemini() -> Value {
     let declarations = each(|tool| {
         let mut declaration = json!({ "name": tool.name, "description": tool.description });
-        // A schema without properties is refused; none at all means no parameters.
+        // Gemini refuses a schema without properties; no schema means no parameters.
         if has_properties(&tool.input_schema) {
             declaration["parametersJsonSchema"] =
                 Value::Object(keep(&tool.input_schema, &GEMINI_KEYWORDS));
@@ -77,21 +77,20 @@ fn has_properties(schema: &Map<String, Value>) -> bool {
         .is_some_and(|properties| !properties.is_empty())
 }
 
-/// What strict hosts accept everywhere. Lengths and limits are not among it: some refuse them. They
-/// are said in the descriptions, and checked when the call comes.
-const STRICT_KEYWORDS: [&str; 7] = [
+/// Keywords that every strict host accepts. Some refuse lengths and limits: those are said in the
+/// descriptions, and checked when a call comes.
+const STRICT_KEYWORDS: [&str; 6] = [
     "type",
     "description",
     "enum",
     "items",
     "properties",
     "required",
-    "additionalProperties",
 ];
 
-/// What Gemini documents for `parametersJsonSchema`. Not among it: `default`, `minLength`,
+/// Keywords that Gemini documents for `parametersJsonSchema`. Not among them: `default`, `minLength`,
 /// `maxLength`.
-const GEMINI_KEYWORDS: [&str; 11] = [
+const GEMINI_KEYWORDS: [&str; 10] = [
     "type",
     "description",
     "enum",
@@ -102,10 +101,9 @@ const GEMINI_KEYWORDS: [&str; 11] = [
     "maximum",
     "properties",
     "required",
-    "additionalProperties",
 ];
 
-/// The same schema with these keywords alone. The limits that go with the others are put in words.
+/// Returns the schema with only these keywords. The limits in other keywords move to the description.
 fn keep(schema: &Map<String, Value>, keywords: &[&str]) -> Map<String, Value> {
     let below = |schema: &Value| match schema {
         Value::Object(schema) => Value::Object(keep(schema, keywords)),
@@ -136,9 +134,13 @@ fn keep(schema: &Map<String, Value>, keywords: &[&str]) -> Map<String, Value> {
     kept
 }
 
-/// The limits of a schema that these keywords cannot say.
+/// The limits and the default of a schema that these keywords cannot express, in words.
 fn limits(schema: &Map<String, Value>, keywords: &[&str]) -> Vec<String> {
     let lost = |keyword: &str| schema.get(keyword).filter(|_| !keywords.contains(&keyword));
+    let default = lost("default").map(|value| match value.as_str() {
+        Some(text) => format!("Default {text}."),
+        None => format!("Default {value}."),
+    });
     [
         ("minLength", "maxLength", " characters"),
         ("minItems", "maxItems", " items"),
@@ -151,10 +153,11 @@ fn limits(schema: &Map<String, Value>, keywords: &[&str]) -> Vec<String> {
         (Some(least), None) => Some(format!("At least {least}{what}.")),
         (None, None) => None,
     })
+    .chain(default)
     .collect()
 }
 
-/// The schema as strict hosts want it: every property required, what is optional as nullable.
+/// The schema for strict hosts: closed, every property required, and optional ones nullable.
 fn strict(schema: &Map<String, Value>) -> Value {
     let mut schema = keep(schema, &STRICT_KEYWORDS);
     let required = schema.remove("required").unwrap_or_default();
@@ -176,5 +179,6 @@ fn strict(schema: &Map<String, Value>) -> Value {
         }
     }
     schema.insert("required".into(), names.into());
+    schema.insert("additionalProperties".into(), false.into());
     Value::Object(schema)
 }

@@ -1,45 +1,43 @@
-//! The client as tools for a language model: eight of them, with schemas, a dispatcher, and the
-//! formats of the usual hosts. No protocol and no I/O of its own: bring your model loop or your MCP
-//! server, or take the one in `server` (feature `mcp-server`).
+//! Tools for language models: eight tools with schemas, a dispatcher, and the formats of the usual hosts.
+//!
+//! The module does no I/O of its own except through [`Luma`](crate::Luma). Use it in your own model loop or
+//! MCP server, or run the ready-made server of the crate `luma-mcp`.
 //!
 //! ```no_run
 //! # async fn example(luma: luma_client::Luma, request: serde_json::Value)
 //! # -> Result<(), Box<dyn std::error::Error>> {
 //! use luma_client::mcp::{self, Call, Context};
 //!
-//! // What the model is told, as MCP, OpenAI, Anthropic or Gemini want it.
+//! // The tool list, in the format of MCP, OpenAI, Anthropic or Gemini.
 //! let tools = mcp::export::anthropic();
 //!
-//! // What the model asks for, as the same hosts send it; and what it is answered.
+//! // A tool call, as the same hosts send it, and its answer in the same format.
 //! let call = Call::read(&request)?;
 //! let outcome = call.run(&luma, &Context::new()).await?;
 //! let answer = call.answer(&outcome);
 //! # Ok(()) }
 //! ```
 //!
-//! Names, arguments and required arguments are those of the vendor's server `mcp-luma`; results are
-//! typed objects under the one key `result`. What a model gets wrong comes back as an [`Outcome`]
-//! with [`is_error`](Outcome::is_error) and words that say what to do; only a tool that does not
-//! exist is an [`Err`].
+//! Names, arguments and required arguments are those of the vendor's server `mcp-luma`. Results are typed
+//! objects under the one key `result`. A mistake of the model becomes an [`Outcome`] with
+//! [`is_error`](Outcome::is_error) and a text that says what to do. Only an unknown tool is an [`Err`].
 
 mod advice;
 mod arguments;
 mod call;
-mod check;
 mod context;
 mod dispatch;
 pub mod export;
-mod guide;
+mod lists;
 mod outcome;
-mod requests;
+mod read;
+mod reports;
 mod results;
 mod schema;
-#[cfg(feature = "mcp-server")]
-pub mod server;
 mod tools;
 
 pub use call::{Call, NotACall};
 pub use context::{Context, MAX_HOLD, Progress};
-pub use dispatch::call;
-pub use outcome::{Outcome, ResourceLink, UnknownTool};
-pub use tools::{Annotations, Tool, tools};
+pub use dispatch::{call, report};
+pub use outcome::{Outcome, ResourceLink};
+pub use tools::{Annotations, Tool, UnknownTool, find, tools};

@@ -1,14 +1,12 @@
-//! What comes of a call.
-
-use std::fmt;
+//! The outcome of a call.
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use url::Url;
 
-use super::{check, tools::tools};
+use super::results::{MAX_URL, Problem, max_chars, web_url};
+use crate::text::clean;
 
-/// What came of a call: what a `tools/call` of MCP answers with.
+/// The outcome of a call: the content of MCP's `tools/call` result.
 ///
 /// ```
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -24,78 +22,92 @@ use super::{check, tools::tools};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// `{"result": …}`, valid against the tool's output schema, also when
-    /// [`is_error`](Self::is_error).
+    /// `{"result": …}`, valid against the tool's output schema, also if [`is_error`](Self::is_error).
     pub structured_content: Value,
-    /// The same as JSON text, for hosts and models that read no structured content.
+    /// The same as JSON text, for hosts and models that do not read structured content.
     pub text: String,
-    /// Videos and thumbnails that the result names.
+    /// The videos and thumbnails in the result.
     pub links: Vec<ResourceLink>,
-    /// Whether the call came to nothing. The result then has an `error`, and a `next_step` for the
-    /// model.
+    /// Whether the call failed. The result then has an `error`, and a `next_step` for the model.
     pub is_error: bool,
+    /// Whether the call submitted a video, or may have done so. It is false only if nothing was sent or
+    /// the service refused the submit.
+    pub may_be_billed: bool,
 }
 
-/// A file that a result names, as a `resource_link` of MCP.
+/// A file in a result, as a `resource_link` of MCP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ResourceLink {
-    /// Where the file is; http or https.
+    /// The http or https URL of the file.
     pub uri: String,
-    /// What it is called.
+    /// A short name for people.
     pub name: String,
-    /// What kind of file it is, where its URL tells.
+    /// The media type, if the URL shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mime_type: Option<&'static str>,
 }
 
 impl Outcome {
+    /// Creates the outcome of a call that failed, with an error and the next step for the model.
+    ///
+    /// It is valid for every tool, because all results share these two keys.
+    pub fn failed(code: &str, message: &str, next_step: &str) -> Self {
+        Self::new(
+            &json!({ "error": Problem::new(code, &clean(message, MAX_URL)), "next_step": next_step }),
+            Vec::new(),
+        )
+        .into_error()
+    }
+
     pub(crate) fn new(result: &impl Serialize, links: Vec<ResourceLink>) -> Self {
-        // Own structs of strings and numbers always serialize.
+        // Structs of strings and numbers always serialize.
         let structured_content = json!({ "result": result });
         Self {
             text: structured_content.to_string(),
             structured_content,
             links,
             is_error: false,
+            may_be_billed: false,
         }
     }
 
-    pub(crate) fn into_error(self) -> Self {
-        Self {
-            is_error: true,
-            ..self
-        }
+    pub(crate) fn into_error(mut self) -> Self {
+        self.is_error = true;
+        self
     }
 
-    /// Changes every text of the result.
-    pub(crate) fn edit(&mut self, edit: &impl Fn(&str) -> Option<String>) {
-        fn walk(value: &mut Value, edit: &impl Fn(&str) -> Option<String>) -> bool {
+    pub(crate) fn billed(mut self) -> Self {
+        self.may_be_billed = true;
+        self
+    }
+
+    /// Returns the id of the task that the result is about.
+    pub fn task_id(&self) -> Option<&str> {
+        self.structured_content
+            .pointer("/result/task_id")
+            .and_then(Value::as_str)
+    }
+
+    /// Changes every text of the result, with its longest length in characters. A link that would change
+    /// is removed.
+    pub(crate) fn edit(&mut self, edit: &impl Fn(&str, usize) -> String) {
+        fn walk(key: &str, value: &mut Value, edit: &impl Fn(&str, usize) -> String) {
             match value {
-                Value::String(text) => match edit(text) {
-                    Some(edited) => {
-                        *text = edited;
-                        true
-                    }
-                    None => false,
-                },
-                Value::Array(list) => list
-                    .iter_mut()
-                    .fold(false, |any, value| walk(value, edit) | any),
-                Value::Object(map) => map
-                    .values_mut()
-                    .fold(false, |any, value| walk(value, edit) | any),
-                _ => false,
+                Value::String(text) => *text = edit(text, max_chars(key)),
+                Value::Array(list) => list.iter_mut().for_each(|item| walk(key, item, edit)),
+                Value::Object(map) => map.iter_mut().for_each(|(key, item)| walk(key, item, edit)),
+                _ => {}
             }
         }
-        if walk(&mut self.structured_content, edit) {
-            self.text = self.structured_content.to_string();
-            self.links.retain(|link| edit(&link.uri).is_none());
-        }
+        walk("", &mut self.structured_content, edit);
+        self.text = self.structured_content.to_string();
+        self.links
+            .retain(|link| edit(&link.uri, MAX_URL) == link.uri);
     }
 
-    /// The outcome as the `CallToolResult` of MCP: `content`, `structuredContent`, `isError`.
+    /// Returns the outcome as the `CallToolResult` of MCP: `content`, `structuredContent`, `isError`.
     pub fn to_mcp(&self) -> Value {
         let mut content = vec![json!({ "type": "text", "text": self.text })];
         content.extend(self.links.iter().map(|link| {
@@ -112,12 +124,8 @@ impl Outcome {
 }
 
 impl ResourceLink {
-    /// A link to `url`; none where that is no http or https URL.
     pub(crate) fn new(url: &str, name: String) -> Option<Self> {
-        let parsed = Url::parse(url).ok()?;
-        if !matches!(parsed.scheme(), "http" | "https") {
-            return None;
-        }
+        let parsed = web_url(url)?;
         let extension = parsed.path().rsplit_once('.').map_or("", |(_, end)| end);
         let mime_type = match extension.to_ascii_lowercase().as_str() {
             "mp4" => Some("video/mp4"),
@@ -133,62 +141,5 @@ impl ResourceLink {
             name,
             mime_type,
         })
-    }
-}
-
-/// There is no such tool. For MCP that is a protocol error, -32602; for a model it can be turned
-/// into an [`Outcome`].
-///
-/// ```
-/// # async fn example(luma: luma_client::Luma) {
-/// use luma_client::mcp::{self, Context, Outcome};
-///
-/// let outcome = mcp::call(&luma, "luma_make_video", "{}", &Context::new())
-///     .await
-///     .unwrap_or_else(Outcome::from);
-/// assert!(outcome.is_error && outcome.text.contains("luma_generate_video"));
-/// # }
-/// # let luma = luma_client::Luma::builder().token("my-token").build().unwrap();
-/// # tokio::runtime::Runtime::new().unwrap().block_on(example(luma));
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct UnknownTool {
-    /// What was asked for, shortened to 64 characters.
-    pub name: String,
-    /// The tool that may have been meant.
-    pub nearest: Option<&'static str>,
-}
-
-impl UnknownTool {
-    pub(crate) fn new(name: &str) -> Self {
-        let names = tools().iter().map(|tool| tool.name);
-        Self {
-            name: name.chars().take(64).collect(),
-            nearest: check::nearest(name, names),
-        }
-    }
-}
-
-impl fmt::Display for UnknownTool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "there is no tool {:?}", self.name)?;
-        match self.nearest {
-            Some(nearest) => write!(f, "; did you mean {nearest}?"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl std::error::Error for UnknownTool {}
-
-impl From<UnknownTool> for Outcome {
-    fn from(unknown: UnknownTool) -> Self {
-        let names: Vec<_> = tools().iter().map(|tool| tool.name).collect();
-        let result = json!({
-            "error": { "code": "unknown_tool", "message": unknown.to_string() },
-            "next_step": format!("Call one of {}.", names.join(", ")),
-        });
-        Self::new(&result, Vec::new()).into_error()
     }
 }

@@ -1,4 +1,4 @@
-//! JSON Schemas that load in every host: no references, no unions, every object closed.
+//! JSON Schemas that load in every host: no references, no unions, one type each.
 
 use schemars::{
     JsonSchema, Schema,
@@ -7,16 +7,16 @@ use schemars::{
 };
 use serde_json::{Map, Value};
 
-/// What hosts stumble over. `title` would repeat the name of a Rust type, `format` that of an
-/// integer.
-const DROPPED: [&str; 3] = ["$schema", "title", "format"];
+/// Keywords that some hosts reject. `title` repeats the name of a Rust type, `format` that of an integer;
+/// google-genai cannot convert a tool with `additionalProperties`.
+const DROPPED: [&str; 4] = ["$schema", "title", "format", "additionalProperties"];
 
-/// The schema of what a tool takes.
+/// The schema of a tool's arguments.
 pub(crate) fn of_arguments<T: JsonSchema>() -> Map<String, Value> {
     lean::<T>(SchemaSettings::draft2020_12().for_deserialize())
 }
 
-/// The schema of what a tool gives.
+/// The schema of a tool's results.
 pub(crate) fn of_results<T: JsonSchema>() -> Map<String, Value> {
     lean::<T>(SchemaSettings::draft2020_12().for_serialize())
 }
@@ -29,7 +29,7 @@ fn lean<T: JsonSchema>(settings: SchemaSettings) -> Map<String, Value> {
     let mut schema = settings.into_generator().into_root_schema_for::<T>();
     RecursiveTransform(simplify).transform(&mut schema);
     let mut schema = std::mem::take(schema.ensure_object());
-    // The tool's own description says it better.
+    // The tool has its own description.
     schema.remove("description");
     schema
 }
@@ -38,13 +38,11 @@ fn simplify(schema: &mut Schema) {
     let Some(schema) = schema.as_object_mut() else {
         return;
     };
-    for keyword in DROPPED {
-        schema.remove(keyword);
-    }
+    schema.retain(|keyword, _| !DROPPED.contains(&keyword.as_str()));
     if let Some(Value::String(text)) = schema.get_mut("description") {
         *text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     }
-    // What may be left out is not required; that it may be null too needs no saying.
+    // An optional value is not required; that it may also be null needs no union.
     if let Some(Value::Array(types)) = schema.get("type") {
         let kind = types.iter().find(|kind| *kind != "null").cloned();
         schema.insert("type".into(), kind.unwrap_or_default());
@@ -53,7 +51,6 @@ fn simplify(schema: &mut Schema) {
         values.retain(|value| !value.is_null());
     }
     if schema.get("type").is_some_and(|kind| kind == "object") {
-        schema.insert("additionalProperties".into(), Value::Bool(false));
         schema
             .entry("properties")
             .or_insert_with(|| Map::new().into());

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn when_a_task_was_created() {
+    fn age_counts_from_the_clock_of_the_service() {
         use Age::*;
         const DAY: f64 = 86_400.0;
         for (later, clock_ahead, expected) in [
@@ -230,8 +230,8 @@ mod tests {
             (600.0, Some(0.0), Since),
             (-1.5, Some(0.0), Since),
             (-3.0, Some(0.0), Before),
-            (-119.0, Some(0.0), Before),
-            (-121.0, Some(0.0), LongBefore),
+            (-599.0, Some(0.0), Before),
+            (-601.0, Some(0.0), LongBefore),
             // The service's clock is an hour behind, then an hour ahead.
             (-3_600.0, Some(-3_600.0), Since),
             (-3_605.0, Some(-3_600.0), Before),
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn which_requests_are_equal() {
+    fn resemblance_ignores_what_storing_changes() {
         use Resemblance::*;
         let request: VideoRequest = serde_json::from_value(json!({
             "action": "generate", "prompt": "a lighthouse", "async": true,
@@ -278,6 +278,7 @@ mod tests {
                 json!({ "prompt": "a lighthouse", "timeout": 5, "callback_url": "x" }),
                 Equal,
             ),
+            (json!({ "prompt": "a\r\nlighthouse" }), Equal),
             (json!({ "prompt": "A lighthouse" }), Other),
             (
                 json!({ "prompt": "a lighthouse", "aspect_ratio": "9:16" }),
@@ -314,36 +315,46 @@ mod tests {
     fn callbacks_tell_equal_requests_apart() {
         use Resemblance::*;
         const OURS: &str = "https://app.example/luma?job=17";
-        for (theirs, expected) in [
-            (json!(OURS), Named),
-            (json!("https://APP.example:443/luma?job=17"), Named),
-            (json!("https://app.example/luma?job=18"), Other),
-            (json!("https://app.example/luma"), Unclear),
-            (json!("https://app.example/other?job=17"), Unclear),
-            (json!("https://gateway.example/luma?job=17"), Unclear),
-            (json!(null), Equal),
-            (json!(""), Equal),
+        let request = |prompt: &str, callback: Option<&Value>| {
+            json!({ "prompt": prompt, "callback_url": callback })
+        };
+        let ours: VideoRequest =
+            serde_json::from_value(request("a fox", Some(&json!(OURS)))).expect("a request");
+        let plain: VideoRequest = serde_json::from_value(request("a fox", None)).expect("a request");
+        // The callback that a task shows; with the same prompt, with another.
+        for (theirs, same_prompt, other_prompt) in [
+            (json!(OURS), Named, Unclear),
+            (json!("https://APP.example:443/luma?job=17"), Named, Unclear),
+            (json!("https://app.example/luma?job=18"), OtherCallback, OtherCallback),
+            (json!("https://app.example/luma"), Unclear, Other),
+            (json!("https://app.example/other?job=17"), Unclear, Other),
+            (json!("https://gateway.example/luma?job=17"), Unclear, Other),
+            (json!(null), Equal, Other),
+            (json!(""), Equal, Other),
         ] {
-            assert_eq!(
-                by_callback(Some(&json!(OURS)), Some(&theirs)),
-                expected,
-                "{theirs}"
-            );
-            assert_eq!(by_callback(None, Some(&theirs)), Equal, "{theirs}");
+            for (prompt, expected) in [("a fox", same_prompt), ("an owl", other_prompt)] {
+                let shown = request(prompt, Some(&theirs));
+                assert_eq!(resemblance(&ours, Some(&shown)), expected, "{prompt} {theirs}");
+            }
+            let shown = request("a fox", Some(&theirs));
+            assert_eq!(resemblance(&plain, Some(&shown)), Equal, "{theirs}");
         }
-        assert_eq!(by_callback(Some(&json!(OURS)), None), Equal);
     }
 
     #[test]
-    fn conclusions() {
+    fn conclusion_follows_from_the_findings() {
         use {
-            Resemblance::{Equal, Named, Other},
             Age::{Before, LongBefore, Since},
+            Resemblance::{Equal, Named, Other, OtherCallback},
         };
         let id = |id: &str| id.parse::<TaskId>().expect("an id");
         for (tasks, expected) in [
             (vec![], Err(InconclusiveReason::NoHistory)),
-            (vec![(Since, Other)], Ok(None)),
+            (
+                vec![(Since, Other)],
+                Err(InconclusiveReason::Unexplained(vec![id("0")])),
+            ),
+            (vec![(Since, OtherCallback)], Ok(None)),
             (
                 vec![
                     (Before, Equal),
@@ -373,7 +384,10 @@ mod tests {
                 vec![(Since, Resemblance::Unclear)],
                 Err(InconclusiveReason::Ambiguous(vec![id("0")])),
             ),
-            (vec![(Age::Unclear, Other)], Ok(None)),
+            (
+                vec![(Age::Unclear, Other)],
+                Err(InconclusiveReason::Unexplained(vec![id("0")])),
+            ),
             (
                 vec![
                     (Since, Equal),
@@ -402,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn a_younger_task_among_the_old_ones_counts_anew() {
+    fn younger_task_among_old_ones_restarts_the_count() {
         let mut seen = Findings::default();
         let task = task("a", NOW, json!({}));
         for (age, in_a_row) in [

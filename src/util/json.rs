@@ -231,9 +231,8 @@ mod tests {
         fn repair_of_valid_json_changes_no_value(
             texts in proptest::collection::vec("\\PC*", 0..5), number: f64,
         ) {
-            let value = json!({ "texts": texts, "number": number });
-            let repaired = repair(value.to_string().as_bytes()).expect("whole");
-            proptest::prop_assert_eq!(serde_json::from_str::<Value>(&repaired).expect("JSON"), value);
+            let body = json!({ "texts": texts, "number": number }).to_string();
+            proptest::prop_assert_eq!(repair(body.as_bytes()), Some(body));
         }
 
         #[test]

@@ -126,7 +126,8 @@ async fn task_of_one_submission_is_not_found_for_another() {
 async fn unconfirmed_submission_can_be_stored() {
     let (simulator, luma) = start().await;
     simulator.inject(Fault::reset_after().on(Target::Submit));
-    let Err(SubmitError::Unconfirmed { submission, .. }) = luma.generate(PROMPT).submit().await else {
+    let Err(SubmitError::Unconfirmed { submission, .. }) = luma.generate(PROMPT).submit().await
+    else {
         panic!("not lost");
     };
     let stored = serde_json::to_value(&submission).expect("JSON");

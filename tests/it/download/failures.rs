@@ -22,7 +22,7 @@ async fn download(
     let folder = tempfile::tempdir().unwrap();
     let download = luma().download(&video(&server.url), folder.path().join("a.mp4"));
     let end = download.retry(at_once()).await;
-    let end = end.map(|file| (file.media_type, fs::read(file.path).unwrap()));
+    let end = end.map(|file| (file.media_type().to_owned(), fs::read(file.path()).unwrap()));
     assert_eq!(files(folder.path()).len(), usize::from(end.is_ok()));
     (server.requests().len(), end)
 }
@@ -104,7 +104,7 @@ async fn temporary_failure_is_retried() {
         stage.sim.inject(fault.on(Target::Media));
     }
     let download = stage.luma.download(&stage.video, stage.path("a.mp4"));
-    assert_eq!(download.retry(at_once()).await.unwrap().bytes, 100);
+    assert_eq!(download.retry(at_once()).await.unwrap().bytes(), 100);
     assert_eq!(stage.requests().len(), 4);
 }
 
@@ -237,7 +237,7 @@ async fn too_large_file_is_refused_by_its_promised_length() {
     assert!(seen.is_empty(), "{seen:?}");
     assert!(stage.files().is_empty());
     let download = stage.luma.download(&stage.video, &path).max_bytes(1000);
-    assert_eq!(download.await.unwrap().bytes, 1000);
+    assert_eq!(download.await.unwrap().bytes(), 1000);
 }
 
 #[tokio::test]
@@ -258,7 +258,7 @@ async fn too_large_file_of_unknown_length_is_cut_off() {
     let mut totals = Vec::new();
     let download = luma.download(&video, &path).max_bytes(1000);
     let download = download.on_progress(|progress| totals.push(progress.total));
-    assert_eq!(download.await.unwrap().bytes, 1000);
+    assert_eq!(download.await.unwrap().bytes(), 1000);
     assert_eq!(totals.first(), Some(&None));
     assert_eq!(totals.last(), Some(&Some(1000)));
     assert_eq!(fs::read(&path).unwrap(), bytes);

@@ -19,9 +19,9 @@ async fn download_writes_the_file_and_reports_its_progress() {
         .on_progress(|progress| seen.push(progress))
         .await
         .unwrap();
-    assert_eq!(file.path, path);
-    assert_eq!(file.bytes, 1 << 20);
-    assert_eq!(file.media_type, "video/mp4");
+    assert_eq!(file.path(), path);
+    assert_eq!(file.bytes(), 1 << 20);
+    assert_eq!(file.media_type(), "video/mp4");
     assert_eq!(fs::read(&path).unwrap(), stage.bytes);
     assert_eq!(stage.files(), ["lighthouse.mp4"]);
 
@@ -54,8 +54,8 @@ async fn thumbnail_is_downloaded_or_missing() {
     let path = stage.path("a.jpg");
     let file = stage.luma.download_thumbnail(&stage.video, &path).await;
     let file = file.unwrap();
-    assert_eq!(file.media_type, "image/jpeg");
-    assert_eq!(fs::metadata(&path).unwrap().len(), file.bytes);
+    assert_eq!(file.media_type(), "image/jpeg");
+    assert_eq!(fs::metadata(&path).unwrap().len(), file.bytes());
 
     let bare = video_at(stage.video.url());
     let error = stage.luma.download_thumbnail(&bare, stage.path("b.jpg"));
@@ -75,7 +75,7 @@ async fn existing_file_is_kept_unless_overwritten() {
     assert!(stage.requests().is_empty());
 
     let download = stage.luma.download(&stage.video, &path).overwrite(true);
-    assert_eq!(download.await.unwrap().bytes, 100);
+    assert_eq!(download.await.unwrap().bytes(), 100);
     assert_eq!(fs::read(&path).unwrap(), stage.bytes);
     assert_eq!(stage.files(), ["a.mp4"]);
 }
@@ -255,7 +255,7 @@ async fn path_that_is_not_unicode_works() {
     fs::create_dir(&folder).unwrap();
     let path = folder.join(OsStr::from_bytes(b"video-\xfe.mp4"));
     let file = stage.luma.download(&stage.video, &path).await.unwrap();
-    assert_eq!(file.path, path);
+    assert_eq!(file.path(), path);
     assert_eq!(fs::read(&path).unwrap(), stage.bytes);
     let error = stage.luma.download(&stage.video, &path).await.unwrap_err();
     assert!(error.to_string().contains("already exists"), "{error}");
@@ -324,7 +324,7 @@ async fn download_can_be_spawned() {
         .download(&stage.video, stage.path("a.mp4"))
         .on_progress(move |_| *count.lock().unwrap() += 1);
     let file = tokio::spawn(download).await.unwrap().unwrap();
-    assert_eq!(file.bytes, 100);
+    assert_eq!(file.bytes(), 100);
     assert!(*reports.lock().unwrap() >= 2);
 }
 

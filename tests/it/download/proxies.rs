@@ -27,7 +27,7 @@ async fn download(target: &Path, change: impl FnOnce(LumaBuilder) -> LumaBuilder
     let download = luma
         .download(&video_at(FILE), target)
         .retry(RetryPolicy::none());
-    assert_eq!(download.await.unwrap().bytes, 100);
+    assert_eq!(download.await.unwrap().bytes(), 100);
 }
 
 fn assert_asked(proxy: &Server) {

@@ -41,8 +41,8 @@ async fn download(
     let download = luma().download(&video_at(&server.url), &path);
     let end = download.retry(at_once().max_attempts(attempts)).await;
     let file = end.map(|file| {
-        let bytes = fs::read(&file.path).unwrap();
-        assert_eq!(bytes.len() as u64, file.bytes);
+        let bytes = fs::read(file.path()).unwrap();
+        assert_eq!(bytes.len() as u64, file.bytes());
         bytes
     });
     assert_eq!(files(folder.path()).len(), usize::from(file.is_ok()));
@@ -67,7 +67,7 @@ async fn cut_is_resumed_with_range_and_if_range() {
     let file = download
         .on_progress(|progress| seen.push(progress.bytes))
         .await;
-    assert_eq!(file.unwrap().bytes, SIZE as u64);
+    assert_eq!(file.unwrap().bytes(), SIZE as u64);
     assert_eq!(fs::read(&path).unwrap(), stage.bytes);
     assert_eq!(stage.files(), ["a.mp4"]);
     assert!(seen.is_sorted(), "{seen:?}");

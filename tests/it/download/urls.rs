@@ -11,7 +11,7 @@ async fn redirects_are_followed_five_times() {
     let redirect = || Fault::redirect(307, stage.video.url()).on(Target::Media);
     stage.sim.inject(redirect().times(5));
     let download = stage.luma.download(&stage.video, stage.path("a.mp4"));
-    assert_eq!(download.await.unwrap().bytes, 100);
+    assert_eq!(download.await.unwrap().bytes(), 100);
     assert_eq!(stage.requests().len(), 6);
 
     stage.sim.inject(redirect().always());

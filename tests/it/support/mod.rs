@@ -1,13 +1,17 @@
 //! A simulated service, clients of it, and short names for how calls end.
 
+pub mod cases;
+pub mod fixture;
 pub mod fronts;
 pub mod http2;
 pub mod raw;
+pub mod webhook_relay;
 
 use std::{error::Error as StdError, fmt, time::Duration};
 
 use luma_client::{
-    DownloadError, Error, Luma, LumaBuilder, RequestError, RetryPolicy, SubmitError, TaskId, TransportError,
+    DownloadError, Error, Luma, LumaBuilder, RequestError, RetryPolicy, SubmitError, TaskId,
+    TransportError,
 };
 use luma_simulator::{JobDuration, Simulator};
 
@@ -139,7 +143,9 @@ impl Named for Error {
 
 /// `ok`, or the name of the error.
 pub fn end<T, E: Named>(result: &Result<T, E>) -> String {
-    result.as_ref().map_or_else(Named::name, |_| "ok".to_owned())
+    result
+        .as_ref()
+        .map_or_else(Named::name, |_| "ok".to_owned())
 }
 
 pub fn show(value: &impl fmt::Debug) -> String {

@@ -1,0 +1,562 @@
+//! Streamable HTTP: access, and the answers to everything else.
+
+use std::net::SocketAddr;
+
+use luma_mcp::{Access, HttpOptions, InvalidOptions, ServeError};
+use reqwest::{Method, RequestBuilder, StatusCode, header};
+use rmcp::transport::{
+    StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig,
+};
+
+use super::*;
+
+const KEY: &str = "an-access-key-of-the-server";
+const LOOPBACK: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+fn key() -> Access {
+    Access::Key(KEY.to_owned().into())
+}
+
+fn own(simulator: &Simulator) -> (Server, HttpOptions) {
+    (server(simulator), HttpOptions::new(LOOPBACK, key()))
+}
+
+/// Runs a server until the token is cancelled.
+async fn run((server, options): (Server, HttpOptions)) -> (String, CancellationToken) {
+    let server = server.listen(options).await.expect("a server");
+    let (url, stop) = (server.url(), CancellationToken::new());
+    tokio::spawn(server.run(stop.clone()));
+    (url, stop)
+}
+
+async fn open(url: &str, bearer: &str, era: Era, client: Client) -> Session {
+    let config = StreamableHttpClientTransportConfig::with_uri(url).auth_header(bearer);
+    let transport = StreamableHttpClientTransport::from_config(config);
+    let session = client
+        .serve_with_lifecycle(transport, era.lifecycle())
+        .await;
+    session.expect("a session")
+}
+
+/// A good request: every refusal changes one thing about it.
+fn post(url: &str) -> RequestBuilder {
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": { "_meta": {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    } } });
+    reqwest::Client::new()
+        .post(url)
+        .bearer_auth(KEY)
+        .header(header::ACCEPT, "application/json, text/event-stream")
+        .header("MCP-Protocol-Version", "2026-07-28")
+        .header("Mcp-Method", "tools/list")
+        .json(&body)
+}
+
+/// Replaces a header of a request, or takes it away.
+fn with(request: RequestBuilder, name: &'static str, value: Option<&str>) -> RequestBuilder {
+    let (client, request) = request.build_split();
+    let mut request = request.expect("a request");
+    request.headers_mut().remove(name);
+    if let Some(value) = value {
+        let value = value.parse().expect("a header value");
+        request.headers_mut().insert(name, value);
+    }
+    RequestBuilder::from_parts(client, request)
+}
+
+#[tokio::test]
+async fn session_of_each_era_makes_a_video() {
+    let simulator = simulator().await;
+    let (url, _stop) = run(own(&simulator)).await;
+    for era in Era::BOTH {
+        let client = Client {
+            declares_tasks: true,
+            ..Client::default()
+        };
+        let session = open(&url, KEY, era, client.clone()).await;
+        let tools = session.list_all_tools().await.expect("tools");
+        assert_eq!(tools.len(), 8);
+        let submitted = session.call_tool_once(params(
+            "luma_generate_video",
+            json!({ "prompt": "A fox", "aspect_ratio": "16:9" }),
+        ));
+        let id = match (era, submitted.await) {
+            (Era::Modern, Ok(CallToolResponse::Task(created))) => created.task.task_id,
+            (Era::Legacy, Ok(CallToolResponse::Complete(result))) => {
+                let result = result_of(&tools, "luma_generate_video", &result);
+                result["task_id"].as_str().expect("an id").to_owned()
+            }
+            (_, other) => panic!("{other:?}"),
+        };
+        // The first message is progress: the answer becomes a stream of events.
+        let held = async {
+            let found = call(&session, "luma_get_task", json!({ "task_id": id })).await;
+            result_of(&tools, "luma_get_task", &found)["state"].clone()
+        };
+        let _ = tokio::time::timeout(Duration::from_millis(300), held).await;
+        assert!(!client.progress.lock().expect("no panic").is_empty());
+        simulator.complete(&id);
+        let found = call(&session, "luma_get_task", json!({ "task_id": id })).await;
+        assert_eq!(
+            result_of(&tools, "luma_get_task", &found)["state"],
+            "completed"
+        );
+    }
+    assert_eq!(simulator.stats().submits_accepted, 2);
+}
+
+#[tokio::test]
+async fn answer_is_json_and_health_is_open() {
+    let simulator = simulator().await;
+    let (url, _stop) = run(own(&simulator)).await;
+    let answer = post(&url).send().await.expect("an answer");
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/json");
+    assert!(!answer.headers().contains_key("mcp-session-id"));
+    let answer: Value = answer.json().await.expect("JSON");
+    assert_eq!(answer["result"]["cacheScope"], "public");
+
+    let health = reqwest::get(url.replace("/mcp", "/health"))
+        .await
+        .expect("an answer");
+    assert_eq!(health.status(), StatusCode::OK);
+    assert_eq!(
+        health.json::<Value>().await.ok(),
+        Some(json!({ "status": "ok" }))
+    );
+    let elsewhere = reqwest::get(url.replace("/mcp", "/.well-known/oauth-protected-resource"));
+    assert_eq!(
+        elsewhere.await.expect("an answer").status(),
+        StatusCode::NOT_FOUND
+    );
+}
+
+#[tokio::test]
+async fn refusals() {
+    let simulator = simulator().await;
+    let (url, _stop) = run(own(&simulator)).await;
+    let host = url
+        .trim_start_matches("http://")
+        .trim_end_matches("/mcp")
+        .to_owned();
+    let port = host.rsplit(':').next().expect("a port");
+    let localhost = format!("localhost:{port}");
+    let large = format!("\"{}\"", "x".repeat(1 << 20));
+    let method = |method| {
+        let (client, request) = post(&url).build_split();
+        let mut request = request.expect("a request");
+        *request.method_mut() = method;
+        RequestBuilder::from_parts(client, request)
+    };
+    let get = |path: &str| reqwest::Client::new().get(url.replace("/mcp", path));
+    let chunked = |body: &str| {
+        let chunks = body
+            .as_bytes()
+            .chunks(1 << 14)
+            .map(|chunk| Ok::<_, std::io::Error>(chunk.to_vec()));
+        let chunks: Vec<_> = chunks.collect();
+        post(&url).body(reqwest::Body::wrap_stream(futures::stream::iter(chunks)))
+    };
+    for (name, request, expected) in [
+        ("good", post(&url), 200),
+        ("localhost", with(post(&url), "host", Some(&localhost)), 200),
+        (
+            "evil Origin",
+            with(post(&url), "origin", Some("https://evil.example")),
+            403,
+        ),
+        ("null Origin", with(post(&url), "origin", Some("null")), 403),
+        (
+            "loopback Origin",
+            with(post(&url), "origin", Some(&format!("http://{host}"))),
+            200,
+        ),
+        (
+            "evil Host",
+            with(post(&url), "host", Some("evil.example")),
+            403,
+        ),
+        (
+            "evil Host with our port",
+            with(post(&url), "host", Some(&format!("evil.example:{port}"))),
+            403,
+        ),
+        (
+            "evil Origin without a key",
+            with(
+                with(post(&url), "authorization", None),
+                "origin",
+                Some("https://evil.example"),
+            ),
+            403,
+        ),
+        (
+            "evil Host without a key",
+            with(
+                with(post(&url), "authorization", None),
+                "host",
+                Some("evil.example"),
+            ),
+            403,
+        ),
+        (
+            "an evil Origin behind a good one",
+            post(&url)
+                .header("origin", format!("http://{host}"))
+                .header("origin", "https://evil.example"),
+            403,
+        ),
+        (
+            "two Hosts",
+            with(post(&url), "host", Some(&host)).header("host", "evil.example"),
+            403,
+        ),
+        (
+            "Origin without a scheme",
+            with(post(&url), "origin", Some(&host)),
+            403,
+        ),
+        (
+            "evil Host elsewhere",
+            with(get("/nowhere"), "host", Some("evil.example")),
+            403,
+        ),
+        (
+            "evil Origin at /health",
+            with(get("/health"), "origin", Some("https://evil.example")),
+            403,
+        ),
+        (
+            "a probe by address",
+            with(get("/health"), "host", Some("10.1.2.3:8000")),
+            200,
+        ),
+        ("elsewhere", get("/nowhere"), 404),
+        ("OAuth", get("/.well-known/oauth-protected-resource"), 404),
+        ("registration", get("/register"), 404),
+        (
+            "GET with a slash",
+            with(
+                get("/mcp/"),
+                "authorization",
+                Some(&format!("Bearer {KEY}")),
+            ),
+            405,
+        ),
+        ("good, with a slash", post(&format!("{url}/")), 200),
+        ("GET", method(Method::GET), 405),
+        ("DELETE", method(Method::DELETE), 405),
+        ("OPTIONS", method(Method::OPTIONS), 405),
+        ("oversize", post(&url).body(large.clone()), 413),
+        ("oversize, chunked", chunked(&large), 413),
+        ("no token", with(post(&url), "authorization", None), 401),
+        (
+            "wrong token",
+            with(post(&url), "authorization", Some("Bearer wrong")),
+            401,
+        ),
+        (
+            "the account's token",
+            with(
+                post(&url),
+                "authorization",
+                Some(&format!("Bearer {TOKEN}")),
+            ),
+            401,
+        ),
+        ("basic", with(post(&url), "authorization", Some(KEY)), 401),
+        (
+            "wrong method header",
+            with(post(&url), "mcp-method", Some("tools/call")),
+            400,
+        ),
+        (
+            "no method header",
+            with(post(&url), "mcp-method", None),
+            400,
+        ),
+        (
+            "wrong version header",
+            with(post(&url), "mcp-protocol-version", Some("2025-11-25")),
+            400,
+        ),
+        ("not JSON", post(&url).body("{"), 400),
+        (
+            "not acceptable",
+            with(post(&url), "accept", Some("text/html")),
+            406,
+        ),
+        (
+            "no JSON by its header",
+            with(post(&url), "content-type", Some("text/plain")),
+            415,
+        ),
+    ] {
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), expected, "{name}");
+        let challenge = answer.headers().get(header::WWW_AUTHENTICATE);
+        assert_eq!(challenge.is_some(), expected == 401, "{name}");
+        if let Some(challenge) = challenge {
+            assert!(
+                challenge
+                    .to_str()
+                    .is_ok_and(|text| text.starts_with("Bearer realm="))
+            );
+        }
+        let text = answer.text().await.expect("text");
+        let advice = match expected {
+            401 => "Authorization: Bearer",
+            403 => "--allow-",
+            404 => "Authorization: Bearer",
+            413 => "1048576 bytes",
+            _ => "",
+        };
+        assert!(text.contains(advice), "{name}: {text}");
+    }
+    assert_eq!(simulator.stats().requests(), 0);
+}
+
+#[tokio::test]
+async fn broken_bodies_are_answered_in_json() {
+    let simulator = simulator().await;
+    let (url, _stop) = run(own(&simulator)).await;
+    for (body, status, code, id) in [
+        ("no JSON", 400, -32700, Value::Null),
+        ("", 400, -32700, Value::Null),
+        ("[]", 400, -32600, Value::Null),
+        (r#"{"id":7}"#, 400, -32600, json!(7)),
+    ] {
+        let answer = post(&url).body(body).send().await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), status, "{body}");
+        let answer: Value = answer.json().await.expect("JSON");
+        assert_eq!(answer["error"]["code"], code, "{body}: {answer}");
+        assert_eq!(answer["id"], id, "{body}: {answer}");
+    }
+    // Parameters that do not fit, as a client of the older era sends them.
+    for (method, params) in [
+        ("tools/call", json!({})),
+        ("tools/call", json!({ "name": 5 })),
+        ("prompts/get", json!({})),
+        ("completion/complete", json!({})),
+    ] {
+        let body = json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params });
+        let request = with(
+            post(&url).json(&body),
+            "mcp-protocol-version",
+            Some("2025-11-25"),
+        );
+        let request = with(request, "mcp-method", None);
+        let answer = request.send().await.expect("an answer");
+        let answer: Value = answer.json().await.expect("JSON");
+        assert_eq!(answer["error"]["code"], -32602, "{body}: {answer}");
+        assert_eq!(answer["id"], 7);
+    }
+}
+
+#[tokio::test]
+async fn allowed_hosts_and_origins_pass() {
+    let simulator = simulator().await;
+    let (server, options) = own(&simulator);
+    let options = options
+        .allow_host("mcp.example.com")
+        .allow_origin("https://app.example.com");
+    let (url, _stop) = run((server, options)).await;
+    for (name, value, expected) in [
+        ("host", "mcp.example.com", 200),
+        ("host", "mcp.example.com:8443", 200),
+        ("host", "app.example.com", 403),
+        ("origin", "https://app.example.com", 200),
+        ("origin", "https://app.example.com:8443", 403),
+        ("origin", "http://app.example.com", 403),
+        ("origin", "https://other.example.com", 403),
+        ("origin", "null", 403),
+    ] {
+        let answer = with(post(&url), name, Some(value))
+            .send()
+            .await
+            .expect("an answer");
+        assert_eq!(answer.status().as_u16(), expected, "{name} {value}");
+        let may_read = answer.headers().get(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+        let readable = name == "origin" && expected == 200;
+        assert_eq!(may_read.is_some(), readable, "{name} {value}");
+    }
+    // What a browser asks before.
+    let preflight = reqwest::Client::new()
+        .request(Method::OPTIONS, &url)
+        .header(header::ORIGIN, "https://app.example.com")
+        .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
+        .header(
+            header::ACCESS_CONTROL_REQUEST_HEADERS,
+            "authorization,mcp-method",
+        );
+    let answer = preflight.send().await.expect("an answer");
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(
+        answer.headers()[header::ACCESS_CONTROL_ALLOW_HEADERS],
+        "authorization,mcp-method"
+    );
+}
+
+#[tokio::test]
+async fn request_with_a_token_spends_its_own_account() {
+    let simulator = simulator().await;
+    let options = HttpOptions::new(LOOPBACK, Access::TokenFromRequest);
+    let (url, _stop) = run((Server::without_token(luma(&simulator), "no token"), options)).await;
+    for bearer in ["token-of-one", "token-of-two"] {
+        let session = open(&url, bearer, Era::Modern, Client::default()).await;
+        generate(&session).await;
+    }
+    let tokens: Vec<_> = simulator
+        .requests()
+        .iter()
+        .map(|request| {
+            request.headers["authorization"]
+                .to_str()
+                .expect("text")
+                .to_owned()
+        })
+        .collect();
+    assert_eq!(tokens, ["Bearer token-of-one", "Bearer token-of-two"]);
+    let nobody = with(post(&url), "authorization", None)
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(nobody.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn max_videos_over_http_counts_all_clients() {
+    let simulator = simulator().await;
+    let (server, options) = own(&simulator);
+    let (url, _stop) = run((server.max_videos(1), options)).await;
+    generate(&open(&url, KEY, Era::Legacy, Client::default()).await).await;
+    let second = open(&url, KEY, Era::Modern, Client::default()).await;
+    let refused = call(
+        &second,
+        "luma_generate_video",
+        json!({ "prompt": "A fox", "aspect_ratio": "16:9" }),
+    )
+    .await;
+    assert_eq!(refused.is_error, Some(true));
+    assert_eq!(simulator.stats().submits_accepted, 1);
+}
+
+#[tokio::test]
+async fn unsafe_options_are_refused() {
+    let simulator = simulator().await;
+    let everywhere = "0.0.0.0:0".parse().expect("an address");
+    let weak = Access::Key("short".to_owned().into());
+    for (options, expected) in [
+        (
+            HttpOptions::new(everywhere, key()),
+            InvalidOptions::NoHost(everywhere),
+        ),
+        (
+            HttpOptions::new(LOOPBACK, key()).allow_host("*"),
+            InvalidOptions::Host("*".into()),
+        ),
+        (
+            HttpOptions::new(LOOPBACK, key()).allow_origin("null"),
+            InvalidOptions::Origin("null".into()),
+        ),
+    ] {
+        match server(&simulator).listen(options).await {
+            Err(ServeError::Options(got)) => assert_eq!(got, expected),
+            other => panic!("{other:?}"),
+        }
+    }
+    for key in [TOKEN.to_owned(), format!("{TOKEN}-and-more")] {
+        let options = HttpOptions::new(LOOPBACK, Access::Key(key.into()));
+        let refused = server(&simulator).listen(options).await;
+        assert!(matches!(
+            refused,
+            Err(ServeError::Options(InvalidOptions::KeyIsToken))
+        ));
+    }
+    let weak = server(&simulator)
+        .listen(HttpOptions::new(LOOPBACK, weak))
+        .await;
+    assert!(matches!(
+        weak,
+        Err(ServeError::Options(InvalidOptions::Key(_)))
+    ));
+}
+
+#[tokio::test]
+async fn server_that_stops_answers_held_calls() {
+    let simulator = simulator().await;
+    let (server, options) = own(&simulator);
+    let server = server.listen(options).await.expect("a server");
+    let (url, stop) = (server.url(), CancellationToken::new());
+    let running = tokio::spawn(server.run(stop.clone()));
+    let client = Client::default();
+    let session = open(&url, KEY, Era::Modern, client.clone()).await;
+    let id = generate(&session).await;
+    eventually("processing", || is_processing(&simulator, &id)).await;
+    let held = async { call(&session, "luma_get_task", json!({ "task_id": id })).await };
+    let stopping = async {
+        eventually("progress", || {
+            !client.progress.lock().expect("no panic").is_empty()
+        })
+        .await;
+        stop.cancel();
+    };
+    let (held, ()) = tokio::join!(held, stopping);
+    let held = held.structured_content.expect("content");
+    assert_eq!(held["result"]["state"], "processing");
+    drop(session);
+    let end = tokio::time::timeout(Duration::from_secs(30), running).await;
+    end.expect("in time").expect("no panic");
+    assert!(
+        post(&url)
+            .send()
+            .await
+            .is_err_and(|error| error.is_connect())
+    );
+}
+
+#[tokio::test]
+async fn each_accept_gets_what_it_can_read() {
+    let simulator = simulator().await;
+    let task = luma(&simulator)
+        .generate("A fox")
+        .submit()
+        .await
+        .expect("accepted");
+    let (server, options) = own(&simulator);
+    let server = server.hold(Duration::from_secs(1));
+    let (url, _stop) = run((server, options)).await;
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
+        "name": "luma_get_task",
+        "arguments": { "task_id": task.id().as_str() },
+        "_meta": { "progressToken": 7 },
+    } });
+    for (accept, is_json) in [
+        (Some("*/*"), true),
+        (Some("application/*"), true),
+        (Some("application/json"), true),
+        (None, true),
+        (Some("application/json, text/event-stream"), false),
+    ] {
+        // An old client: neither header nor structured content.
+        let request = post(&url).body(format!("\u{feff}{body}"));
+        let request = with(request, "mcp-protocol-version", None);
+        let request = with(with(request, "mcp-method", None), "accept", accept);
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::OK, "{accept:?}");
+        let media_type = answer.headers()[header::CONTENT_TYPE]
+            .to_str()
+            .expect("text")
+            .to_owned();
+        assert_eq!(
+            media_type == "application/json",
+            is_json,
+            "{accept:?}: {media_type}"
+        );
+        let text = answer.text().await.expect("text");
+        assert!(text.contains("luma_get_task"), "{accept:?}: {text}");
+        assert!(!text.contains("structuredContent"), "{accept:?}: {text}");
+    }
+}

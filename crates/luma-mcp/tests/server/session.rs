@@ -1,0 +1,691 @@
+//! One session: what is offered, calls, progress, cancellation, prompts.
+
+use std::time::Duration;
+
+use luma_client::CancellationToken;
+use luma_simulator::{Fault, Target};
+use rmcp::{
+    model::{
+        ArgumentInfo, CacheScope, CallToolRequest, CancelledNotificationParam, ClientRequest,
+        CompleteRequestParams, ContentBlock, GetPromptRequestParams, Reference,
+    },
+    service::PeerRequestOptions,
+};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf};
+
+use super::*;
+
+#[tokio::test]
+async fn session_of_each_era_lists_everything() {
+    let simulator = simulator().await;
+    for era in Era::BOTH {
+        let session = connect(server(&simulator), era, Client::default()).await;
+        let info = session.peer_info().expect("information");
+        let implementation = info.server_info.clone().expect("an identity");
+        assert_eq!(implementation.name, "luma");
+        assert_eq!(implementation.version, env!("CARGO_PKG_VERSION"));
+        assert!(implementation.title.is_some() && implementation.website_url.is_some());
+        assert!(
+            info.instructions
+                .as_ref()
+                .is_some_and(|text| text.contains("credits"))
+        );
+        assert!(info.capabilities.supports_tasks());
+
+        let list = session.list_tools(None).await.expect("a list");
+        // Cache hints are new in 2026-07-28.
+        let is_modern = era == Era::Modern;
+        assert_eq!(list.ttl_ms.is_some_and(|ttl| ttl > 0), is_modern);
+        assert_eq!(list.cache_scope, is_modern.then_some(CacheScope::Public));
+        let expected: Vec<_> = luma_client::mcp::tools()
+            .iter()
+            .map(|tool| json!(tool))
+            .collect();
+        assert_eq!(list.tools.len(), 8);
+        for (tool, expected) in list.tools.iter().zip(&expected) {
+            let mut tool = json!(tool);
+            let title = tool["annotations"]
+                .as_object_mut()
+                .and_then(|map| map.remove("title"));
+            assert_eq!(title.as_ref(), tool.get("title"));
+            assert_eq!(&tool, expected);
+        }
+        assert_eq!(session.list_all_prompts().await.expect("prompts").len(), 3);
+    }
+    assert_eq!(simulator.stats().submits_accepted, 0);
+}
+
+#[tokio::test]
+async fn video_from_submit_to_links() {
+    let simulator = simulator().await;
+    for era in Era::BOTH {
+        let session = connect(server(&simulator), era, Client::default()).await;
+        let tools = session.list_all_tools().await.expect("tools");
+        let arguments = json!({ "prompt": "A fox", "aspect_ratio": "21:9" });
+        let submitted = call(&session, "luma_generate_video", arguments).await;
+        let submission = result_of(&tools, "luma_generate_video", &submitted);
+        let id = submission["task_id"].as_str().expect("an id");
+        simulator.complete(id);
+
+        let found = call(&session, "luma_get_task", json!({ "task_id": id })).await;
+        assert_eq!(found.is_error, Some(false));
+        let task = result_of(&tools, "luma_get_task", &found);
+        assert_eq!(task["state"], "completed");
+        let links = found.content.iter().filter_map(|block| match block {
+            ContentBlock::ResourceLink(link) => Some((link.uri.clone(), link.mime_type.clone())),
+            _ => None,
+        });
+        let links: Vec<_> = links.collect();
+        let video = (
+            simulator.video_url(id).expect("a URL"),
+            Some("video/mp4".to_owned()),
+        );
+        assert_eq!((links.len(), links.first()), (2, Some(&video)));
+    }
+    assert_eq!(simulator.stats().submits_accepted, 2);
+}
+
+#[tokio::test]
+async fn unknown_tool_is_a_protocol_error_and_bad_input_a_tool_error() {
+    let simulator = simulator().await;
+    let session = connect(server(&simulator), Era::Legacy, Client::default()).await;
+    let tools = session.list_all_tools().await.expect("tools");
+    let unknown = session
+        .call_tool_once(params("luma_generate_vidoe", json!({})))
+        .await;
+    let error = mcp_error(unknown);
+    assert_eq!(error.code.0, -32602);
+    assert!(
+        error.message.contains("luma_generate_video"),
+        "{}",
+        error.message
+    );
+
+    let arguments = json!({ "prompt": "A fox", "aspect_ratio": "2:1", "promt": "A" });
+    let refused = call(&session, "luma_generate_video", arguments).await;
+    assert_eq!(refused.is_error, Some(true));
+    let result = result_of(&tools, "luma_generate_video", &refused);
+    assert_eq!(result["error"]["code"], "invalid_arguments");
+    assert_eq!(simulator.stats().requests(), 0);
+}
+
+#[tokio::test]
+async fn cancelled_call_with_progress_ends_its_hold() {
+    let simulator = simulator().await;
+    for era in Era::BOTH {
+        let client = Client::default();
+        let session = connect(server(&simulator), era, client.clone()).await;
+        let id = generate(&session).await;
+        // rmcp's client asks for progress with every request.
+        let request = CallToolRequest::new(params("luma_get_task", json!({ "task_id": id })));
+        let held = session
+            .send_cancellable_request(
+                ClientRequest::CallToolRequest(request),
+                PeerRequestOptions::no_options(),
+            )
+            .await
+            .expect("sent");
+        eventually("progress", || {
+            !client.progress.lock().expect("no panic").is_empty()
+        })
+        .await;
+        let first = client.progress.lock().expect("no panic")[0].clone();
+        assert_eq!(first.progress_token, held.progress_token);
+        assert!(
+            first.progress < 5.0 && first.total == Some(45.0),
+            "{first:?}"
+        );
+        assert!(
+            first
+                .message
+                .is_some_and(|message| message.contains("video"))
+        );
+
+        let lookups = simulator.stats().requests();
+        session
+            .notify_cancelled(CancelledNotificationParam::new(Some(held.id.clone()), None))
+            .await
+            .expect("sent");
+        // It answers on, and looks nothing up any more.
+        assert_eq!(session.list_all_tools().await.expect("tools").len(), 8);
+        assert_eq!(simulator.stats().requests(), lookups);
+    }
+}
+
+#[tokio::test]
+async fn server_that_stops_answers_held_lookups() {
+    let simulator = simulator().await;
+    let (stop, client) = (CancellationToken::new(), Client::default());
+    let server = server(&simulator);
+    let (session, serving) = connect_until(stop.clone(), server, Era::Legacy, client.clone()).await;
+    let id = generate(&session).await;
+    eventually("processing", || is_processing(&simulator, &id)).await;
+    let held = async { call(&session, "luma_get_task", json!({ "task_id": id })).await };
+    let stopping = async {
+        eventually("progress", || {
+            !client.progress.lock().expect("no panic").is_empty()
+        })
+        .await;
+        stop.cancel();
+    };
+    let (held, ()) = tokio::join!(held, stopping);
+    // It says how things stand.
+    let held = held.structured_content.expect("content");
+    assert_eq!(held["result"]["state"], "processing");
+    let end = tokio::time::timeout(Duration::from_secs(30), serving).await;
+    end.expect("in time")
+        .expect("no panic")
+        .expect("a good end");
+}
+
+#[tokio::test]
+async fn server_that_stops_does_not_wait_for_a_silent_service() {
+    let simulator = simulator().await;
+    let (stop, client) = (CancellationToken::new(), Client::default());
+    let server = server(&simulator);
+    let (session, serving) = connect_until(stop.clone(), server, Era::Legacy, client).await;
+    let id = generate(&session).await;
+    simulator.inject(Fault::silence().on(Target::Lookup).always());
+    let lookups = simulator.stats().lookups;
+    let held = async { call(&session, "luma_get_task", json!({ "task_id": id })).await };
+    let stopping = async {
+        eventually("a lookup", || simulator.stats().lookups > lookups).await;
+        stop.cancel();
+    };
+    // A lookup itself is given up after 30 seconds.
+    let both = async { tokio::join!(held, stopping) };
+    let end = tokio::time::timeout(Duration::from_secs(20), both).await;
+    let (held, ()) = end.expect("in time");
+    assert_eq!(held.is_error, Some(true));
+    let end = tokio::time::timeout(Duration::from_secs(20), serving).await;
+    end.expect("in time")
+        .expect("no panic")
+        .expect("a good end");
+}
+
+#[tokio::test]
+async fn prompt_and_completion_are_answered() {
+    let simulator = simulator().await;
+    for era in Era::BOTH {
+        let session = connect(server(&simulator), era, Client::default()).await;
+        let prompt = GetPromptRequestParams::new("luma_prompt_suggestions").with_arguments(
+            json!({ "subject": "a fox" })
+                .as_object()
+                .cloned()
+                .expect("a map"),
+        );
+        let prompt = session.get_prompt(prompt).await.expect("a prompt");
+        assert!(json!(prompt.messages[0]).to_string().contains("a fox"));
+        let unknown = session
+            .get_prompt(GetPromptRequestParams::new("nothing"))
+            .await;
+        assert_eq!(mcp_error(unknown).code.0, -32602);
+
+        let reference = Reference::for_prompt("luma_prompt_suggestions");
+        let typed = ArgumentInfo::new("aspect_ratio", "9:");
+        let values = session
+            .complete(CompleteRequestParams::new(reference, typed))
+            .await;
+        assert_eq!(values.expect("values").completion.values, ["9:16", "9:21"]);
+    }
+}
+
+#[tokio::test]
+async fn client_that_leaves_is_answered_except_held_lookups() {
+    let simulator = simulator().await;
+    let (ours, theirs) = tokio::io::duplex(1 << 16);
+    let (reader, writer) = tokio::io::split(theirs);
+    tokio::spawn(server(&simulator).serve(reader, writer, CancellationToken::new()));
+    let (reader, mut writer) = tokio::io::split(ours);
+    let mut lines = BufReader::new(reader).lines();
+    let meta = json!({
+        "progressToken": 7,
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let request = |id: u32, tool: &str, arguments: Value| {
+        let params = json!({ "name": tool, "arguments": arguments, "_meta": meta });
+        let call = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params });
+        format!("{call}\n")
+    };
+    let fox = json!({ "prompt": "A fox" });
+    let submit = request(1, "luma_generate_video", fox.clone());
+    writer.write_all(submit.as_bytes()).await.expect("written");
+    let next = lines.next_line().await.expect("read").expect("a line");
+    let answer: Value = serde_json::from_str(&next).expect("JSON");
+    let id = &answer["result"]["structuredContent"]["result"]["task_id"];
+    let lookup = request(2, "luma_get_task", json!({ "task_id": id }));
+    writer.write_all(lookup.as_bytes()).await.expect("written");
+    let next = lines.next_line().await.expect("read").expect("a line");
+    assert!(next.contains("notifications/progress"), "{next}");
+
+    // What was sent before the end is done and answered all the same, however long it takes.
+    simulator.inject(Fault::slow(Duration::from_secs(6)).on(Target::Submit));
+    let submit = request(3, "luma_generate_video", fox);
+    writer.write_all(submit.as_bytes()).await.expect("written");
+    writer.shutdown().await.expect("closed");
+    let mut answered = Vec::new();
+    while let Some(line) = lines.next_line().await.expect("read") {
+        let message: Value = serde_json::from_str(&line).expect("JSON");
+        answered.extend(message["id"].as_u64());
+    }
+    assert_eq!(answered, [3]);
+    assert_eq!(simulator.stats().submits_accepted, 2);
+}
+
+/// Sends lines as they are, and gives what is answered until the server has nothing to say any more.
+async fn answers(lines: &[Vec<u8>]) -> Vec<Value> {
+    let simulator = simulator().await;
+    let (ours, theirs) = tokio::io::duplex(1 << 16);
+    let (reader, writer) = tokio::io::split(theirs);
+    tokio::spawn(server(&simulator).serve(reader, writer, CancellationToken::new()));
+    let (reader, mut writer) = tokio::io::split(ours);
+    let mut answers = BufReader::new(reader).lines();
+    let mut found = Vec::new();
+    let hello = json!({ "jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": { "name": "a-test", "version": "1" },
+    } });
+    let begun = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+    let hello = format!("{hello}\n{begun}\n");
+    writer.write_all(hello.as_bytes()).await.expect("written");
+    let next = answers.next_line().await.expect("read").expect("a line");
+    assert!(next.contains("hello"), "{next}");
+    for line in lines {
+        writer.write_all(line).await.expect("written");
+        writer.write_all(b"\n").await.expect("written");
+        let next = tokio::time::timeout(Duration::from_secs(30), answers.next_line()).await;
+        let next = next.expect("in time").expect("read").expect("a line");
+        found.push(serde_json::from_str(&next).expect("JSON"));
+    }
+    found
+}
+
+#[tokio::test]
+async fn broken_lines_are_answered() {
+    let request = |params: String| {
+        let text = format!(r#"{{"method":"ping","params":{params},"jsonrpc":"2.0","id":7}}"#);
+        text.into_bytes()
+    };
+    let cases = [
+        (
+            request(format!("{:?}", "x".repeat(1 << 20))),
+            -32600,
+            json!(7),
+        ),
+        (
+            request("[".repeat(200) + &"]".repeat(200)),
+            -32600,
+            json!(7),
+        ),
+        (b"no JSON".to_vec(), -32700, Value::Null),
+        (b"\xff\xfe".to_vec(), -32700, Value::Null),
+        (b"[]".to_vec(), -32600, Value::Null),
+        // More than is kept.
+        (
+            request(format!("{:?}", "x".repeat(17 << 20))),
+            -32600,
+            Value::Null,
+        ),
+    ];
+    let lines: Vec<_> = cases.iter().map(|(line, ..)| line.clone()).collect();
+    let found = answers(&lines).await;
+    for ((line, code, id), found) in cases.iter().zip(&found) {
+        let line = String::from_utf8_lossy(&line[..line.len().min(60)]);
+        assert_eq!(found["error"]["code"], *code, "{line}: {found}");
+        assert_eq!(found["id"], *id, "{line}: {found}");
+    }
+    // Nothing of them is left: an empty line, a byte order mark and a carriage return do no harm.
+    let ping = "\n\u{feff}{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"ping\"}\r";
+    let found = answers(&[b"{".to_vec(), ping.into()]).await;
+    assert_eq!(found[1], json!({ "jsonrpc": "2.0", "id": 8, "result": {} }));
+}
+
+#[tokio::test]
+async fn unknown_methods_and_parameters_are_explained() {
+    for (method, params, code) in [
+        ("tools/call", None, -32602),
+        ("tools/call", Some(json!({})), -32602),
+        ("tools/call", Some(json!({ "name": 5 })), -32602),
+        (
+            "tools/call",
+            Some(json!({ "name": "luma_list_actions", "arguments": "a" })),
+            -32602,
+        ),
+        ("prompts/get", Some(json!({})), -32602),
+        ("completion/complete", Some(json!({})), -32602),
+        (
+            "resources/read",
+            Some(json!({ "uri": "file:///a" })),
+            -32601,
+        ),
+        ("nothing/at/all", None, -32601),
+    ] {
+        let mut request = json!({ "jsonrpc": "2.0", "id": 1, "method": method });
+        if let Some(params) = &params {
+            request["params"] = params.clone();
+        }
+        let found = answers(&[request.to_string().into()]).await;
+        let error = &found[0]["error"];
+        assert_eq!(error["code"], code, "{request}: {error}");
+        let is_reasoned = error["message"].as_str().is_some_and(|text| text != method);
+        assert!(is_reasoned, "{request}: {error}");
+    }
+}
+
+/// A session over a pipe of which both ends are lines.
+async fn raw(
+    server: Server,
+) -> (
+    impl AsyncWriteExt + Unpin,
+    Lines<BufReader<ReadHalf<DuplexStream>>>,
+) {
+    let (ours, theirs) = tokio::io::duplex(1 << 16);
+    let (reader, writer) = tokio::io::split(theirs);
+    tokio::spawn(server.serve(reader, writer, CancellationToken::new()));
+    let (reader, writer) = tokio::io::split(ours);
+    (writer, BufReader::new(reader).lines())
+}
+
+const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
+
+#[tokio::test]
+async fn id_in_use_is_refused_before_anything_is_billed() {
+    let simulator = simulator().await;
+    simulator.inject(Fault::slow(Duration::from_millis(500)).on(Target::Submit));
+    let (mut writer, mut lines) = raw(server(&simulator)).await;
+    let submit = format!(
+        r#"{{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{{"name":"luma_generate_video","arguments":{{"prompt":"A fox"}},{META}}}}}
+"#
+    );
+    for _ in 0..5 {
+        writer.write_all(submit.as_bytes()).await.expect("written");
+    }
+    let mut answers = Vec::new();
+    for _ in 0..5 {
+        let next = tokio::time::timeout(Duration::from_secs(30), lines.next_line()).await;
+        let line = next.expect("in time").expect("read").expect("a line");
+        answers.push(serde_json::from_str::<Value>(&line).expect("JSON"));
+    }
+    let refused = |answer: &&Value| answer["error"]["code"] == -32600 && answer["id"].is_null();
+    assert_eq!(answers.iter().filter(refused).count(), 4, "{answers:?}");
+    let accepted = answers.iter().find(|answer| answer["id"] == 9);
+    let accepted = &accepted.expect("an answer")["result"]["structuredContent"]["result"];
+    assert_eq!(accepted["task_id"], simulator.tasks()[0]["id"]);
+    assert_eq!(simulator.stats().submits_accepted, 1);
+    // It is free again.
+    writer.write_all(submit.as_bytes()).await.expect("written");
+    let line = lines.next_line().await.expect("read").expect("a line");
+    assert!(line.contains("task_id"), "{line}");
+}
+
+#[tokio::test]
+async fn last_line_without_end_is_read() {
+    let simulator = simulator().await;
+    let (mut writer, mut lines) = raw(server(&simulator)).await;
+    let list = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{{{META}}}}}"#);
+    writer.write_all(list.as_bytes()).await.expect("written");
+    writer.shutdown().await.expect("closed");
+    let line = lines.next_line().await.expect("read").expect("a line");
+    assert!(line.contains("luma_get_task"), "{line}");
+    assert_eq!(lines.next_line().await.expect("read"), None);
+}
+
+#[tokio::test]
+async fn initialize_without_optional_fields_begins_a_session() {
+    let simulator = simulator().await;
+    for params in [
+        json!({ "protocolVersion": "2025-11-25" }),
+        json!({ "protocolVersion": "2025-11-25", "capabilities": { "roots": true },
+            "clientInfo": { "name": 5 } }),
+        Value::Null,
+    ] {
+        let (mut writer, mut lines) = raw(server(&simulator)).await;
+        let early = json!({ "jsonrpc": "2.0", "id": 0, "method": "ping" });
+        let hello = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params });
+        let list = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/list" });
+        let text = format!("{early}\n{hello}\n{list}\n");
+        writer.write_all(text.as_bytes()).await.expect("written");
+        for id in 0..3 {
+            let line = lines.next_line().await.expect("read").expect("a line");
+            let answer: Value = serde_json::from_str(&line).expect("JSON");
+            assert_eq!(answer["id"], id, "{params}: {line}");
+            assert!(answer["result"].is_object(), "{params}: {line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn notifications_before_the_session_are_ignored() {
+    let simulator = simulator().await;
+    let (mut writer, mut lines) = raw(server(&simulator)).await;
+    let request = |id: u32, method: &str| {
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{META}}}}}"#) + "\n"
+    };
+    let cancelled =
+        r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+    let text = request(1, "server/discover") + cancelled + "\n" + &request(2, "tools/list");
+    writer.write_all(text.as_bytes()).await.expect("written");
+    for id in 1..=2 {
+        let line = lines.next_line().await.expect("read").expect("a line");
+        let answer: Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!(answer["id"], id, "{line}");
+        assert!(answer["result"].is_object(), "{line}");
+    }
+}
+
+/// A session that has begun with an `initialize` of this revision.
+async fn begun(
+    server: Server,
+    revision: &str,
+) -> (
+    impl AsyncWriteExt + Unpin,
+    Lines<BufReader<ReadHalf<DuplexStream>>>,
+) {
+    let (mut writer, mut lines) = raw(server).await;
+    let hello = json!({ "jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": {
+        "protocolVersion": revision,
+    } });
+    writer
+        .write_all(format!("{hello}\n").as_bytes())
+        .await
+        .expect("written");
+    let line = lines.next_line().await.expect("read").expect("a line");
+    assert!(line.contains(revision), "{line}");
+    let has_titles = line.contains("title") || line.contains("websiteUrl");
+    assert_eq!(has_titles, revision >= "2025-06-18", "{line}");
+    (writer, lines)
+}
+
+fn request(id: u32, method: &str, params: Value) -> String {
+    let request = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+    format!("{request}\n")
+}
+
+#[tokio::test]
+async fn result_of_an_old_revision_has_nothing_new() {
+    let simulator = simulator().await;
+    let task = luma(&simulator)
+        .generate("A fox")
+        .submit()
+        .await
+        .expect("accepted");
+    simulator.complete(task.id().as_str());
+    let get = json!({ "name": "luma_get_task", "arguments": { "task_id": task.id().as_str() } });
+    for (revision, links, is_new) in [
+        ("2024-11-05", true, false),
+        ("2025-03-26", true, false),
+        ("2025-06-18", true, true),
+        ("2025-06-18", false, true),
+    ] {
+        let server = server(&simulator).resource_links(links);
+        let (mut writer, mut lines) = begun(server, revision).await;
+        let text = request(1, "tools/call", get.clone())
+            + &request(2, "tools/list", json!({}))
+            + &request(3, "prompts/list", json!({}));
+        writer.write_all(text.as_bytes()).await.expect("written");
+        let mut answers = std::collections::BTreeMap::new();
+        while answers.len() < 3 {
+            let line = lines.next_line().await.expect("read").expect("a line");
+            let answer: Value = serde_json::from_str(&line).expect("JSON");
+            answers.insert(answer["id"].as_u64(), answer["result"].clone());
+        }
+        let result = &answers[&Some(1)];
+        assert_eq!(
+            result["structuredContent"].is_object(),
+            is_new,
+            "{revision}: {result}"
+        );
+        let blocks = result["content"].as_array().expect("content").iter();
+        let found = blocks
+            .filter(|block| block["type"] == "resource_link")
+            .count();
+        assert_eq!(
+            found,
+            if is_new && links { 2 } else { 0 },
+            "{revision}: {result}"
+        );
+        let tool = &answers[&Some(2)]["tools"][0];
+        assert_eq!(tool["title"].is_string(), is_new, "{revision}");
+        assert_eq!(tool["outputSchema"].is_object(), is_new, "{revision}");
+        let prompt = &answers[&Some(3)]["prompts"][0];
+        assert_eq!(prompt["title"].is_string(), is_new, "{revision}");
+        assert_eq!(
+            prompt["arguments"][0]["title"].is_string(),
+            is_new,
+            "{revision}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn lookup_without_progress_token_is_held_briefly() {
+    let simulator = simulator().await;
+    let task = luma(&simulator)
+        .generate("A fox")
+        .submit()
+        .await
+        .expect("accepted");
+    let get = json!({ "name": "luma_get_task", "arguments": { "task_id": task.id().as_str() } });
+    let begin = std::time::Instant::now();
+    let (mut writer, mut lines) = begun(server(&simulator), "2025-06-18").await;
+    let text = request(1, "tools/call", get.clone());
+    writer.write_all(text.as_bytes()).await.expect("written");
+    let line = lines.next_line().await.expect("read").expect("a line");
+    assert!(line.contains("\"isError\":false"), "{line}");
+    assert!(begin.elapsed() < Duration::from_secs(5));
+    // The option sets it for all calls.
+    let server = server(&simulator).hold(Duration::ZERO);
+    let (mut writer, mut lines) = begun(server, "2025-06-18").await;
+    let begin = std::time::Instant::now();
+    writer.write_all(text.as_bytes()).await.expect("written");
+    lines.next_line().await.expect("read").expect("a line");
+    assert!(begin.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn ping_with_many_held_calls_is_answered() {
+    let simulator = simulator().await;
+    let task = luma(&simulator)
+        .generate("A fox")
+        .submit()
+        .await
+        .expect("accepted");
+    let server = server(&simulator).hold(Duration::from_secs(45));
+    let (mut writer, mut lines) = begun(server, "2025-06-18").await;
+    let get = json!({ "name": "luma_get_task", "arguments": { "task_id": task.id().as_str() } });
+    let mut text = String::new();
+    for id in 0..300 {
+        text += &request(id, "tools/call", get.clone());
+    }
+    let cancelled = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled",
+        "params": { "requestId": 7 } });
+    text += &format!("{cancelled}\n");
+    text += &request(1000, "ping", json!({}));
+    text += &request(1001, "tools/call", json!({ "name": "luma_list_actions" }));
+    let writing = async {
+        writer.write_all(text.as_bytes()).await.expect("written");
+    };
+    let reading = async {
+        let (mut refused, mut answered) = (0, Vec::new());
+        while answered.len() < 2 {
+            let next = tokio::time::timeout(Duration::from_secs(20), lines.next_line()).await;
+            let line = next.expect("in time").expect("read").expect("a line");
+            let answer: Value = serde_json::from_str(&line).expect("JSON");
+            match answer["error"]["message"].as_str() {
+                Some(message) => {
+                    assert!(message.contains("in flight"), "{line}");
+                    refused += 1;
+                }
+                None => answered.push(answer["id"].as_u64()),
+            }
+        }
+        answered.sort();
+        // The cancelled call has made room for one more.
+        assert_eq!(
+            (refused, answered),
+            (300 - 256, vec![Some(1000), Some(1001)])
+        );
+    };
+    tokio::join!(writing, reading);
+}
+
+#[tokio::test]
+async fn broken_output_ends_the_session_without_further_submits() {
+    let simulator = simulator().await;
+    let (input, theirs) = tokio::io::duplex(1 << 16);
+    let (output, broken) = tokio::io::duplex(1 << 16);
+    let serving = tokio::spawn(server(&simulator).serve(theirs, output, CancellationToken::new()));
+    let mut writer = input;
+    let mut lines = BufReader::new(broken).lines();
+    let hello = request(0, "initialize", json!({ "protocolVersion": "2025-06-18" }));
+    writer.write_all(hello.as_bytes()).await.expect("written");
+    lines.next_line().await.expect("read").expect("a line");
+    drop(lines);
+    let submit = json!({ "name": "luma_generate_video", "arguments": { "prompt": "A fox" } });
+    for id in 1..6 {
+        let text = request(id, "tools/call", submit.clone());
+        let _ = writer.write_all(text.as_bytes()).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    let end = tokio::time::timeout(Duration::from_secs(20), serving).await;
+    end.expect("in time")
+        .expect("no panic")
+        .expect("a good end");
+    assert_eq!(simulator.stats().submits_accepted, 1);
+}
+
+#[tokio::test]
+async fn submit_that_waits_for_a_retry_is_not_sent_after_the_end() {
+    for how in ["cancelled", "stopped", "end of input"] {
+        let simulator = simulator().await;
+        simulator.inject(Fault::retry_after(429, "1").on(Target::Submit));
+        let stop = CancellationToken::new();
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let (reader, writer) = tokio::io::split(theirs);
+        let serving = tokio::spawn(server(&simulator).serve(reader, writer, stop.clone()));
+        let (reader, mut writer) = tokio::io::split(ours);
+        let mut lines = BufReader::new(reader).lines();
+        let submit = json!({ "name": "luma_generate_video", "arguments": { "prompt": "A fox" } });
+        let text = request(0, "initialize", json!({ "protocolVersion": "2025-06-18" }))
+            + &request(1, "tools/call", submit);
+        writer.write_all(text.as_bytes()).await.expect("written");
+        lines.next_line().await.expect("read").expect("a line");
+        eventually("a submit", || simulator.stats().submits_received > 0).await;
+        match how {
+            "cancelled" => {
+                let cancelled = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled",
+                    "params": { "requestId": 1 } });
+                let text = format!("{cancelled}\n");
+                writer.write_all(text.as_bytes()).await.expect("written");
+            }
+            "stopped" => stop.cancel(),
+            _ => writer.shutdown().await.expect("closed"),
+        }
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert_eq!(simulator.stats().submits_received, 1, "{how}");
+        stop.cancel();
+        serving.await.expect("no panic").expect("a good end");
+    }
+}

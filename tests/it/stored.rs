@@ -1,0 +1,61 @@
+//! Values that programs store are read back, also from binary formats.
+
+use std::fmt::Debug;
+
+use luma_client::{AspectRatio, Submission, TaskId, TaskRef, Video};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::support::{id, start};
+
+fn assert_stored<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
+    let json = serde_json::to_vec(value).expect("JSON");
+    assert_eq!(serde_json::from_slice::<T>(&json).expect("JSON"), *value);
+    let postcard = postcard::to_stdvec(value).expect("postcard");
+    assert_eq!(
+        postcard::from_bytes::<T>(&postcard).expect("postcard"),
+        *value
+    );
+    let compact = rmp_serde::to_vec(value).expect("MessagePack");
+    assert_eq!(
+        rmp_serde::from_slice::<T>(&compact).expect("MessagePack"),
+        *value
+    );
+    let named = rmp_serde::to_vec_named(value).expect("MessagePack");
+    assert_eq!(
+        rmp_serde::from_slice::<T>(&named).expect("MessagePack"),
+        *value
+    );
+}
+
+#[tokio::test]
+async fn stored_value_of_each_format_is_read_back() {
+    let (_simulator, luma) = start().await;
+    let bare: Submission = luma.generate("A fox").prepare().expect("valid");
+    let full = luma
+        .extend(luma_client::VideoSource::VideoId("v".into()), "On – 😀\n")
+        .aspect_ratio(AspectRatio::Other("5:4".into()))
+        .loop_video(true)
+        .enhancement(false)
+        .end_image_url("https://h/e.jpg")
+        .callback_url("https://h/hook?job=1");
+    assert_stored(&bare);
+    assert_stored(&full.prepare().expect("valid"));
+
+    let task_id: TaskId = id("b8976e18-32dc-4718-9ed8-1ea090fcb6ea");
+    assert_stored(&task_id);
+    assert_stored(&TaskRef::from(&task_id));
+    let task = luma.submit(&bare).await.expect("accepted");
+    assert_stored(&task.to_ref());
+    let video: Video = task.get().await.expect("a task").video().expect("a video");
+    assert_stored(&video);
+}
+
+/// What was stored is text from outside: an id that no id can be is refused.
+#[test]
+fn stored_value_with_a_bad_id_is_refused() {
+    for bad in ["\"\"", "\"a b\"", "\"a\\nb\"", "7", "null"] {
+        assert!(serde_json::from_str::<TaskId>(bad).is_err(), "{bad}");
+    }
+    let long = postcard::to_stdvec(&"x".repeat(201)).expect("postcard");
+    assert!(postcard::from_bytes::<TaskId>(&long).is_err());
+}
