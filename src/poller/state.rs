@@ -361,7 +361,10 @@ impl State {
     /// Takes in a report that came by another way than a lookup.
     pub(crate) fn notify(&mut self, id: TaskId, task: Task, now: Now) {
         match self.entries.get(&id) {
-            Some(entry) if !entry.waiters.is_empty() => self.report(&id, task, now),
+            Some(entry) if !entry.waiters.is_empty() => {
+                self.report(&id, task, now);
+                self.enqueue(&id);
+            }
             _ => self.early.insert(id, task, now.instant),
         }
     }

@@ -158,8 +158,14 @@ impl Waiting {
             tokio::select! {
                 biased;
                 () = self.membership.status.changed() => {
-                    if let Some(event) = self.news() {
-                        return event;
+                    let status = self.membership.status.read(Status::clone);
+                    match (status.end, status.failure, status.task) {
+                        (Some(_), _, _) => {}
+                        // The runtime of the poller's task has gone.
+                        (None, _, _) if status.is_gone => self.join_again().await,
+                        (None, Some(failure), _) => return Event::Failure(failure),
+                        (None, None, Some(task)) => return Event::Update(task),
+                        (None, None, None) => {}
                     }
                 }
                 () = cancelled => {}
@@ -168,22 +174,11 @@ impl Waiting {
         }
     }
 
-    fn news(&mut self) -> Option<Event> {
-        let status = self.membership.status.read(Status::clone);
-        if status.end.is_some() {
-            return None;
-        }
-        if status.is_gone {
-            self.join_again();
-            return None;
-        }
-        let failure = status.failure.map(Event::Failure);
-        failure.or(status.task.map(Event::Update))
-    }
-
-    fn join_again(&mut self) {
+    async fn join_again(&mut self) {
         self.options.age = self.task.age();
         self.membership = self.poller.join(&self.task.id, self.options);
+        // A runtime that shuts down has no place for it, and ends this wait here.
+        tokio::task::yield_now().await;
     }
 
     /// The deadline has passed. A report that has arrived by now counts.
@@ -194,7 +189,7 @@ impl Waiting {
             self.overslept = true;
             self.deadline = after(Instant::now(), LAST_CHANCE);
             self.options.last_look = Some(Instant::now());
-            self.join_again();
+            self.join_again().await;
             return None;
         }
         let status = self.membership.status.read(Status::clone);
