@@ -14,7 +14,7 @@ use futures_util::{
 };
 use tokio::{
     runtime::{Handle, Id},
-    sync::{mpsc, watch},
+    sync::mpsc,
     time::{Instant, sleep_until},
 };
 use tracing::Instrument;
@@ -22,7 +22,7 @@ use tracing::Instrument;
 use super::{
     early::EarlyReports,
     state::{Now, Options, State},
-    status::Status,
+    status::{Receiver, Sender, channel},
 };
 use crate::{
     api,
@@ -75,7 +75,7 @@ struct Running {
 }
 
 enum Command {
-    Join(TaskId, Box<Options>, watch::Sender<Status>),
+    Join(TaskId, Box<Options>, Sender),
     Leave(TaskId),
     Notify(TaskId, Box<Task>),
 }
@@ -110,7 +110,7 @@ impl Poller {
     /// Outside a runtime.
     pub(crate) fn join(&self, id: &TaskId, options: Options) -> Membership {
         let runtime = Handle::current();
-        let (sender, status) = watch::channel(Status::default());
+        let (sender, status) = channel();
         let mut running = self.0.running();
         // An actor without waits may be on a runtime that nobody runs any more.
         let usable = |running: &&Running| {
@@ -161,8 +161,7 @@ impl Poller {
 
 /// A wait at the poller.
 pub(crate) struct Membership {
-    /// It closes without an end if the runtime of the actor has gone: then join again.
-    pub(crate) status: watch::Receiver<Status>,
+    pub(crate) status: Receiver,
     _seat: Seat,
 }
 

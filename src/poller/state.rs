@@ -6,13 +6,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     early::EarlyReports,
     interval::PollInterval,
     queue::{Due, Queue},
-    status::{End, LookupFailure, Status},
+    status::{End, LookupFailure, Sender, Status},
 };
 use crate::{
     http::RequestError,
@@ -73,7 +73,7 @@ pub(crate) struct Options {
 struct Waiter {
     options: Options,
     /// It has left once nobody reads this.
-    status: watch::Sender<Status>,
+    status: Sender,
     /// Lookups before it began.
     polls_before: u32,
 }
@@ -133,7 +133,7 @@ impl Entry {
         }
     }
 
-    fn join(&mut self, mut options: Options, status: watch::Sender<Status>, now: Instant) {
+    fn join(&mut self, mut options: Options, status: Sender, now: Instant) {
         self.learn_age(options.age, now);
         if let Some(polled) = self.polled {
             // Waits that come and go, each with a last lookup of its own, must not undercut the
@@ -210,7 +210,7 @@ impl Entry {
     /// Tells the waits, and wakes those that want it.
     fn publish(&self) {
         for waiter in &self.waiters {
-            waiter.status.send_if_modified(|status| {
+            waiter.status.send(|status| {
                 *status = self.status.clone();
                 status.polls -= waiter.polls_before;
                 status.end.is_some() || waiter.options.wants_updates
@@ -271,7 +271,10 @@ impl Entry {
             let is_over = self.failures > waiter.options.max_errors;
             if is_over {
                 let end = Some(End::Lookup(error.clone()));
-                waiter.status.send_modify(|status| status.end = end);
+                waiter.status.send(|status| {
+                    status.end = end;
+                    true
+                });
             }
             !is_over
         });
@@ -312,15 +315,12 @@ impl State {
     }
 
     /// Adds a wait.
-    pub(crate) fn join(
-        &mut self,
-        id: TaskId,
-        options: Options,
-        status: watch::Sender<Status>,
-        now: Now,
-    ) {
+    pub(crate) fn join(&mut self, id: TaskId, options: Options, status: Sender, now: Now) {
         if let Some(task) = self.early.take(&id, now.instant) {
-            status.send_modify(|status| status.end = Some(End::Task(task)));
+            status.send(|status| {
+                status.end = Some(End::Task(task));
+                true
+            });
             return;
         }
         let entry = self
@@ -335,9 +335,10 @@ impl State {
         // An old report is not news if a new one is about to come.
         if !entry.in_flight && due.is_none_or(|due| due.at > now.instant) {
             let (state, task) = (entry.status.state.clone(), entry.status.task.clone());
-            waiter
-                .status
-                .send_modify(|status| (status.state, status.task) = (state, task));
+            waiter.status.send(|status| {
+                (status.state, status.task) = (state, task);
+                status.task.is_some()
+            });
         }
         // With many waits of one task, only the new one is asked.
         let is_sooner = |due: Due| {
@@ -360,7 +361,10 @@ impl State {
     /// Takes in a report that came by another way than a lookup.
     pub(crate) fn notify(&mut self, id: TaskId, task: Task, now: Now) {
         match self.entries.get(&id) {
-            Some(entry) if !entry.waiters.is_empty() => self.report(&id, task, now),
+            Some(entry) if !entry.waiters.is_empty() => {
+                self.report(&id, task, now);
+                self.enqueue(&id);
+            }
             _ => self.early.insert(id, task, now.instant),
         }
     }

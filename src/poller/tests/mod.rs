@@ -16,14 +16,14 @@ use ::http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
 use proptest::prelude::*;
 use secrecy::SecretString;
 use serde_json::json;
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 
 use self::steps::{Answer, Join, Step, step};
 use super::{
     early::EarlyReports,
     interval::PollInterval,
     state::{FEW_IN_FLIGHT, Now, Options, State},
-    status::{End, Status},
+    status::{End, Receiver, channel},
 };
 use crate::{
     http::{ApiError, RequestError, Token},
@@ -43,7 +43,7 @@ enum Ending {
 
 struct Wait {
     id: TaskId,
-    status: watch::Receiver<Status>,
+    status: Receiver,
     joined: u64,
     join: Join,
     last_look: Option<u64>,
@@ -188,7 +188,7 @@ impl Model {
             immediately: join.immediately,
             age: join.knows_age.then_some(Duration::ZERO),
         };
-        let (sender, status) = watch::channel(Status::default());
+        let (sender, status) = channel();
         let now = self.read();
         self.state.join(id.clone(), options, sender, now);
         let expected = self.early.remove(&id).then_some(Ending::Task);
@@ -432,11 +432,14 @@ impl Model {
     /// Each wait has ended as it must, or not.
     fn check_ends(&self) {
         for wait in &self.waits {
-            let ending = wait.status.borrow().end.as_ref().map(|end| match end {
-                End::Task(_) => Ending::Task,
-                End::NotFound => Ending::NotFound,
-                End::Lookup(_) => Ending::Lookup,
-            });
+            let ending = wait
+                .status
+                .read(|status| status.end.clone())
+                .map(|end| match end {
+                    End::Task(_) => Ending::Task,
+                    End::NotFound => Ending::NotFound,
+                    End::Lookup(_) => Ending::Lookup,
+                });
             assert_eq!(ending, wait.expected, "{}", wait.id);
         }
     }
