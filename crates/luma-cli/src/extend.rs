@@ -1,0 +1,92 @@
+//! `luma extend`: the continuation of a video.
+
+use std::{path::PathBuf, time::Duration};
+
+use luma_client::{RetryPolicy, TaskId, VideoSource};
+
+use crate::{
+    context::Context,
+    failure::{Exit, Failure},
+    generate::{SubmitOptions, submit},
+    input,
+    submit::{VideoOptions, with_options},
+};
+
+/// Continue a video, and wait for the result. Each accepted video is billed
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The id of a video is not that of its task: `luma task TASK_ID` and `luma history` show both.
+
+Examples:
+  luma extend VIDEO_ID \"The beam sweeps over the sea\" -o more.mp4
+  luma extend https://example.com/lighthouse.mp4 \"The beam sweeps over the sea\"
+  luma --json task TASK_ID | jq -r '.tasks[0].video.id' | luma extend - \"The sun rises\"
+  luma extend VIDEO_ID \"Back to the start\" --end-image https://example.com/start.jpg")]
+pub struct Args {
+    /// The id of the video, or its URL; - reads standard input
+    video: String,
+
+    /// What comes next; - reads standard input
+    #[arg(required_unless_present = "prompt_file")]
+    prompt: Option<String>,
+
+    /// Read the prompt from this file
+    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
+    prompt_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    options: VideoOptions,
+
+    #[command(flatten)]
+    submit: SubmitOptions,
+}
+
+pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
+    if args.video == "-" && args.prompt.as_deref() == Some("-") {
+        let message = "standard input can be the video or the prompt, not both: use --prompt-file";
+        return Err(Failure::bad_input(message));
+    }
+    let video = input::text(args.video)?;
+    let prompt = input::prompt(args.prompt, args.prompt_file.as_deref())?;
+    // No id has a scheme.
+    let source = match video.contains("://") {
+        true => VideoSource::Url(video.clone()),
+        false => VideoSource::VideoId(video.clone()),
+    };
+    let request = with_options!(context.luma.extend(source, &prompt), args.options);
+    let submission = request.prepare()?;
+    if !video.contains("://") {
+        refuse_task_id(context, &video, &prompt).await?;
+    }
+    submit(context, args.submit, vec![submission], false, 1).await
+}
+
+/// Refuses the id of a task, and offers its video. A lookup costs nothing; if it fails, the submit tells
+/// more.
+async fn refuse_task_id(context: &Context<'_>, video: &str, prompt: &str) -> Result<(), Failure> {
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    let Ok(id) = video.parse::<TaskId>() else {
+        return Ok(());
+    };
+    let luma = context
+        .luma
+        .with_retry(RetryPolicy::none())
+        .with_timeout(PATIENCE);
+    let Ok(task) = luma.task(&id).get().await else {
+        return Ok(());
+    };
+    let found = task.video();
+    let video_id = found.as_ref().and_then(|video| video.id());
+    if task.id.as_deref() != Some(id.as_str()) || video_id == Some(video) {
+        return Ok(());
+    }
+    let hint = match &found {
+        Some(found) => {
+            let source = video_id.unwrap_or(found.url());
+            context.next_step("Extend its video with", &["extend", source, prompt])
+        }
+        None => context.next_step("Its video is not ready. Wait for it with", &["wait", video]),
+    };
+    Err(Failure::bad_input(format!("{video} is the id of a task, not of a video")).hint(hint))
+}

@@ -1,0 +1,401 @@
+//! Why a command did not end well, its exit code, and what the user can do about it.
+
+use std::{error::Error, io, sync::OnceLock, time::Duration};
+
+use luma_client::{
+    ApiError, BASE_URL_VARIABLE, ConfigError, DownloadError, ErrorCode, InvalidInput, RequestError,
+    SubmitError, TOKEN_VARIABLE, TaskFailure, TaskState, TransportError, WaitError,
+};
+use serde::Serialize;
+
+use crate::times::clock;
+
+/// How the program ends. If several tasks end differently, the later variant counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    Done,
+    TaskFailed,
+    Deadline,
+    Service,
+    /// A video was accepted, or may have been: a repeated submit can be billed twice.
+    Submitted,
+    BadInput,
+    Interrupted,
+}
+
+impl Exit {
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::TaskFailed => 1,
+            Self::BadInput => 2,
+            Self::Service => 3,
+            Self::Deadline => 4,
+            Self::Submitted => 5,
+            // As a shell reports a program that SIGINT ended.
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// The kind of failure; a word in the JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    BadInput,
+    TaskFailed,
+    NotFound,
+    Api,
+    Network,
+    /// A submit that may have been accepted and billed.
+    Unconfirmed,
+    /// The server of the file did not send it.
+    Download,
+    /// The file cannot be written.
+    File,
+    Deadline,
+    /// There is nothing to download yet.
+    NotReady,
+    Interrupted,
+}
+
+impl Kind {
+    /// How a task ended, for a line of progress.
+    pub fn end(self) -> &'static str {
+        match self {
+            Self::TaskFailed => "failed",
+            Self::NotFound => "not found",
+            Self::Deadline => "deadline",
+            Self::Interrupted => "interrupted",
+            Self::Download | Self::File => "not saved",
+            Self::NotReady => "not ready",
+            Self::BadInput | Self::Api | Self::Network | Self::Unconfirmed => "error",
+        }
+    }
+
+    /// Whether the same wait or download may succeed later.
+    pub fn is_resumable(self) -> bool {
+        !matches!(self, Self::TaskFailed | Self::NotFound | Self::NotReady)
+    }
+
+    pub fn exit(self) -> Exit {
+        match self {
+            Self::BadInput => Exit::BadInput,
+            Self::TaskFailed => Exit::TaskFailed,
+            Self::NotFound | Self::Api | Self::Network | Self::Download | Self::File => {
+                Exit::Service
+            }
+            Self::Unconfirmed => Exit::Submitted,
+            Self::Deadline | Self::NotReady => Exit::Deadline,
+            Self::Interrupted => Exit::Interrupted,
+        }
+    }
+}
+
+/// Why a command, or one task of it, did not end well.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Failure {
+    pub kind: Kind,
+    pub message: String,
+    /// The service's code.
+    pub code: Option<String>,
+    pub http_status: Option<u16>,
+    pub trace_id: Option<String>,
+    /// What the last lookup before the deadline failed with.
+    pub last_error: Option<String>,
+    /// What to do now.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            code: None,
+            http_status: None,
+            trace_id: None,
+            last_error: None,
+            hint: None,
+        }
+    }
+
+    pub fn bad_input(message: impl Into<String>) -> Self {
+        Self::new(Kind::BadInput, message)
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds one more thing to do, after the hint.
+    pub fn also(self, more: &str) -> Self {
+        let hint = match &self.hint {
+            Some(hint) => format!("{hint}\n{more}"),
+            None => more.to_owned(),
+        };
+        self.hint(hint)
+    }
+}
+
+/// The message with its root cause, unless the message already says it.
+pub fn with_cause(error: &(dyn Error + 'static)) -> String {
+    let message = error.to_string();
+    let mut root = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    let cause = root.to_string();
+    match message.contains(&cause) {
+        true => message,
+        false => format!("{message}: {cause}"),
+    }
+}
+
+/// `1 lookup`, `2 lookups`.
+pub fn plural(count: impl Into<u64>, noun: &str) -> String {
+    match count.into() {
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
+    }
+}
+
+/// Where the service is, without secrets that a URL may hold. Set once, when the client is built.
+pub static SERVICE: OnceLock<String> = OnceLock::new();
+
+const NOT_FOUND: &str =
+    "Check that it is the id of a task, not of a video, and that the token belongs to its account.";
+const TRY_LATER: &str = "Try again later.";
+
+fn base_url() -> String {
+    format!("--base-url or {BASE_URL_VARIABLE}")
+}
+
+fn retry(wait: Duration) -> String {
+    // Rounded up, not to come too early.
+    let seconds = wait.as_millis().div_ceil(1_000);
+    format!("The service asks to wait {seconds} s before the next try.")
+}
+
+/// What only a command line can say: the library's message has the remedy of a known code in it.
+fn advice(error: &ApiError) -> Option<String> {
+    use ErrorCode as Code;
+    if let Some(wait) = error.retry_after {
+        return Some(retry(wait));
+    }
+    let known = error.code.as_ref().filter(|code| code.remedy().is_some());
+    let by_status = match error.status.as_u16() {
+        400 | 413 | 422 => Some(Code::BadRequest),
+        401 => Some(Code::InvalidToken),
+        402 => Some(Code::PaymentRequired),
+        403 => Some(Code::Forbidden),
+        404 | 405 | 410 => Some(Code::NotFound),
+        429 => Some(Code::TooManyRequests),
+        408 | 425 | 500..=599 => Some(Code::ApiError),
+        _ => None,
+    };
+    match known.or(by_status.as_ref())? {
+        Code::InvalidToken | Code::TokenExpired | Code::NoToken | Code::TokenMismatched => {
+            Some(format!("Check {TOKEN_VARIABLE}, or --token if you use it."))
+        }
+        Code::ApiError | Code::TooManyRequests | Code::Timeout => Some(TRY_LATER.to_owned()),
+        _ if known.is_some() => None,
+        Code::NotFound => Some(format!(
+            "The service is not at this address: check {}.",
+            base_url()
+        )),
+        code => code.remedy().map(sentence),
+    }
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    format!(
+        "{}{}.",
+        first.into_iter().collect::<String>(),
+        letters.as_str()
+    )
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        let text = error.to_string();
+        match error {
+            ConfigError::NoToken => Self::bad_input("there is no API token").hint(format!(
+                "Set {TOKEN_VARIABLE}, or try --simulate: no token, no network, no cost."
+            )),
+            ConfigError::BlankToken | ConfigError::MalformedToken => Self::bad_input(text).hint(
+                format!("Set {TOKEN_VARIABLE}, or --token, to the API token of your account."),
+            ),
+            ConfigError::BaseUrl { reason, .. } if reason.starts_with("plain http") => {
+                Self::bad_input(text).hint("If the network is yours, add --allow-plain-http.")
+            }
+            ConfigError::Http(reason) if reason.contains("CA certificates") => {
+                let message = "no CA certificates found: https needs them";
+                Self::new(Kind::Network, message).hint(
+                    "Install your system's package ca-certificates, or set SSL_CERT_FILE to a \
+                     file with certificates.",
+                )
+            }
+            ConfigError::Http(_) => Self::new(Kind::Network, text),
+            _ => Self::bad_input(text),
+        }
+    }
+}
+
+impl From<InvalidInput> for Failure {
+    fn from(error: InvalidInput) -> Self {
+        Self::bad_input(error.to_string())
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::new(Kind::File, error.to_string())
+    }
+}
+
+impl From<TaskFailure> for Failure {
+    fn from(failure: TaskFailure) -> Self {
+        Self {
+            code: failure.code.as_ref().map(ToString::to_string),
+            trace_id: failure.trace_id.clone(),
+            ..Self::new(Kind::TaskFailed, failure.to_string())
+        }
+    }
+}
+
+impl From<&TransportError> for Failure {
+    fn from(error: &TransportError) -> Self {
+        if error.is_not_sent() && !error.is_connect() {
+            return Self::new(Kind::Interrupted, "interrupted: nothing was sent");
+        }
+        let failure = Self::new(Kind::Network, with_cause(error));
+        match (error.is_connect(), SERVICE.get()) {
+            (true, Some(service)) => failure.hint(format!(
+                "Tried {service}: check the network, and {}.",
+                base_url()
+            )),
+            (true, None) => failure.hint(format!("Check the network, and {}.", base_url())),
+            (false, _) => failure.hint(TRY_LATER),
+        }
+    }
+}
+
+impl From<&RequestError> for Failure {
+    fn from(error: &RequestError) -> Self {
+        match error {
+            RequestError::Transport(error) => error.into(),
+            RequestError::NotFound { .. } => {
+                Self::new(Kind::NotFound, error.to_string()).hint(NOT_FOUND)
+            }
+            RequestError::Api(api) => Self {
+                code: api.code.as_ref().map(ToString::to_string),
+                http_status: Some(api.status.as_u16()),
+                trace_id: api.trace_id.clone(),
+                hint: advice(api),
+                ..Self::new(Kind::Api, error.to_string())
+            },
+            _ if error.is_retryable() => Self::new(Kind::Api, error.to_string()).hint(format!(
+                "Try again later; if it fails again, check {}.",
+                base_url()
+            )),
+            _ => Self::new(Kind::Api, error.to_string()),
+        }
+    }
+}
+
+impl From<RequestError> for Failure {
+    fn from(error: RequestError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<SubmitError> for Failure {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::InvalidInput(error) => error.into(),
+            SubmitError::Unconfirmed { ref source, .. } => Self {
+                kind: Kind::Unconfirmed,
+                message: format!("{error}: {}", Self::from(source).message),
+                ..Self::from(source)
+            },
+            SubmitError::NotAccepted(source) => source.into(),
+            error => Self::new(Kind::Unconfirmed, with_cause(&error)),
+        }
+    }
+}
+
+impl From<&WaitError> for Failure {
+    fn from(error: &WaitError) -> Self {
+        match error {
+            WaitError::Failed { failure, .. } => failure.clone().into(),
+            WaitError::Poll { source, .. } => {
+                let cause = Self::from(&**source);
+                Self {
+                    message: format!("{error}: {}", cause.message),
+                    ..cause
+                }
+            }
+            WaitError::Deadline {
+                task,
+                last_state,
+                polls,
+                elapsed,
+                source,
+            } => {
+                let state = last_state
+                    .as_ref()
+                    .map_or("unknown".to_owned(), TaskState::to_string);
+                let (time, lookups) = (clock(*elapsed), plural(*polls, "lookup"));
+                let message =
+                    format!("{task} has not ended after {time} and {lookups} (state: {state})");
+                let cause = source.as_ref().map(|source| Self::from(&**source).message);
+                let message = match &cause {
+                    Some(cause) => format!("{message}; the last lookup failed: {cause}"),
+                    None => message,
+                };
+                Self {
+                    last_error: cause,
+                    ..Self::new(Kind::Deadline, message)
+                }
+            }
+            WaitError::NotFound { .. } => {
+                Self::new(Kind::NotFound, error.to_string()).hint(NOT_FOUND)
+            }
+            WaitError::Cancelled { .. } => {
+                Self::new(Kind::Interrupted, "interrupted; the task continues")
+            }
+            _ => Self::new(Kind::Api, error.to_string()),
+        }
+    }
+}
+
+impl From<DownloadError> for Failure {
+    fn from(error: DownloadError) -> Self {
+        let kind = match error {
+            DownloadError::Transport(ref error) => {
+                return Self {
+                    hint: Some(TRY_LATER.to_owned()),
+                    ..error.into()
+                };
+            }
+            DownloadError::Client(error) => return error.into(),
+            DownloadError::Exists { path } => {
+                let advice = "already exists: choose another name, or add --overwrite";
+                return Self::new(Kind::File, format!("{} {advice}", path.display()));
+            }
+            DownloadError::DiskFull { .. }
+            | DownloadError::Io { .. }
+            | DownloadError::NoFolder { .. }
+            | DownloadError::NotAFile { .. } => Kind::File,
+            _ => Kind::Download,
+        };
+        Self {
+            hint: error.retry_after().map(retry),
+            ..Self::new(kind, with_cause(&error))
+        }
+    }
+}

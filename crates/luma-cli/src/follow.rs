@@ -1,0 +1,333 @@
+//! Tasks to their ends: submit, wait, download, tell.
+
+use std::{pin::pin, time::Duration};
+
+use futures_util::stream::{self, StreamExt};
+use luma_client::{PollInterval, Submission, Task, TaskHandle, TaskId, TaskState, Video, Wait};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::{
+    context::Context,
+    failure::{Exit, Failure, Kind},
+    output::{File, TaskView, plain},
+    progress::{Progress, Stage, TICK},
+    save::Saver,
+    signals::Signals,
+    submit::{self, SubmitFailure},
+    times,
+};
+
+/// How to wait.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct WaitOptions {
+    /// How long to wait, such as 90s, 10m or 1h [default: 15m]
+    #[arg(long, value_name = "DURATION", value_parser = times::duration)]
+    pub timeout: Option<Duration>,
+
+    /// Time between two lookups [default: adapted to videos of one to five minutes]
+    #[arg(long, value_name = "DURATION", value_parser = times::duration)]
+    pub interval: Option<Duration>,
+}
+
+/// Where a task comes from.
+pub enum Job {
+    Submit(Submission),
+    Known(TaskId),
+}
+
+/// What is done with every task of a command.
+pub struct Plan<'a> {
+    pub until: Until,
+    pub saver: &'a Saver,
+    /// How many tasks at a time.
+    pub max_parallel: usize,
+    /// Search the history for a submit whose response was lost.
+    pub find_lost: bool,
+    /// Whether the JSON is a list, even of one task.
+    pub is_list: bool,
+}
+
+/// When a task has been followed far enough.
+#[derive(Clone, Debug)]
+pub enum Until {
+    Accepted,
+    /// It is looked up once.
+    Seen,
+    Ended(WaitOptions),
+}
+
+/// Follows the jobs and prints a result for each, in their order. After a signal no submit begins, the
+/// one in flight is waited for, and waits and downloads end.
+pub async fn follow(
+    context: &Context<'_>,
+    signals: &Signals,
+    jobs: Vec<Job>,
+    plan: &Plan<'_>,
+) -> Exit {
+    let progress = Progress::new(context.output, context.usual, jobs.len());
+    let mut views: Vec<TaskView> = jobs.iter().map(|_| TaskView::default()).collect();
+    let submits = jobs.iter().any(|job| matches!(job, Job::Submit(_)));
+    {
+        let run = |(index, job)| {
+            let step = Step {
+                context,
+                signals,
+                progress: &progress,
+                index,
+                plan,
+            };
+            async move { (index, step.follow(job).await) }
+        };
+        let runs = stream::iter(jobs.into_iter().enumerate()).map(run);
+        let mut runs = pin!(runs.buffer_unordered(plan.max_parallel));
+        let mut stopping = pin!(async {
+            signals.first.cancelled().await;
+            progress.leave();
+            sleep(Duration::from_millis(200)).await;
+            if progress.is_submitting() {
+                context.output.note(
+                    "A submit is in flight and may be billed: waiting for its response. A second \
+                     Ctrl-C does not wait.",
+                );
+            }
+            std::future::pending::<()>().await;
+        });
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                biased;
+                run = runs.next() => {
+                    let Some((index, view)) = run else { break };
+                    let end = view.error.as_ref().map_or("completed", |error| error.kind.end());
+                    progress.enters(index, Stage::Ended(end));
+                    views[index] = view;
+                }
+                () = &mut stopping => {}
+                _ = ticks.tick() => progress.tick(),
+            }
+        }
+        if signals.first.is_cancelled() {
+            progress.leave();
+        }
+    }
+    progress.clear();
+    report(context, views, plan, submits)
+}
+
+fn report(context: &Context<'_>, mut views: Vec<TaskView>, plan: &Plan<'_>, submits: bool) -> Exit {
+    let (output, is_alone) = (context.output, views.len() == 1);
+    let is_open = |view: &&TaskView| {
+        view.error
+            .as_ref()
+            .is_some_and(|error| error.kind.is_resumable())
+    };
+    let open: Vec<TaskId> = views
+        .iter()
+        .filter(is_open)
+        .filter_map(|view| view.id.clone())
+        .collect();
+    let resume = (!open.is_empty()).then(|| match submits && context.is_simulated() {
+        true => "The simulated task ends with this program.".to_owned(),
+        false => resume(context, &open, plan),
+    });
+    if let (
+        Some(resume),
+        [
+            TaskView {
+                error: Some(error), ..
+            },
+        ],
+    ) = (&resume, &mut views[..])
+    {
+        *error = error.clone().also(resume);
+    }
+    if matches!(plan.until, Until::Accepted) && !output.json() {
+        for id in views
+            .iter()
+            .filter(|view| view.is_accepted)
+            .filter_map(|view| view.id.as_ref())
+        {
+            output.text(&format!("{id}\n"));
+        }
+    }
+    if matches!(plan.until, Until::Accepted) && context.is_simulated() {
+        output.note("The simulated task ends with this program: `luma simulate` runs longer.");
+    }
+    let exit = output.tasks(&views, plan.is_list);
+    if let Some(resume) = resume.filter(|_| !is_alone) {
+        output.note(&resume);
+    }
+    exit
+}
+
+/// The command that continues with these tasks.
+fn resume(context: &Context<'_>, ids: &[TaskId], plan: &Plan<'_>) -> String {
+    let command = match plan.until {
+        Until::Seen => "download",
+        _ => "wait",
+    };
+    let options = plan.saver.arguments();
+    let ids = ids.iter().map(TaskId::as_str);
+    let options = options.iter().map(String::as_str);
+    let arguments: Vec<&str> = [command].into_iter().chain(ids).chain(options).collect();
+    context.next_step("Resume with", &arguments)
+}
+
+/// One of the jobs.
+struct Step<'a> {
+    context: &'a Context<'a>,
+    signals: &'a Signals,
+    progress: &'a Progress<'a>,
+    index: usize,
+    plan: &'a Plan<'a>,
+}
+
+impl Step<'_> {
+    async fn follow(&self, job: Job) -> TaskView {
+        let (task, prompt) = match job {
+            Job::Known(id) => (self.context.luma.task(id), None),
+            Job::Submit(submission) => {
+                let prompt = submission.request().prompt.clone();
+                match self.accepted(&submission).await {
+                    Ok(task) => (task, prompt),
+                    Err(failure) => {
+                        return TaskView {
+                            prompt,
+                            error: Some(failure),
+                            ..TaskView::default()
+                        };
+                    }
+                }
+            }
+        };
+        let id = task.id();
+        self.progress.named(self.index, id);
+        let end = match &self.plan.until {
+            Until::Accepted => {
+                return TaskView {
+                    is_accepted: true,
+                    prompt: prompt.filter(|_| self.plan.is_list),
+                    ..TaskView::of(id, None)
+                };
+            }
+            Until::Seen => self.look(&task).await,
+            Until::Ended(options) => self.wait(&task, options).await,
+        };
+        let saved = match end {
+            Ok(Some(video)) => self.save(id, &video).await,
+            Ok(None) => Ok(None),
+            Err(failure) => Err(failure),
+        };
+        let view = TaskView {
+            prompt,
+            ..TaskView::of(id, self.progress.last(self.index))
+        };
+        match saved {
+            Ok(file) => TaskView { file, ..view },
+            Err(failure) => view.with_error(failure),
+        }
+    }
+
+    /// The task of a submission, searched for if its response was lost and the user wants it.
+    async fn accepted(&self, submission: &Submission) -> Result<TaskHandle, Failure> {
+        let Self {
+            context,
+            signals,
+            progress,
+            index,
+            plan,
+        } = *self;
+        if signals.first.is_cancelled() {
+            let message = "interrupted: this prompt was not sent";
+            return Err(Failure::new(Kind::Interrupted, message));
+        }
+        progress.enters(index, Stage::Submitting);
+        let task = match submit::send(context, signals, submission).await {
+            Ok(task) => task,
+            Err(SubmitFailure::Final(failure)) => return Err(failure),
+            Err(SubmitFailure::Lost(submission, cause)) if plan.find_lost => {
+                submit::find(context, signals, progress, index, &submission, cause).await?
+            }
+            Err(SubmitFailure::Lost(submission, cause)) => {
+                return Err(submit::lost(context, &submission, cause));
+            }
+        };
+        // It is paid for: its id is told even if the result cannot be printed.
+        context.output.accepted();
+        let prompt = submission
+            .request()
+            .prompt
+            .as_deref()
+            .filter(|_| plan.is_list);
+        let about = prompt
+            .map(|prompt| format!(": {}", plain(prompt)))
+            .unwrap_or_default();
+        progress.note(&format!("task {} is accepted{about}", task.id()));
+        Ok(task)
+    }
+
+    async fn wait(
+        &self,
+        task: &TaskHandle,
+        options: &WaitOptions,
+    ) -> Result<Option<Video>, Failure> {
+        let Self {
+            progress, index, ..
+        } = *self;
+        progress.enters(index, Stage::Waiting);
+        let mut wait = task
+            .wait()
+            .deadline(options.timeout.unwrap_or(Wait::DEFAULT_DEADLINE))
+            .cancelled_by(self.signals.first.clone())
+            .on_update(|task| progress.saw(index, task))
+            .on_error(|failure| progress.failed(index, failure));
+        if let Some(interval) = options.interval {
+            wait = wait.interval(PollInterval::fixed(interval));
+        }
+        wait.await.map(Some).map_err(|error| Failure::from(&error))
+    }
+
+    /// Looks the task up once. A failed one has no video: its report says why.
+    async fn look(&self, task: &TaskHandle) -> Result<Option<Video>, Failure> {
+        let seen = self.signals.first.run_until_cancelled(task.get()).await;
+        let interrupted = || Failure::new(Kind::Interrupted, "interrupted");
+        let report: Task = seen.ok_or_else(interrupted)??;
+        self.progress.saw(self.index, &report);
+        match (report.video(), report.state()) {
+            (Some(video), _) => Ok(Some(video)),
+            (None, TaskState::Failed) => Ok(None),
+            (None, state) => {
+                let options = self.plan.saver.arguments();
+                let options = options.iter().map(String::as_str);
+                let options = options.filter(|option| *option != "--thumbnail");
+                let wait = ["wait", task.id().as_str()].into_iter().chain(options);
+                let message = format!("there is no video yet: the task is {state}");
+                let hint = self
+                    .context
+                    .next_step("Wait for it with", &wait.collect::<Vec<_>>());
+                Err(Failure::new(Kind::NotReady, message).hint(hint))
+            }
+        }
+    }
+
+    async fn save(&self, id: &TaskId, video: &Video) -> Result<Option<File>, Failure> {
+        let on_progress = |now: luma_client::Progress| {
+            let stage = Stage::Downloading {
+                bytes: now.bytes,
+                total: now.total,
+            };
+            self.progress.enters(self.index, stage);
+        };
+        let saver = self.plan.saver;
+        let save = saver.save(&self.context.luma, id, video, on_progress);
+        self.signals
+            .first
+            .run_until_cancelled(save)
+            .await
+            .unwrap_or_else(|| {
+                let message = "interrupted; the task has ended, but its file is not saved";
+                Err(Failure::new(Kind::Interrupted, message))
+            })
+    }
+}

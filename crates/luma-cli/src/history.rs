@@ -1,0 +1,154 @@
+//! `luma history`: the tasks of the account.
+
+use std::pin::pin;
+
+use console::{Alignment, Term, pad_str, truncate_str};
+use futures_util::stream::{StreamExt, TryStreamExt};
+use luma_client::TaskId;
+use serde_json::json;
+
+use crate::{
+    context::Context,
+    failure::{Exit, Failure},
+    output::{TaskView, plain, styled},
+    times::{self, Time, utc},
+};
+
+/// List the tasks of the account, newest first
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The second line of a task has the id of its video, which `luma extend` takes.
+The service does not promise this list: it may refuse or change it.
+With --json: {\"tasks\": [...]}, newest first.
+
+A TIME is one of
+  2h, 3d                      that long ago
+  2026-08-01T12:00:00+02:00   any RFC 3339 time
+  2026-08-01, 2026-08-01 12:00  in the local time zone (TZ, or the system's)
+
+Examples:
+  luma history
+  luma history --since 2h --limit 100
+  luma history --since 2026-08-01 --until 2026-08-02
+  luma --json history | jq -r '.tasks[] | select(.state == \"completed\") | .video.id'")]
+pub struct Args {
+    /// How many tasks at most
+    #[arg(short = 'n', long, value_name = "TASKS", default_value = "20",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+
+    /// Only tasks created at or after this time
+    #[arg(long, value_name = "TIME", value_parser = times::time)]
+    since: Option<Time>,
+
+    /// Only tasks created at or before this time
+    #[arg(long, value_name = "TIME", value_parser = times::time)]
+    until: Option<Time>,
+}
+
+pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
+    let output = context.output;
+    if let (Some(since), Some(until)) = (&args.since, &args.until)
+        && since.at > until.at
+    {
+        return Err(Failure::bad_input(
+            "--since is later than --until: no task can match",
+        ));
+    }
+    let mut history = context.luma.history().page_size(args.limit.min(50));
+    for (option, time) in [("--since", &args.since), ("--until", &args.until)] {
+        let Some(time) = time else { continue };
+        if let Some(assumed) = &time.assumed {
+            output.note(&format!("{option} is in the local time zone: {assumed}"));
+        }
+        history = match option {
+            "--since" => history.since(time.at),
+            _ => history.until(time.at),
+        };
+    }
+    let mut views = Vec::new();
+    let mut tasks = pin!(history.take(args.limit as usize));
+    while let Some(task) = tasks.try_next().await? {
+        // A task without an id can be neither looked up nor named.
+        if let Some(Ok(id)) = task.id.as_deref().map(str::parse::<TaskId>) {
+            views.push(TaskView::of(&id, Some(task)));
+        }
+    }
+    match output.json() {
+        true => {
+            let tasks: Vec<_> = views.iter().map(TaskView::document).collect();
+            output.document(&json!({ "tasks": tasks }));
+        }
+        false if views.is_empty() => output.note("There are no tasks."),
+        false => output.text(&table(&views, width())),
+    }
+    Ok(Exit::Done)
+}
+
+/// The columns of the terminal, if the table goes to one.
+fn width() -> Option<usize> {
+    let terminal = Term::stdout();
+    terminal.is_term().then(|| usize::from(terminal.size().1))
+}
+
+/// One line a task, cut to the width, and one with the id of its video.
+fn table(views: &[TaskView], width: Option<usize>) -> String {
+    let id_width = views
+        .iter()
+        .map(|view| view.name().len())
+        .max()
+        .unwrap_or(0);
+    let mut text = String::new();
+    for view in views {
+        let state = styled(view.state().unwrap_or_default()).to_string();
+        let state = pad_str(&state, 10, Alignment::Left, None);
+        let created = view.created_at().map(utc).unwrap_or_default();
+        let prompt = plain(&view.prompt().unwrap_or_default());
+        let line = format!(
+            "{:<id_width$}  {state}  {created:<20}  {prompt}",
+            plain(view.name())
+        );
+        text += truncate_str(&line, width.unwrap_or(usize::MAX), "…").trim_end();
+        text.push('\n');
+        let video = view.task.as_ref().and_then(|task| task.video());
+        if let Some(id) = video.as_ref().and_then(|video| video.id()) {
+            text += &format!("  video {}\n", plain(id));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_has_a_line_a_task_and_one_a_video() {
+        console::set_colors_enabled(false);
+        let view = |id: &str, task| {
+            let task = serde_json::from_value(task).expect("a task");
+            TaskView::of(&id.parse().expect("an id"), Some(task))
+        };
+        let done = json!({
+            "id": "task-1", "created_at": 1_785_585_600,
+            "request": { "prompt": "A fox\nin the snow" },
+            "response": { "success": true, "video_url": "https://a.b/c", "video_id": "video-1" },
+        });
+        let views = [
+            view("task-1", done),
+            view(
+                "task-22",
+                json!({ "id": "task-22", "created_at": 1_785_585_600 }),
+            ),
+        ];
+        let expected = "\
+task-1   completed   2026-08-01T12:00:00Z  A fox in the snow
+  video video-1
+task-22  pending     2026-08-01T12:00:00Z
+";
+        assert_eq!(table(&views, None), expected);
+        let first = table(&views, Some(50));
+        let cut = "task-1   completed   2026-08-01T12:00:00Z  A fox …\n";
+        assert!(first.starts_with(cut), "{first}");
+    }
+}

@@ -1,0 +1,258 @@
+//! `luma`: Luma Dream Machine from the command line.
+//!
+//! One file a command. All that is printed goes through [`output::Output`]; why a command did not end
+//! well is a [`failure::Failure`]; [`follow`] takes tasks to their ends.
+
+mod completions;
+mod context;
+mod download;
+mod extend;
+mod failure;
+mod fault;
+mod follow;
+mod generate;
+mod globals;
+mod history;
+mod input;
+mod man;
+mod mcp;
+mod output;
+mod progress;
+mod save;
+mod signals;
+mod simulate;
+mod submit;
+mod task;
+mod times;
+mod tools;
+mod wait;
+
+use std::process::ExitCode;
+
+use clap::{
+    CommandFactory, Parser, Subcommand,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+use serde_json::json;
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
+
+use crate::{
+    context::Context,
+    failure::{Exit, Failure},
+    globals::Globals,
+    output::{Output, print_document, printed},
+};
+
+/// Make videos with Luma Dream Machine through the Ace Data Cloud API.
+#[derive(Debug, Parser)]
+#[command(
+    name = "luma",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    after_help = "\
+Exit codes:
+  0    done
+  1    a task failed: there will be no video
+  2    usage or bad input; nothing was sent
+  3    the API, the network or a file failed; nothing was submitted, so nothing is billed
+  4    a deadline passed, or the task has not ended yet
+  5    a video was or may have been accepted and billed, but its end is unknown or its file is not
+       saved: do not submit it again before you have looked (luma history, luma wait, --find-lost)
+  130  interrupted by Ctrl-C, SIGTERM or SIGHUP
+If several tasks end differently, the order is 130, 2, 5, 3, 4, 1: the first of these counts.
+
+Examples:
+  export ACEDATACLOUD_API_TOKEN=...
+  luma generate \"A lighthouse at dusk, slow zoom in\" -o lighthouse.mp4
+  luma generate \"A fox in the snow\" --no-wait
+  luma wait TASK_ID -o videos/
+  luma --simulate generate \"No token, no network, no cost\" -o test.mp4"
+)]
+struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Generate(generate::Args),
+    Extend(extend::Args),
+    Task(task::Args),
+    Wait(wait::Args),
+    History(history::Args),
+    Download(download::Args),
+    Tools(tools::Args),
+    Mcp(mcp::Args),
+    Simulate(simulate::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse().map_err(suggest).and_then(check) {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error).code().into(),
+    };
+    // It serves others, so only its log tells what went wrong.
+    let serves = matches!(cli.command, Command::Mcp(_));
+    let output = Output::new(&cli.globals, serves);
+    start_log(cli.globals.verbose, serves);
+    // Nearly all time is spent waiting: one thread is enough, and needs the least memory.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return output.failure(&error.into()).code().into(),
+    };
+    let end = runtime.block_on(run(cli, &output));
+    // A read of standard input cannot be cancelled; the program ends nevertheless.
+    runtime.shutdown_background();
+    end.unwrap_or_else(|failure| output.failure(&failure))
+        .code()
+        .into()
+}
+
+async fn run(Cli { globals, command }: Cli, output: &Output) -> Result<Exit, Failure> {
+    let open = || Context::open(&globals, output);
+    match command {
+        Command::Generate(args) => generate::run(&open().await?, args).await,
+        Command::Extend(args) => extend::run(&open().await?, args).await,
+        Command::Task(args) => task::run(&open().await?, args).await,
+        Command::Wait(args) => wait::run(&open().await?, args).await,
+        Command::History(args) => history::run(&open().await?, args).await,
+        Command::Download(args) => download::run(&open().await?, args).await,
+        Command::Tools(args) => Ok(tools::run(output, &args)),
+        Command::Simulate(args) => simulate::run(output, &globals, args).await,
+        Command::Mcp(args) => mcp::run(output, &globals, args).await,
+        Command::Completions(args) => Ok(completions::run(output, &args, Cli::command())),
+        Command::Man(args) => man::run(output, args, Cli::command()),
+    }
+}
+
+/// Checks what clap cannot: it sees the global options of each level separately.
+fn check(cli: Cli) -> Result<Cli, clap::Error> {
+    if cli.globals.simulate && cli.globals.base_url.is_some() {
+        return Err(Cli::command().error(
+            ErrorKind::ArgumentConflict,
+            "the argument '--simulate' cannot be used with '--base-url <URL>'",
+        ));
+    }
+    Ok(cli)
+}
+
+/// Suggests the command for a name that other programs use.
+fn suggest(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) else {
+        return error;
+    };
+    let meant = match name.as_str() {
+        "get" | "status" | "show" | "info" | "tasks" | "delete" | "cancel" | "rm" => "task",
+        "list" | "ls" | "log" => "history",
+        "create" | "new" | "make" | "submit" => "generate",
+        "watch" | "poll" | "resume" => "wait",
+        "save" | "fetch" => "download",
+        "serve" | "server" => "mcp",
+        _ => return error,
+    };
+    let deletes = matches!(name.as_str(), "delete" | "cancel" | "rm");
+    error.insert(
+        ContextKind::SuggestedSubcommand,
+        ContextValue::Strings(vec![meant.to_owned()]),
+    );
+    if deletes {
+        let tip =
+            "a task cannot be deleted or cancelled: `luma task` shows one, `luma history` all";
+        error.remove(ContextKind::SuggestedSubcommand);
+        error.insert(
+            ContextKind::Suggested,
+            ContextValue::StyledStrs(vec![tip.into()]),
+        );
+    }
+    error
+}
+
+/// Prints help, or a mistake.
+fn refuse(error: &clap::Error) -> Exit {
+    let result = error.print();
+    if !error.use_stderr() {
+        printed(result, Exit::Service);
+        return Exit::Done;
+    }
+    if std::env::args_os().any(|argument| argument == "--json") {
+        let failure = Failure::bad_input(message(&error.to_string()));
+        print_document(&json!({ "error": failure }));
+    }
+    Exit::BadInput
+}
+
+/// What clap says of a mistake, as one line, without the usage.
+fn message(text: &str) -> String {
+    let lines = text.trim_start_matches("error: ").lines().map(str::trim);
+    let facts = lines.take_while(|line| {
+        !line.starts_with("Usage:") && !line.starts_with("For more information")
+    });
+    facts
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Starts the log on standard error. `-v` shows the client's own events, `-vv` also those of the HTTP
+/// libraries; their trace level would show headers, so it is left out. A server tells of trouble
+/// unasked.
+fn start_log(verbose: u8, serves: bool) {
+    let (own, others) = match verbose {
+        0 if serves => (LevelFilter::WARN, LevelFilter::OFF),
+        0 => return,
+        1 => (LevelFilter::TRACE, LevelFilter::WARN),
+        _ => (LevelFilter::TRACE, LevelFilter::DEBUG),
+    };
+    let targets = ["luma_client", "luma_mcp"].map(|target| (target, own));
+    let targets = Targets::new().with_targets(targets).with_default(others);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(false);
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(targets)
+        .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn token_is_not_shown() {
+        let cli = Cli::parse_from(["luma", "history", "--token", "s3cret"]);
+        assert!(!format!("{cli:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn every_command_has_examples() {
+        for command in Cli::command().get_subcommands() {
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(
+                help.contains("Examples:\n  luma ") || help.contains("\nExamples:\n"),
+                "{}",
+                command.get_name()
+            );
+        }
+    }
+}

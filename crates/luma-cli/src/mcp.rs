@@ -1,0 +1,180 @@
+//! `luma mcp`: the tools as an MCP server, over standard input and output or HTTP.
+
+use std::{
+    io::{self, IsTerminal},
+    net::SocketAddr,
+};
+
+use luma_client::{CancellationToken, ConfigError, TOKEN_VARIABLE};
+use luma_mcp::{Access, HttpOptions, ServeError, Server};
+
+use crate::{
+    context::{client, simulated},
+    failure::{Exit, Failure, Kind, with_cause},
+    globals::{Globals, Secret},
+    output::Output,
+    signals::Signals,
+};
+
+const KEY_VARIABLE: &str = "LUMA_MCP_ACCESS_KEY";
+
+/// Serve the tools to an MCP host, over standard input and output or HTTP
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  luma mcp --max-videos 20
+  luma --simulate mcp
+  luma mcp --http 0.0.0.0:8000 --allow-host mcp.example.com --token-from-request
+  LUMA_MCP_ACCESS_KEY=$(openssl rand -hex 32) luma mcp --http 127.0.0.1:8000
+  claude mcp add luma --env ACEDATACLOUD_API_TOKEN=... -- luma mcp --max-videos 20")]
+pub struct Args {
+    /// Serve over HTTP at this address, as http://ADDRESS/mcp, instead of standard input and output
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    http: Option<SocketAddr>,
+
+    /// A host name by which clients reach the server; may be repeated. Required if other machines
+    /// can reach it
+    #[arg(long = "allow-host", value_name = "HOST", requires = "http")]
+    hosts: Vec<String>,
+
+    /// An origin, such as https://app.example.com, whose web pages may call; may be repeated
+    #[arg(long = "allow-origin", value_name = "ORIGIN", requires = "http")]
+    origins: Vec<String>,
+
+    /// Each HTTP request brings an API token as its bearer, and is billed to it. This is not the
+    /// OAuth of MCP: offer it over TLS only
+    #[arg(long, requires = "http", conflicts_with = "access_key")]
+    token_from_request: bool,
+
+    /// What HTTP clients must bring as their bearer; not the API token. Other users of the machine
+    /// can see a command line: prefer the environment variable LUMA_MCP_ACCESS_KEY
+    #[arg(long, value_name = "KEY", requires = "http", value_parser = Secret::read)]
+    access_key: Option<Secret>,
+
+    /// Refuse submits after this many videos, until the server is restarted
+    #[arg(long, value_name = "N")]
+    max_videos: Option<u32>,
+
+    /// Offer only the lookup tools: nothing can be spent
+    #[arg(long)]
+    read_only: bool,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    // A name can stand for several addresses; this one is the same everywhere.
+    let numbers = match text.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.to_owned(),
+    };
+    numbers
+        .parse()
+        .map_err(|_| "use 127.0.0.1:8000, [::1]:8000 or localhost:8000".to_owned())
+}
+
+/// What the vendor's server reads, and this one does not.
+const NOT_READ: [(&str, &str); 2] = [
+    (
+        "LUMA_DEFAULT_ASPECT_RATIO",
+        "each call sets its aspect_ratio, or the service decides",
+    ),
+    (
+        "LUMA_REQUEST_TIMEOUT",
+        "requests have the timeouts of the client",
+    ),
+];
+
+pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit, Failure> {
+    let signals = Signals::listen();
+    for (variable, reason) in NOT_READ {
+        if std::env::var_os(variable).is_some() {
+            output.note(&format!("{variable} is not read: {reason}."));
+        }
+    }
+    // It runs as long as it is held.
+    let (server, _simulator) = match globals.simulate {
+        true => {
+            let (luma, simulator) = simulated().await?;
+            (Server::new(luma), Some(simulator))
+        }
+        false => (server(output, globals, &args)?, None),
+    };
+    let mut server = server.read_only(args.read_only);
+    if let Some(videos) = args.max_videos {
+        server = server.max_videos(videos);
+    }
+    tokio::select! {
+        end = serve(output, server, &args, signals.first.clone()) => end,
+        // A second signal does not wait for the calls in flight.
+        () = signals.second.cancelled() => Ok(Exit::Interrupted),
+    }
+}
+
+async fn serve(
+    output: &Output,
+    server: Server,
+    args: &Args,
+    stop: CancellationToken,
+) -> Result<Exit, Failure> {
+    let Some(address) = args.http else {
+        if io::stdin().is_terminal() {
+            output.note("An MCP host should start this command; see luma mcp --help.");
+        }
+        server.serve_stdio(stop).await?;
+        return Ok(Exit::Done);
+    };
+    let mut options = HttpOptions::new(address, access(args)?);
+    for host in &args.hosts {
+        options = options.allow_host(host);
+    }
+    for origin in &args.origins {
+        options = options.allow_origin(origin);
+    }
+    let server = server.listen(options).await?;
+    output.note(&format!("Serving MCP at {}", server.url()));
+    server.run(stop).await;
+    Ok(Exit::Done)
+}
+
+/// The server for the account of the token. It starts without one, too, because hosts list the tools
+/// before the user has set a token.
+fn server(output: &Output, globals: &Globals, args: &Args) -> Result<Server, Failure> {
+    let without = |reason: String| -> Result<Server, Failure> {
+        let placeholder = client(globals)?.token("none").build()?;
+        Ok(Server::without_token(placeholder, reason))
+    };
+    if args.token_from_request {
+        return without("the request has no API token".to_owned());
+    }
+    match client(globals)?.build() {
+        Err(ConfigError::NoToken | ConfigError::BlankToken) if args.http.is_none() => {
+            let reason = format!("There is no API token: set {TOKEN_VARIABLE}.");
+            output.note(&format!("{reason} Until then no video can be made."));
+            without(reason)
+        }
+        luma => Ok(Server::new(luma?)),
+    }
+}
+
+fn access(args: &Args) -> Result<Access, Failure> {
+    if args.token_from_request {
+        return Ok(Access::TokenFromRequest);
+    }
+    let given = args.access_key.as_ref().map(|key| key.expose().to_owned());
+    match given.or_else(|| std::env::var(KEY_VARIABLE).ok()) {
+        Some(key) => Ok(Access::Key(key.into())),
+        None => Err(Failure::bad_input("there is no access key for HTTP clients").hint(format!(
+            "Set {KEY_VARIABLE}, for example to the output of `openssl rand -hex 32`, or let each \
+             request bring its own API token with --token-from-request."
+        ))),
+    }
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        let kind = match error {
+            ServeError::Options(_) => Kind::BadInput,
+            _ => Kind::Network,
+        };
+        Self::new(kind, with_cause(&error))
+    }
+}

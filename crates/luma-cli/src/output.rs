@@ -1,0 +1,486 @@
+//! What is printed, and where: results to standard output, everything else to standard error. Only
+//! the fields named here are printed: never the ids of user, account or credential.
+
+use std::{
+    fmt,
+    io::{self, IsTerminal, Write},
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use console::{Style, StyledObject};
+use luma_client::{Task, TaskId, TaskState, fields::Timestamp, text::clean};
+use serde_json::{Value, json};
+
+use crate::{
+    failure::{Exit, Failure, Kind},
+    globals::Globals,
+    times::utc,
+};
+
+/// Where a command prints.
+pub struct Output {
+    json: bool,
+    verbose: bool,
+    /// A video was accepted: whatever fails from now on, the command must not be repeated.
+    accepted: AtomicBool,
+}
+
+impl Output {
+    /// A command that `serves` others has standard output for its protocol only, also with `--json`.
+    pub fn new(globals: &Globals, serves: bool) -> Self {
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        if globals.no_color || no_color {
+            console::set_colors_enabled(false);
+            console::set_colors_enabled_stderr(false);
+        }
+        Self {
+            json: globals.json && !serves,
+            verbose: globals.verbose > 0,
+            accepted: AtomicBool::new(false),
+        }
+    }
+
+    pub fn json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether a line on standard error can be redrawn: a terminal that no log lines go to.
+    pub fn can_redraw(&self) -> bool {
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        io::stderr().is_terminal() && !is_dumb && !self.verbose
+    }
+
+    /// Tells that the service accepted a video. Its id is told even if the result cannot be printed.
+    pub fn accepted(&self) {
+        self.accepted.store(true, Ordering::Relaxed);
+    }
+
+    fn exit(&self, kind: Kind) -> Exit {
+        match kind.exit() {
+            Exit::Service if self.accepted.load(Ordering::Relaxed) => Exit::Submitted,
+            exit => exit,
+        }
+    }
+
+    /// Prints the one JSON document.
+    pub fn document(&self, document: &Value) {
+        printed(print(&readable_json(document)), self.exit(Kind::File));
+    }
+
+    /// Prints a result for people as it stands.
+    pub fn text(&self, text: &str) {
+        printed(print(text), self.exit(Kind::File));
+    }
+
+    /// Prints a remark to standard error.
+    pub fn note(&self, text: &str) {
+        complain(&format!("{text}\n"));
+    }
+
+    /// Tells why the command ended.
+    pub fn failure(&self, failure: &Failure) -> Exit {
+        if self.json {
+            self.document(&json!({ "error": failure }));
+        }
+        self.complaint(None, failure);
+        self.exit(failure.kind)
+    }
+
+    /// Prints the result of a command about one task, or about a list of tasks.
+    pub fn tasks(&self, tasks: &[TaskView], is_list: bool) -> Exit {
+        if self.json {
+            let documents: Vec<_> = tasks.iter().map(TaskView::document).collect();
+            match (is_list, &documents[..]) {
+                (false, [task]) => self.document(task),
+                _ => self.document(&json!({ "tasks": documents })),
+            }
+        }
+        let mut exit = Exit::Done;
+        for task in tasks {
+            if !self.json && task.is_known() {
+                self.text(&task.to_string());
+            }
+            if let Some(failure) = &task.error {
+                self.complaint((tasks.len() > 1).then(|| task.name()), failure);
+                exit = exit.max(self.exit(failure.kind));
+            }
+        }
+        exit
+    }
+
+    fn complaint(&self, task: Option<&str>, failure: &Failure) {
+        let error = Style::new().red().bold().for_stderr().apply_to("error:");
+        let message = plain(&failure.message);
+        let hint = failure.hint.as_deref().unwrap_or_default();
+        let hint: String = hint.lines().map(|line| plain(line) + "\n").collect();
+        match task.map(plain).filter(|task| !message.contains(task)) {
+            Some(task) => complain(&format!("{error} {task}: {message}\n{hint}")),
+            None => complain(&format!("{error} {message}\n{hint}")),
+        }
+    }
+}
+
+/// A task as it is printed, for people or as JSON. Unknown fields are omitted.
+#[derive(Clone, Debug, Default)]
+pub struct TaskView {
+    /// `None` before the task is accepted.
+    pub id: Option<TaskId>,
+    /// The prompt that was to be submitted.
+    pub prompt: Option<String>,
+    /// The last report.
+    pub task: Option<Task>,
+    /// Accepted, and not awaited.
+    pub is_accepted: bool,
+    pub file: Option<File>,
+    pub error: Option<Failure>,
+}
+
+/// A file that was downloaded, now or earlier.
+#[derive(Clone, Debug, PartialEq)]
+pub struct File {
+    pub path: PathBuf,
+    pub bytes: u64,
+}
+
+impl TaskView {
+    /// The last report of a task, and why it failed if it did.
+    pub fn of(id: &TaskId, task: Option<Task>) -> Self {
+        Self {
+            id: Some(id.clone()),
+            error: task.as_ref().and_then(Task::failure).map(Failure::from),
+            task,
+            ..Self::default()
+        }
+    }
+
+    pub fn with_error(mut self, failure: Failure) -> Self {
+        self.error = Some(failure);
+        self
+    }
+
+    /// What it is called in a list.
+    pub fn name(&self) -> &str {
+        let prompt = self.prompt.as_deref();
+        self.id
+            .as_ref()
+            .map_or(prompt.unwrap_or("task"), TaskId::as_str)
+    }
+
+    /// `pending`, `processing`, `completed`, `failed` or `unknown`.
+    pub fn state(&self) -> Option<&'static str> {
+        let failed = self
+            .error
+            .as_ref()
+            .filter(|error| error.kind == Kind::TaskFailed);
+        match (failed, &self.task) {
+            (Some(_), _) => Some("failed"),
+            (None, Some(task)) => Some(word(&task.state())),
+            (None, None) => self.is_accepted.then_some("pending"),
+        }
+    }
+
+    /// The prompt as the service used it, else as it was submitted.
+    pub fn prompt(&self) -> Option<String> {
+        let task = self.task.as_ref();
+        let used = || Some(task?.video()?.prompt()?.to_owned());
+        let submitted = || Some(task?.request.as_ref()?.get("prompt")?.as_str()?.to_owned());
+        used().or_else(submitted).or_else(|| self.prompt.clone())
+    }
+
+    pub fn created_at(&self) -> Option<f64> {
+        unix(&self.task.as_ref()?.created_at)
+    }
+
+    /// Whether there is more to show than the id.
+    fn is_known(&self) -> bool {
+        self.task.is_some()
+    }
+
+    pub fn document(&self) -> Value {
+        let task = self.task.as_ref();
+        let video = task.and_then(Task::video);
+        let thumbnail = video.as_ref().and_then(|video| {
+            let size = video.thumbnail_size();
+            let (width, height) = (size.map(|size| size.0), size.map(|size| size.1));
+            Some(json!({ "url": video.thumbnail_url()?, "width": width, "height": height }))
+        });
+        without_nulls(json!({
+            "task_id": self.id,
+            "state": self.state(),
+            "prompt": self.prompt(),
+            "video": video.as_ref().map(|video| json!({
+                "id": video.id(),
+                "url": video.url(),
+                "width": video.width(),
+                "height": video.height(),
+            })),
+            "thumbnail": thumbnail,
+            "created_at": self.created_at(),
+            "started_at": task.and_then(|task| unix(&task.started_at)),
+            "finished_at": task.and_then(|task| unix(&task.finished_at)),
+            "elapsed": task.and_then(|task| task.elapsed.as_ref()?.as_f64()),
+            "file": self.file.as_ref().map(|file| json!({
+                "path": file.path.to_string_lossy(),
+                "bytes": file.bytes,
+            })),
+            "error": self.error,
+        }))
+    }
+}
+
+impl fmt::Display for TaskView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let task = self.task.as_ref();
+        let video = task.and_then(Task::video);
+        let video = video.as_ref();
+        let size = video.and_then(|video| Some((video.width()?, video.height()?)));
+        let elapsed = task.and_then(|task| task.elapsed.as_ref()?.as_f64());
+        let file = self.file.as_ref();
+        for (name, value) in [
+            ("task", self.id.as_ref().map(ToString::to_string)),
+            ("state", self.state().map(|state| styled(state).to_string())),
+            ("prompt", self.prompt().map(|prompt| plain(&prompt))),
+            ("video", video.map(|video| plain(video.url()))),
+            ("video id", video.and_then(|video| video.id().map(plain))),
+            (
+                "size",
+                size.map(|(width, height)| format!("{width}x{height}")),
+            ),
+            (
+                "thumbnail",
+                video.and_then(|video| video.thumbnail_url().map(plain)),
+            ),
+            ("created", self.created_at().map(utc)),
+            ("took", elapsed.map(|elapsed| format!("{elapsed:.1} s"))),
+            (
+                "file",
+                file.map(|file| {
+                    format!(
+                        "{} ({})",
+                        plain(&file.path.to_string_lossy()),
+                        size_of(file.bytes)
+                    )
+                }),
+            ),
+        ] {
+            if let Some(value) = value {
+                writeln!(f, "{name:<10} {value}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn unix(time: &Option<Timestamp>) -> Option<f64> {
+    time.as_ref().and_then(Timestamp::unix_seconds)
+}
+
+/// The word for a state; one that this version does not know is `unknown`.
+pub fn word(state: &TaskState) -> &'static str {
+    match state {
+        TaskState::Pending => "pending",
+        TaskState::Processing => "processing",
+        TaskState::Completed => "completed",
+        TaskState::Failed => "failed",
+        _ => "unknown",
+    }
+}
+
+/// A state in its colour.
+pub fn styled(state: &str) -> StyledObject<String> {
+    let style = match state {
+        "completed" => Style::new().green(),
+        "failed" => Style::new().red(),
+        _ => Style::new().yellow(),
+    };
+    style.apply_to(plain(state))
+}
+
+/// Any text as one line without invisible characters.
+pub fn plain(text: &str) -> String {
+    clean(text, usize::MAX)
+}
+
+/// `1.25 MiB`.
+pub fn size_of(bytes: u64) -> String {
+    match bytes {
+        0..1_024 => format!("{bytes} B"),
+        1_024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1_024.0),
+        _ => format!("{:.2} MiB", bytes as f64 / 1_048_576.0),
+    }
+}
+
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => fields
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name, without_nulls(value)))
+            .collect(),
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        other => other,
+    }
+}
+
+/// A document for a terminal, too: invisible characters are escaped.
+fn readable_json(document: &Value) -> String {
+    let document = without_nulls(document.clone());
+    let mut text = String::new();
+    for c in format!("{document:#}\n").chars() {
+        let is_visible =
+            matches!(c, '\n' | ' '..='~') || !clean(c.encode_utf8(&mut [0; 4]), 1).is_empty();
+        match is_visible {
+            true => text.push(c),
+            false => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
+                text += &format!("\\u{unit:04x}");
+            }),
+        }
+    }
+    text
+}
+
+/// Prints the JSON document of a command line that could not be read.
+pub fn print_document(document: &Value) {
+    printed(print(&readable_json(document)), Exit::Service);
+}
+
+fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+}
+
+/// A reader that has gone, like `head`, is no failure. A full disk is one: the result is lost.
+pub fn printed(result: io::Result<()>, exit: Exit) {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format!("error: the result cannot be printed: {error}\n"));
+            std::process::exit(exit.code().into());
+        }
+        _ => {}
+    }
+}
+
+fn complain(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view() -> TaskView {
+        let task = serde_json::from_value(json!({
+            "id": "task-1",
+            "user_id": "s3cret",
+            "credential_id": "s3cret",
+            "application_id": "s3cret",
+            "api_id": "s3cret",
+            "token": "s3cret",
+            "created_at": 1_785_585_600.25,
+            "finished_at": "2026-08-01T12:02:34Z",
+            "elapsed": "154.3",
+            "request": { "prompt": "A\u{1b}[2J fox", "token": "s3cret" },
+            "response": {
+                "success": true,
+                "task_id": "task-1",
+                "state": "completed",
+                "video_id": "video-1",
+                "video_url": "https://cdn.example/1.mp4",
+                "video_width": 1360,
+                "video_height": 752,
+                "thumbnail_url": "https://cdn.example/1.jpg",
+                "thumbnail_width": 640,
+                "thumbnail_height": 354,
+                "secret": "s3cret",
+            },
+        }));
+        let id = "task-1".parse().expect("an id");
+        TaskView::of(&id, Some(task.expect("a task")))
+    }
+
+    #[test]
+    fn document_has_only_named_fields() {
+        let expected = json!({
+            "task_id": "task-1",
+            "state": "completed",
+            "prompt": "A\u{1b}[2J fox",
+            "video": {
+                "id": "video-1",
+                "url": "https://cdn.example/1.mp4",
+                "width": 1360,
+                "height": 752,
+            },
+            "thumbnail": { "url": "https://cdn.example/1.jpg", "width": 640, "height": 354 },
+            "created_at": 1_785_585_600.25,
+            "finished_at": 1_785_585_754.0,
+            "elapsed": 154.3,
+        });
+        assert_eq!(view().document(), expected);
+    }
+
+    #[test]
+    fn task_for_people_has_a_line_a_field() {
+        let expected = "\
+task       task-1
+state      completed
+prompt     A[2J fox
+video      https://cdn.example/1.mp4
+video id   video-1
+size       1360x752
+thumbnail  https://cdn.example/1.jpg
+created    2026-08-01T12:00:00Z
+took       154.3 s
+file       a b.mp4 (1.5 KiB)
+";
+        console::set_colors_enabled(false);
+        let path = "a\u{202e} b.mp4".into();
+        let view = TaskView {
+            file: Some(File { path, bytes: 1_536 }),
+            ..view()
+        };
+        assert_eq!(view.to_string(), expected);
+    }
+
+    #[test]
+    fn json_for_a_terminal_escapes_what_is_invisible() {
+        for (text, expected) in [
+            ("fox é 海", "fox é 海"),
+            ("\u{1b}[2J", r"\u001b[2J"),
+            ("a\u{202e}b\u{2066}", r"a\u202eb\u2066"),
+            (
+                "a\u{200b}\u{feff}\u{7f}\u{9b}",
+                r"a\u200b\ufeff\u007f\u009b",
+            ),
+            ("\u{e0041}", r"\udb40\udc41"),
+            ("\u{2028}", r"\u2028"),
+        ] {
+            let printed = readable_json(&json!({ "a": text }));
+            assert_eq!(printed, format!("{{\n  \"a\": \"{expected}\"\n}}\n"));
+            let read: Value = serde_json::from_str(&printed).expect("JSON");
+            assert_eq!(read, json!({ "a": text }));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn path_that_is_not_unicode_is_printed_lossily() {
+        use std::os::unix::ffi::OsStrExt;
+
+        let path = PathBuf::from(std::ffi::OsStr::from_bytes(b"fox\xff.mp4"));
+        let view = TaskView {
+            file: Some(File { path, bytes: 1 }),
+            ..view()
+        };
+        assert_eq!(view.document()["file"]["path"], "fox\u{fffd}.mp4");
+    }
+
+    #[test]
+    fn size_has_a_unit() {
+        for (bytes, expected) in [(1, "1 B"), (2_048, "2.0 KiB"), (5 << 20, "5.00 MiB")] {
+            assert_eq!(size_of(bytes), expected);
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! Where files go, checked before anything is paid for, and how they get there.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use luma_client::{Luma, Progress, TaskId, Video};
+
+use crate::{
+    failure::{Failure, Kind},
+    output::File,
+};
+
+/// What becomes of the video.
+#[derive(Clone, Debug, clap::Args)]
+pub struct SaveOptions {
+    /// Save the video to this file, or to PATH/TASK_ID.mp4 if PATH ends with a slash
+    #[arg(short, long, value_name = "PATH")]
+    pub output: Option<PathBuf>,
+
+    /// Replace existing files
+    #[arg(long)]
+    pub overwrite: bool,
+
+    /// Open the saved file with the system's player
+    #[arg(long)]
+    pub open: bool,
+}
+
+/// What of a task is downloaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Content {
+    #[default]
+    Video,
+    Thumbnail,
+}
+
+/// Saves the files of a command.
+#[derive(Debug)]
+pub struct Saver {
+    place: Place,
+    overwrite: bool,
+    open: bool,
+    content: Content,
+    /// A file that has the name of its task is that task's: a repeated wait keeps it.
+    keep: bool,
+}
+
+#[derive(Debug, PartialEq)]
+enum Place {
+    Nowhere,
+    File(PathBuf),
+    Folder(PathBuf),
+}
+
+impl Saver {
+    /// Checks the place for the videos of `tasks` tasks; a folder is created. Nothing is replaced
+    /// without `--overwrite`.
+    pub fn new(options: SaveOptions, tasks: usize) -> Result<Self, Failure> {
+        let SaveOptions {
+            output,
+            overwrite,
+            open,
+        } = options;
+        let place = match output {
+            None if overwrite || open => {
+                let option = if overwrite { "--overwrite" } else { "--open" };
+                return Err(Failure::bad_input(format!(
+                    "{option} needs --output <PATH>"
+                )));
+            }
+            None => Place::Nowhere,
+            Some(path) if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+                Place::Folder(path)
+            }
+            Some(path) if tasks == 1 => Place::File(path),
+            Some(path) => {
+                let message = "-o takes the video of one task: for several, name a folder, such as";
+                return Err(Failure::bad_input(format!(
+                    "{message} -o {}/",
+                    path.display()
+                )));
+            }
+        };
+        match &place {
+            Place::Nowhere => {}
+            Place::File(path) => check(path, overwrite)?,
+            Place::Folder(folder) => fs::create_dir_all(folder)
+                .and_then(|()| probe(folder))
+                .map_err(|error| {
+                    Failure::bad_input(format!("cannot write to {}: {error}", folder.display()))
+                })?,
+        }
+        Ok(Self {
+            place,
+            overwrite,
+            open,
+            content: Content::Video,
+            keep: false,
+        })
+    }
+
+    /// Keeps existing files in a folder.
+    pub fn keep(self) -> Self {
+        Self { keep: true, ..self }
+    }
+
+    /// Saves to the current folder, if no place was named.
+    pub fn here(mut options: SaveOptions, tasks: usize, content: Content) -> Result<Self, Failure> {
+        let is_default = options.output.is_none();
+        options.output.get_or_insert_with(|| "./".into());
+        let place = is_default.then(|| Place::Folder(PathBuf::new()));
+        let saver = Self::new(options, tasks)?;
+        Ok(Self {
+            content,
+            place: place.unwrap_or(saver.place),
+            ..saver
+        })
+    }
+
+    /// Refuses a file that exists before anything is requested. A kept one is fine.
+    pub fn check(&self, id: &TaskId) -> Result<(), Failure> {
+        match (&self.place, self.path(id)) {
+            (Place::Folder(_), Some(path)) if !self.keep => check(&path, self.overwrite),
+            _ => Ok(()),
+        }
+    }
+
+    /// The arguments that save to the same place.
+    pub fn arguments(&self) -> Vec<String> {
+        let mut arguments = match &self.place {
+            Place::Nowhere => Vec::new(),
+            Place::Folder(path) if path.as_os_str().is_empty() => vec!["-o".into(), "./".into()],
+            Place::File(path) | Place::Folder(path) => {
+                vec!["-o".into(), path.to_string_lossy().into_owned()]
+            }
+        };
+        for (is_set, option) in [
+            (self.overwrite, "--overwrite"),
+            (self.content == Content::Thumbnail, "--thumbnail"),
+            (self.open, "--open"),
+        ] {
+            arguments.extend(is_set.then(|| option.to_owned()));
+        }
+        arguments
+    }
+
+    fn path(&self, id: &TaskId) -> Option<PathBuf> {
+        match &self.place {
+            Place::Nowhere => None,
+            Place::File(path) => Some(path.clone()),
+            Place::Folder(folder) => Some(folder.join(file_name(id, self.content))),
+        }
+    }
+
+    /// Downloads the file of a task, if it is wanted.
+    pub async fn save(
+        &self,
+        luma: &Luma,
+        id: &TaskId,
+        video: &Video,
+        on_progress: impl FnMut(Progress) + Send,
+    ) -> Result<Option<File>, Failure> {
+        let Some(path) = self.path(id) else {
+            return Ok(None);
+        };
+        let existing = fs::metadata(&path).ok().filter(fs::Metadata::is_file);
+        let is_folder = matches!(self.place, Place::Folder(_));
+        if let Some(existing) = existing.filter(|_| self.keep && is_folder && !self.overwrite) {
+            return Ok(Some(File {
+                path,
+                bytes: existing.len(),
+            }));
+        }
+        let download = match self.content {
+            Content::Video => luma.download(video, &path),
+            Content::Thumbnail => luma.download_thumbnail(video, &path),
+        };
+        let saved = download
+            .overwrite(self.overwrite)
+            .on_progress(on_progress)
+            .await?;
+        if self.open {
+            open(&saved.path)?;
+        }
+        Ok(Some(File {
+            path: saved.path,
+            bytes: saved.bytes,
+        }))
+    }
+}
+
+/// Whether a file can be written, as far as that can be known: the folder exists and takes files, and
+/// nothing is replaced unasked.
+fn check(path: &Path, overwrite: bool) -> Result<(), Failure> {
+    let refuse = |why: &str| Err(Failure::bad_input(format!("{} {why}", path.display())));
+    if path == Path::new("-") {
+        return refuse("is not a file name: videos are not written to standard output");
+    }
+    if path.is_dir() {
+        return refuse("is a folder: end it with / to save into it");
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if path.file_name().is_none() {
+        return refuse("is not a file name");
+    }
+    if !folder.is_dir() {
+        return refuse("cannot be written: its folder does not exist");
+    }
+    match fs::symlink_metadata(path) {
+        Ok(_) if !overwrite => {
+            return refuse("already exists: choose another name, or add --overwrite");
+        }
+        Ok(found) if !found.is_file() && !found.is_symlink() => return refuse("is not a file"),
+        _ => {}
+    }
+    probe(folder).or_else(|error| refuse(&format!("cannot be written: {error}")))
+}
+
+/// Whether a file can be created there: permissions alone do not tell.
+fn probe(folder: &Path) -> io::Result<()> {
+    let path = folder.join(format!(".luma.{}", std::process::id()));
+    fs::File::create_new(&path)?;
+    fs::remove_file(path)
+}
+
+/// The name of a task's file. An id comes from the service: no part of it may lead elsewhere. An id
+/// that had to be changed gets a hash, so that no two tasks have one name.
+fn file_name(id: &TaskId, content: Content) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let id = id.as_str();
+    let plain: String = id
+        .chars()
+        .map(|c| if is_plain(c) { c } else { '_' })
+        .take(100)
+        .collect();
+    let extension = match content {
+        Content::Video => "mp4",
+        Content::Thumbnail => "jpg",
+    };
+    match plain == id && !plain.starts_with('.') {
+        true => format!("{plain}.{extension}"),
+        false => {
+            // FNV-1a: the same name in every run.
+            let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+            format!("_{plain}-{hash:016x}.{extension}")
+        }
+    }
+}
+
+/// Opens a file with the system's player, which outlives this program.
+fn open(path: &Path) -> Result<(), Failure> {
+    let program = match std::env::consts::OS {
+        "macos" => "open",
+        "windows" => "explorer",
+        _ => "xdg-open",
+    };
+    let path = std::path::absolute(path)?;
+    let mut command = Command::new(program);
+    command
+        .arg(path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.spawn().map(drop).map_err(|error| {
+        Failure::new(
+            Kind::File,
+            format!("saved, but {program} cannot open it: {error}"),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_name_of_an_id_stays_in_its_folder_and_is_its_own() {
+        for (id, expected) in [
+            ("b8976e18-32dc", "b8976e18-32dc.mp4"),
+            ("a_1", "a_1.mp4"),
+            ("a:1", "_a_1-17b3fa19053ac4fb.mp4"),
+            ("../../etc/passwd", "_.._.._etc_passwd-"),
+            ("..", "_..-"),
+            (".hidden", "_.hidden-"),
+            ("a\\b", "_a_b-"),
+        ] {
+            let name = file_name(&id.parse().expect("an id"), Content::Video);
+            let is_hashed = expected.ends_with('-');
+            assert!(
+                name.starts_with(expected.trim_end_matches(".mp4").get(..4).unwrap_or("")),
+                "{name}"
+            );
+            assert!(
+                !name.contains(['/', '\\', ':']) && !name.starts_with('.'),
+                "{name}"
+            );
+            if !is_hashed && !id.contains(':') {
+                assert_eq!(name, expected);
+            }
+        }
+        let names = ["a:1", "a_1", "a/1", "a\\1"].map(|id| id.parse().expect("an id"));
+        let names = names.map(|id| file_name(&id, Content::Thumbnail));
+        let distinct: std::collections::HashSet<_> = names.iter().collect();
+        assert_eq!(distinct.len(), names.len(), "{names:?}");
+        let (one, two) = ("x".repeat(150), "x".repeat(151));
+        let name = |id: &str| file_name(&id.parse().expect("an id"), Content::Video);
+        assert!(name(&one) != name(&two) && name(&one).len() < 140);
+    }
+
+    #[test]
+    fn place_that_cannot_be_written_is_refused() {
+        let root = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| root.path().join(name);
+        fs::write(path("exists.mp4"), "x").expect("a file");
+        fs::create_dir(path("folder")).expect("a folder");
+        let saver = |name: &str, overwrite, tasks| {
+            let output = Some(PathBuf::from(format!("{}/{name}", root.path().display())));
+            Saver::new(
+                SaveOptions {
+                    output,
+                    overwrite,
+                    open: false,
+                },
+                tasks,
+            )
+        };
+        for (name, overwrite, expected) in [
+            ("new.mp4", false, None),
+            ("exists.mp4", false, Some("already exists: choose")),
+            ("exists.mp4", true, None),
+            ("folder", true, Some("is a folder: end it with /")),
+            ("none/new.mp4", false, Some("its folder does not exist")),
+            (
+                "exists.mp4/new.mp4",
+                false,
+                Some("its folder does not exist"),
+            ),
+            ("folder/", false, None),
+            ("new/deep/", false, None),
+            ("exists.mp4/", false, Some("cannot write to")),
+            ("..", false, Some("is a folder")),
+        ] {
+            match (saver(name, overwrite, 1), expected) {
+                (Ok(_), None) => {}
+                (Err(failure), Some(expected)) => {
+                    assert!(failure.message.contains(expected), "{}", failure.message);
+                    assert_eq!(failure.kind, Kind::BadInput);
+                }
+                (got, _) => panic!("{name}: {got:?}"),
+            }
+        }
+        let error = saver("new.mp4", false, 2).expect_err("one file for two");
+        assert!(error.message.ends_with("new.mp4/"), "{}", error.message);
+        // The checks leave no file behind.
+        assert_eq!(fs::read_dir(path("folder")).expect("a folder").count(), 0);
+    }
+
+    #[test]
+    fn option_without_a_file_is_refused() {
+        for (overwrite, open) in [(true, false), (false, true)] {
+            let options = SaveOptions {
+                output: None,
+                overwrite,
+                open,
+            };
+            let error = Saver::new(options, 1).expect_err("no file");
+            assert!(
+                error.message.ends_with("needs --output <PATH>"),
+                "{}",
+                error.message
+            );
+        }
+    }
+}
