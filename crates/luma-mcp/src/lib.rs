@@ -241,3 +241,8 @@ fn reason(error: &ServerInitializeError) -> String {
         _ => "the client did not begin with a request".to_owned(),
     }
 }
+
+/// Compiles the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -558,7 +558,9 @@ async fn lookups_at_the_same_time_share_requests() {
     }
     let before = simulator.stats();
     let context = Context::new().hold(Duration::from_secs(10));
-    let lookups = ids.iter().map(|id| call(&luma, GET, json!({ "task_id": id }), &context));
+    let lookups = ids
+        .iter()
+        .map(|id| call(&luma, GET, json!({ "task_id": id }), &context));
     let outcomes = futures::future::join_all(lookups).await;
     for (id, outcome) in ids.iter().zip(outcomes) {
         let result = result(&outcome);
@@ -586,7 +588,10 @@ async fn arguments_of_odd_hosts_are_read() {
             GENERATE,
             json!({ "prompt": "a", "aspect_ratio": "", "loop": "", "callback_url": " ", "timeout": "0" }),
         ),
-        (GENERATE, json!({ "prompt": "a", "toolCallId": "1", "sessionId": "2", "model": "ray-2" })),
+        (
+            GENERATE,
+            json!({ "prompt": "a", "toolCallId": "1", "sessionId": "2", "model": "ray-2" }),
+        ),
         (GENERATE, json!("{\"prompt\":\"a\"}")),
     ] {
         let outcome = call(&luma, name, arguments, &at_once()).await;
@@ -600,7 +605,12 @@ async fn arguments_of_odd_hosts_are_read() {
     let id = submitted(&luma).await;
     let arguments = json!({ "task_ids": format!("[\"{id}\",\"{id}\"]"), "sessionId": 1 });
     let outcome = call(&luma, BATCH, arguments, &at_once()).await;
-    assert_eq!(result(&outcome)["tasks"].as_array().map(Vec::len), Some(1), "{}", outcome.text);
+    assert_eq!(
+        result(&outcome)["tasks"].as_array().map(Vec::len),
+        Some(1),
+        "{}",
+        outcome.text
+    );
 }
 
 #[tokio::test]
@@ -612,7 +622,10 @@ async fn service_text_of_hostile_tasks_is_one_bounded_line() {
     for (field, value) in [
         ("video_id", ORDER),
         ("video_id", &*"v".repeat(1_000_000)),
-        ("video_url", &*format!("https://cdn.example/v.mp4?\n\n{ORDER}")),
+        (
+            "video_url",
+            &*format!("https://cdn.example/v.mp4?\n\n{ORDER}"),
+        ),
         ("video_url", &*long),
         ("video_url", "javascript:alert(1)"),
         ("video_url", "https://user@cdn.example/v.mp4"),
@@ -626,11 +639,24 @@ async fn service_text_of_hostile_tasks_is_one_bounded_line() {
         let id = submitted(&luma).await;
         let outcome = looked_up(&luma, &id).await;
         let shown: String = value.chars().take(40).collect();
-        assert!(outcome.text.len() < 4_000, "{field} {shown}: {}", outcome.text.len());
+        assert!(
+            outcome.text.len() < 4_000,
+            "{field} {shown}: {}",
+            outcome.text.len()
+        );
         for part in ["SYSTEM", "vvvvv", "javascript", "file:", "user@"] {
-            assert!(!outcome.text.contains(part), "{field} {shown}: {}", outcome.text);
+            assert!(
+                !outcome.text.contains(part),
+                "{field} {shown}: {}",
+                outcome.text
+            );
         }
-        assert!(outcome.links.iter().all(|link| link.uri == "https://cdn.example/v.mp4"));
+        assert!(
+            outcome
+                .links
+                .iter()
+                .all(|link| link.uri == "https://cdn.example/v.mp4")
+        );
     }
 }
 

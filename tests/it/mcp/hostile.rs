@@ -32,9 +32,23 @@ fn cases(tool: &Tool) -> Vec<(Value, String)> {
         let wrong = match text_of(&property["type"]) {
             "string" => vec![json!(7), json!(true), json!(["a"]), json!({ "a": 1 })],
             "boolean" => vec![json!("yes"), json!("1"), json!(1), json!([])],
-            "number" => vec![json!("soon"), json!("-1"), json!(true), json!(-1), json!(-0.5), json!({})],
+            "number" => vec![
+                json!("soon"),
+                json!("-1"),
+                json!(true),
+                json!(-1),
+                json!(-0.5),
+                json!({}),
+            ],
             "array" => {
-                vec![json!("a"), json!("[7]"), json!(7), json!({}), json!([[]]), json!([null])]
+                vec![
+                    json!("a"),
+                    json!("[7]"),
+                    json!(7),
+                    json!({}),
+                    json!([[]]),
+                    json!([null]),
+                ]
             }
             other => panic!("{other}"),
         };
