@@ -33,7 +33,6 @@ use clap::{
     CommandFactory, Parser, Subcommand,
     error::{ContextKind, ContextValue, ErrorKind},
 };
-use serde_json::json;
 use tracing_subscriber::{
     filter::{LevelFilter, Targets},
     layer::SubscriberExt,
@@ -44,7 +43,7 @@ use crate::{
     context::Context,
     failure::{Exit, Failure},
     globals::Globals,
-    output::{Output, print_document, printed},
+    output::{Output, print_mistake, printed},
 };
 
 /// Make videos with Luma Dream Machine through the Ace Data Cloud API.
@@ -187,8 +186,7 @@ fn refuse(error: &clap::Error) -> Exit {
         return Exit::Done;
     }
     if std::env::args_os().any(|argument| argument == "--json") {
-        let failure = Failure::bad_input(message(&error.to_string()));
-        print_document(&json!({ "error": failure }));
+        print_mistake(&Failure::bad_input(message(&error.to_string())));
     }
     Exit::BadInput
 }

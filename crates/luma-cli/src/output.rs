@@ -81,7 +81,7 @@ impl Output {
     /// Tells why the command ended.
     pub fn failure(&self, failure: &Failure) -> Exit {
         if self.json {
-            self.document(&json!({ "error": failure }));
+            self.document(&error_document(failure));
         }
         self.complaint(None, failure);
         self.exit(failure.kind)
@@ -325,7 +325,6 @@ fn without_nulls(value: Value) -> Value {
 
 /// A document for a terminal, too: invisible characters are escaped.
 fn readable_json(document: &Value) -> String {
-    let document = without_nulls(document.clone());
     let mut text = String::new();
     for c in format!("{document:#}\n").chars() {
         let is_visible =
@@ -340,9 +339,15 @@ fn readable_json(document: &Value) -> String {
     text
 }
 
+/// The document of a command that has no other result.
+fn error_document(failure: &Failure) -> Value {
+    without_nulls(json!({ "error": failure }))
+}
+
 /// Prints the JSON document of a command line that could not be read.
-pub fn print_document(document: &Value) {
-    printed(print(&readable_json(document)), Exit::Service);
+pub fn print_mistake(failure: &Failure) {
+    let text = readable_json(&error_document(failure));
+    printed(print(&text), Exit::Service);
 }
 
 fn print(text: &str) -> io::Result<()> {

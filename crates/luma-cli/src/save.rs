@@ -59,44 +59,33 @@ impl Saver {
     /// Checks the place for the videos of `tasks` tasks; a folder is created. Nothing is replaced
     /// without `--overwrite`.
     pub fn new(options: SaveOptions, tasks: usize) -> Result<Self, Failure> {
-        let SaveOptions {
-            output,
-            overwrite,
-            open,
-        } = options;
-        let place = match output {
-            None if overwrite || open => {
-                let option = if overwrite { "--overwrite" } else { "--open" };
-                return Err(Failure::bad_input(format!(
-                    "{option} needs --output <PATH>"
-                )));
+        let refuse = |message| Err(Failure::bad_input(message));
+        let place = match options.output {
+            None if options.overwrite => {
+                return refuse("--overwrite needs --output <PATH>".to_owned());
             }
+            None if options.open => return refuse("--open needs --output <PATH>".to_owned()),
             None => Place::Nowhere,
             Some(path) if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+                let made = fs::create_dir_all(&path).and_then(|()| probe(&path.join("luma")));
+                if let Err(error) = made {
+                    return refuse(format!("cannot write to {}: {error}", path.display()));
+                }
                 Place::Folder(path)
             }
-            Some(path) if tasks == 1 => Place::File(path),
+            Some(path) if tasks > 1 => {
+                let path = path.display();
+                return refuse(format!("{path} is one file: for several, use -o {path}/"));
+            }
             Some(path) => {
-                let message = "-o takes the video of one task: for several, name a folder, such as";
-                return Err(Failure::bad_input(format!(
-                    "{message} -o {}/",
-                    path.display()
-                )));
+                check(&path, options.overwrite)?;
+                Place::File(path)
             }
         };
-        match &place {
-            Place::Nowhere => {}
-            Place::File(path) => check(path, overwrite)?,
-            Place::Folder(folder) => fs::create_dir_all(folder)
-                .and_then(|()| probe(folder))
-                .map_err(|error| {
-                    Failure::bad_input(format!("cannot write to {}: {error}", folder.display()))
-                })?,
-        }
         Ok(Self {
             place,
-            overwrite,
-            open,
+            overwrite: options.overwrite,
+            open: options.open,
             content: Content::Video,
             keep: false,
         })
@@ -183,11 +172,11 @@ impl Saver {
             .on_progress(on_progress)
             .await?;
         if self.open {
-            open(&saved.path)?;
+            open(saved.path())?;
         }
         Ok(Some(File {
-            path: saved.path,
-            bytes: saved.bytes,
+            path: saved.path().to_owned(),
+            bytes: saved.bytes(),
         }))
     }
 }
@@ -219,12 +208,15 @@ fn check(path: &Path, overwrite: bool) -> Result<(), Failure> {
         Ok(found) if !found.is_file() && !found.is_symlink() => return refuse("is not a file"),
         _ => {}
     }
-    probe(folder).or_else(|error| refuse(&format!("cannot be written: {error}")))
+    probe(path).or_else(|error| refuse(&format!("cannot be written: {error}")))
 }
 
-/// Whether a file can be created there: permissions alone do not tell.
-fn probe(folder: &Path) -> io::Result<()> {
-    let path = folder.join(format!(".luma.{}", std::process::id()));
+/// Whether a file of such a name can be created: permissions alone do not tell.
+fn probe(path: &Path) -> io::Result<()> {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}", std::process::id()));
+    let path = path.with_file_name(name);
     fs::File::create_new(&path)?;
     fs::remove_file(path)
 }
