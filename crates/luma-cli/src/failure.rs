@@ -60,35 +60,32 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// How a task ended, for a line of progress.
-    pub fn end(self) -> &'static str {
+    /// How a task ended, for a line of progress, and how the program ends.
+    fn ends(self) -> (&'static str, Exit) {
         match self {
-            Self::TaskFailed => "failed",
-            Self::NotFound => "not found",
-            Self::Deadline => "deadline",
-            Self::Interrupted => "interrupted",
-            Self::Download | Self::File => "not saved",
-            Self::NotReady => "not ready",
-            Self::BadInput | Self::Api | Self::Network | Self::Unconfirmed => "error",
+            Self::BadInput => ("error", Exit::BadInput),
+            Self::TaskFailed => ("failed", Exit::TaskFailed),
+            Self::NotFound => ("not found", Exit::Service),
+            Self::Api | Self::Network => ("error", Exit::Service),
+            Self::Download | Self::File => ("not saved", Exit::Service),
+            Self::Unconfirmed => ("error", Exit::Submitted),
+            Self::Deadline => ("deadline", Exit::Deadline),
+            Self::NotReady => ("not ready", Exit::Deadline),
+            Self::Interrupted => ("interrupted", Exit::Interrupted),
         }
+    }
+
+    pub fn end(self) -> &'static str {
+        self.ends().0
+    }
+
+    pub fn exit(self) -> Exit {
+        self.ends().1
     }
 
     /// Whether the same wait or download may succeed later.
     pub fn is_resumable(self) -> bool {
         !matches!(self, Self::TaskFailed | Self::NotFound | Self::NotReady)
-    }
-
-    pub fn exit(self) -> Exit {
-        match self {
-            Self::BadInput => Exit::BadInput,
-            Self::TaskFailed => Exit::TaskFailed,
-            Self::NotFound | Self::Api | Self::Network | Self::Download | Self::File => {
-                Exit::Service
-            }
-            Self::Unconfirmed => Exit::Submitted,
-            Self::Deadline | Self::NotReady => Exit::Deadline,
-            Self::Interrupted => Exit::Interrupted,
-        }
     }
 }
 
@@ -386,6 +383,11 @@ impl From<DownloadError> for Failure {
             DownloadError::Exists { path } => {
                 let advice = "already exists: choose another name, or add --overwrite";
                 return Self::new(Kind::File, format!("{} {advice}", path.display()));
+            }
+            DownloadError::TooLarge { limit } => {
+                let message =
+                    format!("the file is larger than {limit} bytes: save it from its URL");
+                return Self::new(Kind::Download, message);
             }
             DownloadError::DiskFull { .. }
             | DownloadError::Io { .. }

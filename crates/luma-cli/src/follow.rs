@@ -58,12 +58,8 @@ pub enum Until {
 
 /// Follows the jobs and prints a result for each, in their order. After a signal no submit begins, the
 /// one in flight is waited for, and waits and downloads end.
-pub async fn follow(
-    context: &Context<'_>,
-    signals: &Signals,
-    jobs: Vec<Job>,
-    plan: &Plan<'_>,
-) -> Exit {
+pub async fn follow(context: &Context<'_>, jobs: Vec<Job>, plan: &Plan<'_>) -> Exit {
+    let signals = &Signals::listen();
     let progress = Progress::new(context.output, context.usual, jobs.len());
     let mut views: Vec<TaskView> = jobs.iter().map(|_| TaskView::default()).collect();
     let submits = jobs.iter().any(|job| matches!(job, Job::Submit(_)));

@@ -242,15 +242,11 @@ mod tests {
     #[test]
     fn every_command_has_examples() {
         for command in Cli::command().get_subcommands() {
-            let help = command
-                .get_after_help()
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            assert!(
-                help.contains("Examples:\n  luma ") || help.contains("\nExamples:\n"),
-                "{}",
-                command.get_name()
-            );
+            let help = command.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            let name = command.get_name();
+            assert!(help.contains("Examples:\n  "), "{name}");
+            assert!(help.contains(&format!("luma {name}")), "{name}");
         }
     }
 }
