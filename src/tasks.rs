@@ -59,7 +59,7 @@ pub(crate) async fn retrieve(api: &api::Client, id: &TaskId) -> Result<Task, Req
     }
     match task.outcome() {
         Outcome::Missing => Err(RequestError::NotFound { task: id.clone() }),
-        Outcome::Refused => Err(RequestError::from(ApiError::of_task(&task, token)).about(id)),
+        Outcome::Refused => Err(RequestError::from(ApiError::of_success(&task, token)).about(id)),
         _ => {
             // A report that does not say what it is about is about what was asked for.
             task.id = Some(id.to_string());
@@ -118,7 +118,7 @@ pub(crate) async fn delete(api: &api::Client, id: &TaskId) -> Result<bool, Reque
             Ok(deleted.deleted)
         }
         TaskAnswer::Task(task) => match task.outcome() {
-            Outcome::Refused => Err(RequestError::from(ApiError::of_task(task, token)).about(id)),
+            Outcome::Refused => Err(RequestError::from(ApiError::of_success(task.as_ref(), token)).about(id)),
             Outcome::Missing if **task == Task::default() => {
                 Err(RequestError::NotFound { task: id.clone() })
             }
@@ -156,7 +156,7 @@ fn batch_of(answer: TaskAnswer, token: &Token) -> Result<TaskBatch, RequestError
     match answer {
         TaskAnswer::Batch(batch) => Ok(batch),
         TaskAnswer::Task(task) if task.error_info().is_some() => {
-            Err(ApiError::of_task(&task, token).into())
+            Err(ApiError::of_success(&task, token).into())
         }
         other => Err(RequestError::unexpected(token, "it has no items", &other)),
     }

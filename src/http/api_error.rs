@@ -3,11 +3,12 @@
 use std::{fmt, time::Duration};
 
 use http::{HeaderMap, StatusCode};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::token::Token;
 use crate::{
-    model::{ErrorCode, Task, fields::ErrorInfo},
+    model::{ErrorCode, fields::ErrorInfo},
     util::{
         TaskId, json, retry_after,
         text::{MESSAGE, WORD},
@@ -96,8 +97,8 @@ impl ApiError {
     }
 
     /// The error that came with a success status in place of a task.
-    pub(crate) fn of_task(task: &Task, token: &Token) -> Self {
-        let body = serde_json::to_vec(task).unwrap_or_default();
+    pub(crate) fn of_success(body: &impl Serialize, token: &Token) -> Self {
+        let body = serde_json::to_vec(body).unwrap_or_default();
         Self::read(StatusCode::OK, &HeaderMap::new(), &body, token)
     }
 

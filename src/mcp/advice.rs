@@ -66,6 +66,7 @@ pub(crate) fn failed(failure: &TaskFailure, read_only: bool) -> String {
 
 pub(crate) fn batch(running: usize, missing: usize) -> String {
     let mut steps = match running {
+        0 if missing > 0 => "No other task is running.".to_owned(),
         0 => "No task is running any more.".to_owned(),
         1 => {
             "1 task is running: call luma_get_task with its task_id in about 20 seconds.".to_owned()
@@ -129,14 +130,14 @@ pub(crate) fn explain(error: &RequestError, stage: Stage) -> (Problem, String) {
     let next_step = match (error, code) {
         (RequestError::NotFound { .. }, _) => NOT_FOUND.to_owned(),
         (_, Some(ErrorCode::Forbidden)) if stage == Stage::Lookup => format!(
-            "{cost} This account may not see the task. Tell the user, and do not submit the video again."
+            "{cost} This account may not see it. Tell the user, and do not submit the video again."
         ),
-        _ if error.is_retryable() => {
-            later(stage, retry_after)
-        }
+        _ if error.is_retryable() => later(stage, retry_after),
         (_, code) => {
             let remedy = remedy(code.as_ref());
-            let remedy = remedy.as_deref().unwrap_or("Tell the user: a repeat gives the same error.");
+            let remedy = remedy
+                .as_deref()
+                .unwrap_or("Tell the user: a repeat gives the same error.");
             format!("{cost} {remedy}")
         }
     };
@@ -151,7 +152,13 @@ fn remedy(code: Option<&ErrorCode>) -> Option<String> {
     let remedy = code?.remedy()?;
     let is_account = matches!(
         code?,
-        Disabled | InvalidToken | NoToken | PaymentRequired | TokenExpired | TokenMismatched | UsedUp
+        Disabled
+            | InvalidToken
+            | NoToken
+            | PaymentRequired
+            | TokenExpired
+            | TokenMismatched
+            | UsedUp
     );
     Some(match is_account {
         true => format!("Tell the user: {remedy}. No call can succeed before that."),
@@ -186,7 +193,10 @@ mod tests {
     #[test]
     fn remedy_of_an_account_error_is_for_the_user() {
         for (code, part) in [
-            (ErrorCode::InvalidToken, "Tell the user: check the API token"),
+            (
+                ErrorCode::InvalidToken,
+                "Tell the user: check the API token",
+            ),
             (ErrorCode::UsedUp, "top up"),
             (ErrorCode::Disabled, "enable it"),
             (ErrorCode::BadRequest, "To fix it: correct the request"),

@@ -122,7 +122,10 @@ pub(crate) struct GetTasksBatch {
 }
 
 #[derive(JsonSchema)]
-pub(crate) struct NoArguments {}
+pub(crate) struct ListAspectRatios {}
+
+#[derive(JsonSchema)]
+pub(crate) struct ListActions {}
 
 /// The documented aspect ratios. The client itself accepts others, too.
 struct KnownRatio;
@@ -133,7 +136,10 @@ impl JsonSchema for KnownRatio {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let known = AspectRatio::KNOWN.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let known = AspectRatio::KNOWN
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>();
         let default = AspectRatio::default().to_string();
         json_schema!({ "type": "string", "enum": known, "default": default })
     }

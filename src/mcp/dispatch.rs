@@ -4,7 +4,7 @@ use std::{future::IntoFuture, time::Duration};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     advice::{self, Stage},
@@ -65,7 +65,11 @@ pub async fn call(
         Err(problems) => Err(problems),
     };
     let mut outcome = outcome.unwrap_or_else(|problems| {
-        let next_step = format!("{} Correct the arguments and call {} again.", advice::UNSENT, tool.name);
+        let next_step = format!(
+            "{} Correct the arguments and call {} again.",
+            advice::UNSENT,
+            tool.name
+        );
         Outcome::failed("invalid_arguments", &problems.join("; "), &next_step)
     });
     // An error of the service may quote the request.
@@ -252,17 +256,36 @@ async fn reconcile(
 }
 
 async fn get_task(luma: &Luma, id: TaskId, context: &Context) -> Outcome {
-    let handle = luma.task(id.clone());
-    let task = match context.hold.is_zero() {
+    /// How long after its submit the service may not know a task yet.
+    const SETTLE: Duration = Duration::from_secs(2);
+    let begin = Instant::now();
+    let mut task = look_up(luma, &id, context.hold, context).await;
+    let left = context.hold.saturating_sub(begin.elapsed());
+    if matches!(&task, Err((problem, _)) if problem.code == "not_found") && !left.is_zero() {
+        let settling = context.cancel.run_until_cancelled(sleep(SETTLE.min(left)));
+        if settling.await.is_some() {
+            task = look_up(luma, &id, left.saturating_sub(SETTLE), context).await;
+        }
+    }
+    match task {
+        Ok(task) => TaskReport::of(&id, &task, context.read_only).into_outcome(),
+        Err(problem) => TaskReport::lost(&id, problem).into_outcome().into_error(),
+    }
+}
+
+async fn look_up(
+    luma: &Luma,
+    id: &TaskId,
+    hold: Duration,
+    context: &Context,
+) -> Result<Task, (Problem, String)> {
+    let handle = luma.task(id);
+    match hold.is_zero() {
         true => match context.cancel.run_until_cancelled(handle.get()).await {
             Some(looked_up) => looked_up.map_err(|error| advice::explain(&error, Stage::Lookup)),
             None => Err(advice::cancelled()),
         },
-        false => watch(handle.wait().immediately(), context.hold, context).await,
-    };
-    match task {
-        Ok(task) => TaskReport::of(&id, &task, context.read_only).into_outcome(),
-        Err(problem) => TaskReport::lost(&id, problem).into_outcome().into_error(),
+        false => watch(handle.wait().immediately(), hold, context).await,
     }
 }
 
@@ -279,6 +302,7 @@ async fn watch(
     let begin = Instant::now();
     let mut last = None;
     let end = wait
+        .max_consecutive_errors(3)
         .deadline(hold)
         .cancelled_by(context.cancel.clone())
         .on_update(|task| {

@@ -103,7 +103,8 @@ impl Outcome {
         }
         walk("", &mut self.structured_content, edit);
         self.text = self.structured_content.to_string();
-        self.links.retain(|link| edit(&link.uri, MAX_URL) == link.uri);
+        self.links
+            .retain(|link| edit(&link.uri, MAX_URL) == link.uri);
     }
 
     /// Returns the outcome as the `CallToolResult` of MCP: `content`, `structuredContent`, `isError`.

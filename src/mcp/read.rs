@@ -100,10 +100,12 @@ pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> O
     let similarity = |known: &str| {
         let known = bare(known);
         let is_part = known.starts_with(&name) || known.ends_with(&name);
-        match is_part && name.len() >= PART {
-            true => 1.0,
-            false => strsim::normalized_damerau_levenshtein(&name, &known),
-        }
+        let least = if is_part && name.len() >= PART {
+            SIMILAR
+        } else {
+            0.0
+        };
+        strsim::normalized_damerau_levenshtein(&name, &known).max(least)
     };
     names
         .map(|known| (similarity(known), known))

@@ -111,7 +111,10 @@ mod tests {
             let got = PollInterval::default().interval(Duration::from_secs_f64(age));
             assert_eq!(got.as_secs_f64(), interval, "at {age} s");
         }
-        assert_eq!(PollInterval::default().interval(Duration::MAX).as_secs(), 10);
+        assert_eq!(
+            PollInterval::default().interval(Duration::MAX).as_secs(),
+            10
+        );
     }
 
     #[test]

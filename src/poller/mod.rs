@@ -16,7 +16,6 @@ pub(crate) use self::{
 };
 pub use self::{interval::PollInterval, status::LookupFailure};
 
-
 #[cfg(test)]
 pub(crate) use self::actor::Lookup;
 

@@ -8,7 +8,7 @@ use crate::{
     },
     client::Luma,
     http::{ApiError, RequestError},
-    model::{Task, recover},
+    model::recover,
     util::TaskId,
     wait::TaskHandle,
 };
@@ -65,7 +65,7 @@ async fn create(luma: &Luma, request: &VideoRequest) -> Result<TaskId, RequestEr
 fn no_task_id(luma: &Luma, result: VideoResult) -> RequestError {
     let has_error = result.error.as_ref().is_some_and(|error| error.is_some());
     match has_error {
-        true => ApiError::of_task(&Task::from(result), luma.token()).into(),
+        true => ApiError::of_success(&result, luma.token()).into(),
         false => RequestError::unexpected(luma.token(), "it has no task_id", &result),
     }
 }

@@ -53,27 +53,33 @@ use crate::{
 ///
 /// When polled outside a tokio runtime that has its time driver enabled.
 #[must_use = "a wait does nothing before it is awaited"]
-pub struct Wait<'a> {
-    luma: Luma,
-    task: TaskRef,
-    settings: Settings,
-    on_update: Option<Box<dyn FnMut(&Task) + Send + 'a>>,
-    on_error: Option<Box<dyn FnMut(&LookupFailure) + Send + 'a>>,
-    progress: Progress<'a>,
-}
+pub struct Wait<'a>(Stage<'a>);
 
-enum Progress<'a> {
-    New,
+/// Boxed, because a wait that has begun is kept in large numbers and needs no setup.
+enum Stage<'a> {
+    New(Box<Setup<'a>>),
     Begun(BoxFuture<'a, Result<Video, WaitError>>),
     Ended,
 }
 
+struct Setup<'a> {
+    luma: Luma,
+    task: TaskRef,
+    settings: Settings,
+    on_update: Option<Callback<'a, Task>>,
+    on_error: Option<Callback<'a, LookupFailure>>,
+}
+
+type Callback<'a, T> = Box<dyn FnMut(&T) + Send + 'a>;
+
 impl fmt::Debug for Wait<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wait")
-            .field("task", &self.task)
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
+        let mut wait = f.debug_struct("Wait");
+        if let Stage::New(setup) = &self.0 {
+            wait.field("task", &setup.task)
+                .field("settings", &setup.settings);
+        }
+        wait.finish_non_exhaustive()
     }
 }
 
@@ -90,14 +96,21 @@ impl<'a> Wait<'a> {
     }
 
     pub(super) fn with_settings(luma: Luma, task: TaskRef, settings: Settings) -> Self {
-        Self {
+        Self(Stage::New(Box::new(Setup {
             luma,
             task,
             settings,
             on_update: None,
             on_error: None,
-            progress: Progress::New,
+        })))
+    }
+
+    /// Has no effect on a wait that has begun.
+    fn set(mut self, change: impl FnOnce(&mut Setup<'a>)) -> Self {
+        if let Stage::New(setup) = &mut self.0 {
+            change(setup);
         }
+        self
     }
 
     /// Sets the longest time to wait, from the first poll on; 15 minutes by default.
@@ -105,29 +118,25 @@ impl<'a> Wait<'a> {
     /// It bounds the lookup in flight, too. The last lookup goes out shortly before, unless a
     /// `Retry-After` forbids it. If the program slept through its deadline, as on a suspended machine,
     /// one more lookup has 10 seconds.
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.settings.deadline = Some(deadline);
-        self
+    pub fn deadline(self, deadline: Duration) -> Self {
+        self.set(|setup| setup.settings.deadline = Some(deadline))
     }
 
     /// Waits without a deadline.
-    pub fn no_deadline(mut self) -> Self {
-        self.settings.deadline = None;
-        self
+    pub fn no_deadline(self) -> Self {
+        self.set(|setup| setup.settings.deadline = None)
     }
 
     /// Sets how often the task is looked up; by default as often as the client is
     /// [configured](crate::LumaBuilder::poll_interval).
-    pub fn interval(mut self, interval: PollInterval) -> Self {
-        self.settings.interval = Some(interval);
-        self
+    pub fn interval(self, interval: PollInterval) -> Self {
+        self.set(|setup| setup.settings.interval = Some(interval))
     }
 
     /// Sends the first lookup at once, without waiting for the first interval. A wait that is begun again
     /// within the interval of the last lookup still waits for the rest of it.
-    pub fn immediately(mut self) -> Self {
-        self.settings.immediately = true;
-        self
+    pub fn immediately(self) -> Self {
+        self.set(|setup| setup.settings.immediately = true)
     }
 
     /// Sets how many lookups in a row may fail before the wait ends with [`WaitError::Poll`]; 10 by
@@ -135,22 +144,19 @@ impl<'a> Wait<'a> {
     ///
     /// From the second failure in a row on, each doubles the interval, up to one minute. What a batch
     /// fails with is not counted if another task of the batch may be the reason.
-    pub fn max_consecutive_errors(mut self, errors: u32) -> Self {
-        self.settings.max_errors = errors;
-        self
+    pub fn max_consecutive_errors(self, errors: u32) -> Self {
+        self.set(|setup| setup.settings.max_errors = errors)
     }
 
     /// Ends the wait with [`WaitError::Cancelled`] when the token is cancelled.
-    pub fn cancelled_by(mut self, token: CancellationToken) -> Self {
-        self.settings.cancel = Some(token);
-        self
+    pub fn cancelled_by(self, token: CancellationToken) -> Self {
+        self.set(|setup| setup.settings.cancel = Some(token))
     }
 
     /// Calls back with each report of the task, the last one too. It runs inside the wait, so it should
     /// be quick.
-    pub fn on_update(mut self, callback: impl FnMut(&Task) + Send + 'a) -> Self {
-        self.on_update = Some(Box::new(callback));
-        self
+    pub fn on_update(self, callback: impl FnMut(&Task) + Send + 'a) -> Self {
+        self.set(|setup| setup.on_update = Some(Box::new(callback)))
     }
 
     /// Calls back with each lookup that failed while the wait continues, so that a program can show since
@@ -167,16 +173,24 @@ impl<'a> Wait<'a> {
     /// let video = wait.await?;
     /// # Ok(()) }
     /// ```
-    pub fn on_error(mut self, callback: impl FnMut(&LookupFailure) + Send + 'a) -> Self {
-        self.on_error = Some(Box::new(callback));
-        self
+    pub fn on_error(self, callback: impl FnMut(&LookupFailure) + Send + 'a) -> Self {
+        self.set(|setup| setup.on_error = Some(Box::new(callback)))
     }
 
     /// Waits as a stream of the task's reports. Callbacks that were set are dropped.
+    ///
+    /// # Panics
+    ///
+    /// If the wait has begun.
     pub fn updates(self) -> Updates {
-        Updates::new(self.luma, self.task, self.settings)
+        match self.0 {
+            Stage::New(setup) => Updates::new(setup.luma, setup.task, setup.settings),
+            _ => panic!("the wait has begun"),
+        }
     }
+}
 
+impl<'a> Setup<'a> {
     /// Begins the wait here and now.
     fn begin(&mut self) -> BoxFuture<'a, Result<Video, WaitError>> {
         let (mut on_update, mut on_error) = (self.on_update.take(), self.on_error.take());
@@ -202,16 +216,16 @@ impl Future for Wait<'_> {
     type Output = Result<Video, WaitError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        if let Progress::New = this.progress {
-            this.progress = Progress::Begun(this.begin());
+        let stage = &mut self.get_mut().0;
+        if let Stage::New(setup) = stage {
+            *stage = Stage::Begun(setup.begin());
         }
-        let Progress::Begun(future) = &mut this.progress else {
+        let Stage::Begun(future) = stage else {
             // Like a fused future: a `select!` loop may poll it after its end.
             return Poll::Pending;
         };
         let end = ready!(future.as_mut().poll(cx));
-        this.progress = Progress::Ended;
+        *stage = Stage::Ended;
         Poll::Ready(end)
     }
 }

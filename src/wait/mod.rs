@@ -14,6 +14,5 @@ pub use self::{
     watch::Watch,
 };
 
-
 #[cfg(test)]
 mod tests;

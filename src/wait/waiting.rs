@@ -66,8 +66,6 @@ pub(super) struct Waiting {
     deadline: Option<Instant>,
     overslept: bool,
     cancel: Option<CancellationToken>,
-    /// Lookups of earlier memberships.
-    polls: u32,
     span: Span,
 }
 
@@ -77,7 +75,12 @@ impl Waiting {
     /// # Panics
     ///
     /// Outside a runtime.
-    pub(super) fn begin(luma: &Luma, task: &TaskRef, settings: &Settings, wants_updates: bool) -> Self {
+    pub(super) fn begin(
+        luma: &Luma,
+        task: &TaskRef,
+        settings: &Settings,
+        wants_updates: bool,
+    ) -> Self {
         let begin = Instant::now();
         // A deadline that is later than the clock can count never comes.
         let deadline = settings.deadline.and_then(|time| after(begin, time));
@@ -102,7 +105,6 @@ impl Waiting {
             deadline,
             overslept: false,
             cancel: settings.cancel.clone(),
-            polls: 0,
             span: tracing::debug_span!("wait", task = %id, end = Empty, polls = Empty, elapsed_ms = Empty),
         }
     }
@@ -124,11 +126,18 @@ impl Waiting {
                 return self.conclude(end);
             }
             // News may come as fast as they are read: they must not keep the wait from ending.
-            if self.cancel.as_ref().is_some_and(CancellationToken::is_cancelled) {
+            if self
+                .cancel
+                .as_ref()
+                .is_some_and(CancellationToken::is_cancelled)
+            {
                 let task = self.task.id.clone();
                 return end(Err(WaitError::Cancelled { task }));
             }
-            if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            if self
+                .deadline
+                .is_some_and(|deadline| deadline <= Instant::now())
+            {
                 match self.at_deadline().await {
                     Some(event) => return event,
                     None => continue,
@@ -174,7 +183,6 @@ impl Waiting {
     }
 
     fn join_again(&mut self) {
-        self.polls = self.polls();
         self.options.age = self.task.age();
         self.membership = self.poller.join(&self.task.id, self.options);
     }
@@ -197,7 +205,7 @@ impl Waiting {
         Some(end(Err(WaitError::Deadline {
             task: self.task.id.clone(),
             last_state: status.state.clone(),
-            polls: self.polls + status.polls,
+            polls: status.polls,
             elapsed: self.begin.elapsed(),
             source: status.failure.as_ref().map(|failure| failure.error.clone()),
         })))
@@ -222,17 +230,15 @@ impl Waiting {
             End::Lookup(source) => end(Err(WaitError::Poll { task, source })),
         }
     }
-
-    fn polls(&self) -> u32 {
-        self.polls + self.membership.status.borrow().polls
-    }
 }
 
 /// However it ends. A wait without an `end` in its span was dropped before.
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.span.record("polls", self.polls());
-        self.span.record("elapsed_ms", self.begin.elapsed().as_millis() as u64);
+        let polls = self.membership.status.borrow().polls;
+        self.span.record("polls", polls);
+        self.span
+            .record("elapsed_ms", self.begin.elapsed().as_millis() as u64);
         tracing::debug!(parent: &self.span, "over");
     }
 }

@@ -2,29 +2,34 @@
 
 use std::{thread, time::Duration};
 
-use luma_client::{ConfigError, Error, Luma, Pace, WaitError, block_on, simulator::Simulator};
+use luma_client::{ConfigError, Error, Luma, PollInterval, SubmitError, WaitError, block_on};
+use luma_simulator::Simulator;
 use tokio::runtime::Runtime;
+
+use crate::support::{client, id};
 
 /// A service that runs elsewhere, as far as the thread of a test is concerned.
 fn service() -> (Runtime, Simulator, Luma) {
-    let runtime = Runtime::new().unwrap();
+    let runtime = Runtime::new().expect("a runtime");
     let service = Simulator::with_duration(Duration::from_millis(50));
-    let service = runtime.block_on(service).unwrap();
-    let luma = Luma::builder().token("simulated").base_url(service.url());
-    (runtime, service, luma.build().unwrap())
+    let service = runtime.block_on(service).expect("a simulator");
+    let luma = client(service.url());
+    (runtime, service, luma)
 }
 
 #[test]
-fn a_video_without_async_code() {
+fn video_is_made_without_async_code() {
     let (_runtime, service, luma) = service();
-    let folder = tempfile::tempdir().unwrap();
-    let task = block_on(luma.generate("A fox").submit()).unwrap();
-    let pace = Pace::fixed(Duration::from_millis(20));
+    let folder = tempfile::tempdir().expect("a folder");
+    let task = block_on(luma.generate("A fox").submit()).expect("accepted");
     let mut states = Vec::new();
-    let wait = task.wait().pace(pace);
-    let video = block_on(wait.on_update(|task| states.push(task.state()))).unwrap();
-    let file = block_on(video.download_to(folder.path().join("fox.mp4"))).unwrap();
-    assert_eq!(file.path.metadata().unwrap().len(), file.bytes);
+    let wait = task
+        .wait()
+        .interval(PollInterval::fixed(Duration::from_millis(20)));
+    let video = block_on(wait.on_update(|task| states.push(task.state()))).expect("a video");
+    let path = folder.path().join("fox.mp4");
+    block_on(luma.download(&video, &path)).expect("a file");
+    assert!(path.metadata().expect("a file").len() > 1_000);
     assert!(!states.is_empty());
     assert_eq!(service.stats().submits_accepted, 1);
 }
@@ -32,12 +37,14 @@ fn a_video_without_async_code() {
 #[test]
 fn threads_that_block_share_their_lookups() {
     let (_runtime, service, luma) = service();
-    let tasks = (0..20).map(|_| block_on(luma.generate("A fox").submit()).unwrap());
-    let tasks: Vec<_> = tasks.collect();
+    let submit = |_| block_on(luma.generate("A fox").submit()).expect("accepted");
+    let tasks: Vec<_> = (0..20).map(submit).collect();
     thread::scope(|scope| {
         for task in &tasks {
-            scope
-                .spawn(|| block_on(task.wait().pace(Pace::fixed(Duration::from_secs(1)))).unwrap());
+            let wait = task
+                .wait()
+                .interval(PollInterval::fixed(Duration::from_secs(1)));
+            scope.spawn(|| block_on(wait).expect("a video"));
         }
     });
     let lookups = service.stats().lookups;
@@ -45,22 +52,28 @@ fn threads_that_block_share_their_lookups() {
 }
 
 #[test]
-fn errors_keep_their_type() {
+fn error_of_a_blocking_call_keeps_its_type() {
     let (_runtime, service, luma) = service();
-    let blank = block_on(luma.generate(" ").submit()).unwrap_err();
-    assert!(matches!(blank, Error::InvalidInput(_)), "{blank:?}");
-    let nobody = block_on(luma.task("nobody".parse().unwrap())).unwrap_err();
-    let is_not_found =
-        matches!(&nobody, Error::Wait(end) if matches!(**end, WaitError::NotFound { .. }));
-    assert!(is_not_found, "{nobody:?}");
+    let blank = block_on(luma.generate(" ").submit());
+    assert!(
+        matches!(blank, Err(Error::Submit(SubmitError::InvalidInput(_)))),
+        "{blank:?}"
+    );
+    let nobody = block_on(luma.task(id("nobody")).wait());
+    assert!(
+        matches!(nobody, Err(Error::Wait(WaitError::NotFound { .. }))),
+        "{nobody:?}"
+    );
     assert_eq!(service.stats().submits_accepted, 0);
 }
 
 #[test]
-fn inside_a_runtime_nothing_is_sent() {
+fn blocking_call_inside_a_runtime_sends_nothing() {
     let (runtime, service, luma) = service();
     let submit = luma.generate("A fox").submit();
-    let error = runtime.block_on(async { block_on(submit) }).unwrap_err();
+    let error = runtime
+        .block_on(async { block_on(submit) })
+        .expect_err("refused");
     assert!(
         matches!(error, Error::Config(ConfigError::InsideRuntime)),
         "{error:?}"

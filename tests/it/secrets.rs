@@ -1,6 +1,4 @@
-//! The token is nowhere to be seen: not in what calls give, not in what they log.
-
-mod support;
+//! The token appears nowhere: not in what calls give, not in what they log.
 
 use std::{
     io::{self, Write},
@@ -8,38 +6,41 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use futures::{StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt, future::join_all};
 use luma_client::{
-    Luma, Pace, RetryPolicy, Search, Source,
-    simulator::{Fault, JobDuration, Simulator, Target, TaskScript},
+    CancellationToken, Luma, PollInterval, Reconciliation, RetryPolicy, SubmitError, VideoSource,
     webhook,
 };
+use luma_simulator::{Fault, JobDuration, Simulator, Target, TaskScript};
 use serde::Serialize;
 use serde_json::json;
-use support::{
-    TOKEN, cases, each,
-    http2::{self, Refusal},
-    run, show_error,
-};
 use tracing_subscriber::{filter::LevelFilter, fmt::format::FmtSpan};
 
-/// All that was logged, at every level and by everybody.
+use crate::support::{
+    TOKEN, bare, builder,
+    cases::cases,
+    fixture::{Fixture, Operation},
+    http2::{self, Behavior},
+    id, show, show_error,
+};
+
+/// What was logged at every level by every crate.
 #[derive(Clone, Default)]
 struct Logged(Arc<Mutex<Vec<u8>>>);
 
 impl Logged {
-    /// Starts to listen, once for all tests of this file.
+    /// Starts to listen, once for all tests of the binary.
     fn listen() -> Self {
         static LOGGED: OnceLock<Logged> = OnceLock::new();
         LOGGED
             .get_or_init(|| {
                 let logged = Self::default();
                 let writer = logged.clone();
-                tracing_subscriber::fmt()
+                let subscriber = tracing_subscriber::fmt()
                     .with_max_level(LevelFilter::TRACE)
                     .with_span_events(FmtSpan::FULL)
-                    .with_writer(move || writer.clone())
-                    .init();
+                    .with_writer(move || writer.clone());
+                subscriber.init();
                 log::set_logger(Box::leak(Box::new(logged.clone()))).expect("no logger yet");
                 log::set_max_level(log::LevelFilter::Trace);
                 logged
@@ -69,62 +70,55 @@ impl log::Log for Logged {
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        let line = format!("{} {}\n", record.target(), record.args());
-        self.0
-            .lock()
-            .expect("no panic")
-            .extend_from_slice(line.as_bytes());
+        let _ = writeln!(self.clone(), "{} {}", record.target(), record.args());
     }
 
     fn flush(&self) {}
 }
 
-/// The token, and what somebody would find who looks for a part of it.
-fn is_clean(text: &str) -> bool {
-    !text.contains(TOKEN) && !text.contains("never-to-be-shown") && !text.contains("sk-9f3c1e7a")
-}
-
-fn assert_clean_lines(logged: &str) {
-    let unclean: Vec<&str> = logged.lines().filter(|line| !is_clean(line)).collect();
-    assert!(unclean.is_empty(), "{}", unclean.join("\n"));
+/// Neither the token nor a part of it that somebody would search for.
+fn assert_clean(shown: &str, context: &str) {
+    let has = |line: &&str| {
+        ["never-to-be-shown", "sk-9f3c1e7a"]
+            .iter()
+            .any(|part| line.contains(part))
+    };
+    let lines: Vec<&str> = shown.lines().filter(has).collect();
+    assert!(lines.is_empty(), "{context}: {}", lines.join("\n"));
 }
 
 #[tokio::test]
-async fn in_nothing_that_a_call_comes_to() {
+async fn faults_show_and_log_no_token() {
     let logged = Logged::listen();
-    let cases = cases::cases();
-    each(&cases, async |world, case, operation| {
-        let outcome = run(world, case, operation).await;
-        for shown in outcome.shown {
-            assert!(is_clean(&shown), "{}, {operation:?}: {shown}", case.name);
+    let cases = cases();
+    let runs = cases.iter().map(async |case| {
+        let fixture = Fixture::start(case).await;
+        for operation in Operation::ALL {
+            let outcome = fixture.run(case, operation).await;
+            let context = format!("{}, {operation:?}", case.name);
+            assert_clean(&outcome.shown.join("\n"), &context);
+            if let Some(submission) = outcome.submission {
+                let search = fixture.luma.reconcile(&submission).settle(Duration::ZERO);
+                assert_clean(&format!("{search:?} {:?}", search.clone().await), &context);
+            }
         }
-        if let Some(pending) = outcome.pending {
-            let found = pending.settle(Duration::ZERO).find().await;
-            assert!(is_clean(&format!("{found:?}")), "{}", case.name);
-        }
-    })
-    .await;
+    });
+    join_all(runs).await;
     let logged = logged.text();
     // It did listen: to this crate, and to those below.
     for target in ["luma_client", "hyper_util", "reqwest"] {
         assert!(logged.contains(target), "nothing of {target}");
     }
-    assert_clean_lines(&logged);
+    assert_clean(&logged, "log");
 }
 
-/// What HTTP/2 logs are whole header lists.
+/// HTTP/2 logs whole header lists.
 #[tokio::test]
-async fn in_nothing_that_http2_logs() {
+async fn http2_logs_no_token() {
     let logged = Logged::listen();
-    let (url, _) = http2::start(Refusal::RefusedStream).await;
-    let luma = Luma::builder()
-        .token(TOKEN)
-        .base_url(url)
-        .http_client(
-            reqwest::Client::builder()
-                .no_proxy()
-                .http2_prior_knowledge(),
-        )
+    let (url, _) = http2::start(Behavior::RefusedStream).await;
+    let luma = builder(&url)
+        .http_client(http2::client())
         .build()
         .expect("a client");
     let error = luma
@@ -132,122 +126,95 @@ async fn in_nothing_that_http2_logs() {
         .submit()
         .await
         .expect_err("refused");
-    let mut shown = Vec::new();
-    show_error(&error, &mut shown);
-    assert!(is_clean(&shown.concat()));
+    assert_clean(&show_error(&error), "error");
     let logged = logged.text();
     assert!(logged.contains("h2::"), "nothing of h2");
-    assert_clean_lines(&logged);
+    assert_clean(&logged, "log");
 }
 
 #[tokio::test]
-async fn in_none_of_the_public_types() {
+async fn public_types_show_no_token() {
     let logged = Logged::listen();
-    let simulator = Simulator::builder()
-        .token(TOKEN)
-        .duration(JobDuration::Fixed(Duration::ZERO))
-        .start()
-        .await
-        .expect("a simulator");
+    let at_once = JobDuration::Fixed(Duration::ZERO);
+    let simulator = Simulator::builder().token(TOKEN).duration(at_once);
+    let simulator = simulator.start().await.expect("a simulator");
     let builder = || {
-        Luma::builder()
-            .token(TOKEN)
-            .base_url(simulator.url())
-            .timeout(Duration::from_secs(20))
-            // Would log each byte that goes over the wire.
-            .http_client(
-                reqwest::Client::builder()
-                    .no_proxy()
-                    .connection_verbose(true),
-            )
+        // Would log each byte of the connection.
+        let verbose = bare().connection_verbose(true);
+        builder(simulator.url())
+            .http_client(verbose)
             .retry(RetryPolicy::none())
     };
     let luma = builder().build().expect("a client");
     let generate = luma.generate("A prompt");
-    let extend = luma.extend(Source::VideoId("v".to_owned()), "A prompt");
+    let extend = luma.extend(VideoSource::VideoId("v".to_owned()), "A prompt");
     let mut shown = vec![
-        format!("{:?} {:#?}", builder(), builder()),
-        format!("{luma:?} {luma:#?} {:?} {:#?}", luma.api(), luma.api()),
-        format!("{generate:?} {generate:#?} {extend:?} {extend:#?}"),
-        format!("{simulator:?} {simulator:#?} {:?}", simulator.requests()),
-        json_of(&generate.request().expect("good")),
-        json_of(&extend.request().expect("good")),
+        show(&builder()),
+        show(&luma),
+        show(luma.api()),
+        show(&generate),
+        show(&extend),
+        show(&(&simulator, simulator.requests())),
+        both(&generate.clone().prepare().expect("valid")),
+        both(&extend.prepare().expect("valid")),
     ];
-
     let task = generate.submit().await.expect("accepted");
-    shown.push(format!(
-        "{task:?} {task:#?} {:?} {}",
-        task.ticket(),
-        json_of(&task.ticket())
-    ));
-    shown.push(format!(
-        "{} {:?} {}",
-        task.id(),
-        task.id(),
-        json_of(task.id())
-    ));
-    let wait = || task.wait().pace(Pace::fixed(Duration::from_millis(10)));
-    shown.push(format!(
-        "{:?} {:#?} {:?}",
-        wait(),
-        wait(),
-        wait().into_future()
-    ));
-    shown.push(format!("{:?}", wait().updates()));
-    shown.push(format!("{:?}", luma.watch([task.id().clone()])));
+    let wait = || {
+        task.wait()
+            .interval(PollInterval::fixed(Duration::from_millis(10)))
+    };
     let updates: Vec<_> = wait().updates().collect().await;
-    shown.push(format!("{updates:?} {updates:#?}"));
     let video = wait().await.expect("a video");
-    shown.push(format!(
-        "{video} {video:?} {video:#?} {}",
-        json_of(video.raw())
-    ));
-    let snapshot = task.get().await.expect("a task");
-    shown.push(format!(
-        "{snapshot:?} {} {}",
-        json_of(&snapshot),
-        snapshot.state()
-    ));
-
+    let report = task.get().await.expect("a task");
     let history = luma.history().since(SystemTime::UNIX_EPOCH);
-    shown.push(format!("{history:?} {history:#?}"));
-    let tasks: Vec<_> = history.try_collect().await.expect("a history");
-    shown.push(format!("{tasks:?}"));
+    shown.extend([
+        show(&(
+            &task,
+            wait(),
+            wait().updates(),
+            luma.watch([task.id()]),
+            updates,
+        )),
+        both(&task.to_ref()),
+        both(task.id()),
+        both(&video),
+        format!("{video} {} {}", task.id(), report.state()),
+        both(&report),
+        show(&history),
+        both(&history.try_collect::<Vec<_>>().await.expect("a history")),
+    ]);
 
     // Each way for a wait to end without a video.
     simulator.on_submit(TaskScript::fails("forbidden", "Not this."));
     let failed = luma.generate("A").submit().await.expect("accepted");
-    let nobody = luma.task("nobody".parse().expect("an id"));
-    let cancel = luma_client::CancellationToken::new();
+    let cancel = CancellationToken::new();
     cancel.cancel();
     for wait in [
         failed.wait(),
-        nobody.wait(),
-        luma.task("late".parse().expect("an id"))
-            .wait()
-            .deadline(Duration::ZERO),
+        luma.task(id("nobody")).wait(),
+        luma.task(id("late")).wait().deadline(Duration::ZERO),
         task.wait().cancelled_by(cancel),
     ] {
-        let pace = Pace::fixed(Duration::from_millis(10));
-        let error = wait.pace(pace).await.expect_err("no video");
-        show_error(&error, &mut shown);
+        let interval = PollInterval::fixed(Duration::from_millis(10));
+        let error = wait.interval(interval).await.expect_err("no video");
+        shown.push(show_error(&error));
     }
-    simulator.inject(
-        Fault::status(401)
-            .body(format!("no such token: {TOKEN}"))
-            .on(Target::Lookup),
-    );
-    let error = wait().await.expect_err("refused");
-    show_error(&error, &mut shown);
+    let quoting = Fault::status(401).body(format!("no such token: {TOKEN}"));
+    simulator.inject(quoting.on(Target::Lookup).always());
+    shown.push(show_error(&wait().await.expect_err("refused")));
+    simulator.clear_faults();
     // Even a task that repeats it.
     simulator.on_submit(TaskScript::response(
         json!({ "state": TOKEN, "prompt": TOKEN }),
     ));
     let odd = luma.generate("A").submit().await.expect("accepted");
     let odd = odd.get().await.expect("a task");
-    shown.push(format!("{odd:?} {} {}", odd.state(), json_of(&odd)));
+    shown.extend([both(&odd), odd.state().to_string()]);
+    // And a text that hides it behind invisible characters.
+    let hidden = TOKEN.replace("never", "ne\u{200b}v\u{202e}er\u{7}");
+    shown.push(luma.redact(&format!("a {hidden} b"), 1_000));
 
-    // What cannot be.
+    // Clients that cannot be built, requests that cannot be sent, responses that are lost.
     for error in [
         Luma::builder().token(format!("{TOKEN} {TOKEN}")).build(),
         builder()
@@ -258,29 +225,36 @@ async fn in_none_of_the_public_types() {
             .build(),
         builder().base_url(TOKEN).build(),
     ] {
-        show_error(&error.expect_err("refused"), &mut shown);
+        shown.push(show_error(&error.expect_err("refused")));
     }
     let url = format!("ftp://{TOKEN}@example.com/?{TOKEN}");
     let error = luma.generate("A").start_image_url(url).submit().await;
-    show_error(&error.expect_err("refused"), &mut shown);
-
+    shown.push(show_error(&error.expect_err("refused")));
     simulator.inject(Fault::reset_after().on(Target::Submit));
     let error = luma.generate("Lost").submit().await.expect_err("lost");
-    show_error(&error, &mut shown);
-    if let luma_client::Error::Unconfirmed { pending, .. } = error {
-        let found = pending.find().await.expect("a history");
-        assert!(matches!(found, Search::Found(_)));
-        shown.push(format!("{found:?} {found:#?} {:?}", pending.request()));
-    }
-    let callback = webhook::parse(br#"{"task_id":"a","state":"processing"}"#);
-    shown.push(format!("{callback:?}"));
+    shown.push(show_error(&error));
+    let SubmitError::Unconfirmed { submission, .. } = error else {
+        panic!("{error:?}");
+    };
+    let found = luma
+        .reconcile(&submission)
+        .settle(Duration::ZERO)
+        .await
+        .expect("a history");
+    assert!(matches!(found, Reconciliation::Found(_)), "{found:?}");
+    shown.push(show(&(found, submission)));
+    shown.push(show(&webhook::parse(
+        br#"{"task_id":"a","state":"processing"}"#,
+    )));
 
     for shown in shown {
-        assert!(is_clean(&shown), "{shown}");
+        assert_clean(&shown, "shown");
     }
-    assert_clean_lines(&logged.text());
+    assert_clean(&logged.text(), "log");
 }
 
-fn json_of(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("JSON")
+/// As it is shown, and as it is stored.
+fn both(value: &(impl std::fmt::Debug + Serialize)) -> String {
+    let json = serde_json::to_string(value).expect("JSON");
+    format!("{} {json}", show(value))
 }

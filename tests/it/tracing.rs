@@ -9,6 +9,7 @@ use std::{
 use luma_client::{Luma, PollInterval};
 use luma_simulator::{JobDuration, Simulator, TaskScript};
 use tracing_subscriber::{
+    filter::LevelFilter,
     fmt::{MakeWriter, format::FmtSpan},
     util::SubscriberInitExt,
 };
@@ -40,7 +41,7 @@ async fn spans_name_the_task_and_never_the_token() {
     let log = Log::default();
     // For this thread only, which is the whole runtime of this test.
     let _guard = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
+        .with_max_level(LevelFilter::TRACE)
         .with_ansi(false)
         .with_span_events(FmtSpan::CLOSE)
         .with_writer(log.clone())
@@ -65,7 +66,10 @@ async fn spans_name_the_task_and_never_the_token() {
         .build()
         .unwrap();
     let task = luma.generate("A lighthouse").submit().await.unwrap();
-    let wait = || task.wait().interval(PollInterval::fixed(Duration::from_millis(30)));
+    let wait = || {
+        task.wait()
+            .interval(PollInterval::fixed(Duration::from_millis(30)))
+    };
     let late = wait().deadline(Duration::from_millis(50)).await;
     late.unwrap_err();
     wait().await.unwrap();

@@ -17,7 +17,9 @@ const QUICK: Duration = Duration::from_millis(30);
 const JOB: Duration = Duration::from_millis(200);
 
 async fn start(job: Duration) -> (Simulator, Luma) {
-    let simulator = Simulator::builder().duration(JobDuration::Fixed(job)).start();
+    let simulator = Simulator::builder()
+        .duration(JobDuration::Fixed(job))
+        .start();
     let simulator = simulator.await.expect("a simulator");
     let luma = client(&simulator);
     (simulator, luma)
@@ -37,7 +39,10 @@ async fn submit(luma: &Luma) -> TaskHandle {
 }
 
 /// The ends of all waits, in the order of the ids.
-async fn all(luma: &Luma, ids: impl IntoIterator<Item = TaskId>) -> Vec<(TaskId, Result<Video, WaitError>)> {
+async fn all(
+    luma: &Luma,
+    ids: impl IntoIterator<Item = TaskId>,
+) -> Vec<(TaskId, Result<Video, WaitError>)> {
     let ids: Vec<_> = ids.into_iter().collect();
     let mut ends: Vec<_> = luma.watch(&ids).collect().await;
     ends.sort_by_key(|(id, _)| ids.iter().position(|known| known == id));
@@ -155,9 +160,14 @@ async fn dropped_wait_sends_nothing_more() {
 #[tokio::test]
 async fn prompt_becomes_a_video() {
     let (simulator, luma) = start(JOB).await;
-    let video = submit(&luma).await.wait().interval(quick()).await.expect("a video");
+    let video = submit(&luma)
+        .await
+        .wait()
+        .interval(quick())
+        .await
+        .expect("a video");
     assert_eq!((video.width(), video.height()), (Some(1360), Some(752)));
-    assert_eq!(simulator.stats().submits_billed, 1);
+    assert_eq!(simulator.stats().submits_accepted, 1);
     let expected = r#"{"action":"generate","async":true,"prompt":"A lighthouse at dusk"}"#;
     let body = &simulator.requests()[0].body;
     assert_eq!(std::str::from_utf8(body), Ok(expected));
@@ -198,8 +208,14 @@ async fn reference_in_binary_formats_reads_back() {
     let id_only = TaskRef::from(&submitted.id);
     for task in [submitted, id_only] {
         let bytes = postcard::to_stdvec(&task).expect("bytes");
-        assert_eq!(postcard::from_bytes::<TaskRef>(&bytes).expect("a reference"), task);
+        assert_eq!(
+            postcard::from_bytes::<TaskRef>(&bytes).expect("a reference"),
+            task
+        );
         let bytes = rmp_serde::to_vec(&task).expect("bytes");
-        assert_eq!(rmp_serde::from_slice::<TaskRef>(&bytes).expect("a reference"), task);
+        assert_eq!(
+            rmp_serde::from_slice::<TaskRef>(&bytes).expect("a reference"),
+            task
+        );
     }
 }

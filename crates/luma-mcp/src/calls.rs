@@ -70,7 +70,12 @@ impl Calls {
         self.room.clone().acquire_owned().await.ok().map(Room)
     }
 
-    pub(crate) fn begin(&self, id: RequestId, is_tool: bool, room: Option<Room>) -> Result<(), Refused> {
+    pub(crate) fn begin(
+        &self,
+        id: RequestId,
+        is_tool: bool,
+        room: Option<Room>,
+    ) -> Result<(), Refused> {
         let mut calls = self.by_id();
         let is_call = |call: &&Call| call.is_tool && call.room.is_some();
         if calls.contains_key(&id) {

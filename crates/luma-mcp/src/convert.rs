@@ -6,8 +6,8 @@ use luma_client::mcp::{Outcome, Tool};
 use rmcp::{
     RoleServer,
     model::{
-        CallToolResult, ContentBlock, Implementation, Prompt, ProtocolVersion, Resource, Tool as McpTool,
-        ToolAnnotations,
+        CallToolResult, ContentBlock, Implementation, Prompt, ProtocolVersion, Resource,
+        Tool as McpTool, ToolAnnotations,
     },
     service::RequestContext,
 };
@@ -38,10 +38,10 @@ impl Revision {
     pub(crate) fn tool(self, tool: &Tool, read_only: bool) -> McpTool {
         let description = match read_only {
             true => tool.read_only_description(),
-            false => tool.description,
+            false => &*tool.description,
         };
         let hints = &tool.annotations;
-        let listed = McpTool::new(tool.name, description, tool.input_schema.clone());
+        let listed = McpTool::new(tool.name, description.to_owned(), tool.input_schema.clone());
         let listed = listed.with_annotations(ToolAnnotations::from_raw(
             Some(tool.title.to_owned()),
             Some(hints.read_only_hint),

@@ -41,6 +41,9 @@ const INSTRUCTIONS_READ_ONLY: &str = "Looks up videos of Luma Dream Machine. Thi
     creates no videos and spends nothing. Check a task by its id with luma_get_task, or several with \
     luma_get_tasks_batch: both are free.";
 
+type Cx = RequestContext<RoleServer>;
+type Reply<T> = Result<T, ErrorData>;
+
 /// How long clients may cache the lists, in milliseconds. They change only with the version of the server.
 const LIST_TTL_MS: u64 = 60 * 60 * 1000;
 /// How long a call without a progress token is held: less than the shortest timeout of known hosts, 5 s.
@@ -104,8 +107,8 @@ impl Handler {
     }
 
     /// The client whose account this request may spend.
-    fn luma(&self, context: &RequestContext<RoleServer>) -> Result<Luma, ErrorData> {
-        match context.extensions.get::<Parts>() {
+    fn luma(&self, cx: &Cx) -> Reply<Luma> {
+        match cx.extensions.get::<Parts>() {
             // Over HTTP, the access check has put it there. Never fall back to another account.
             Some(parts) => parts.extensions.get::<Luma>().cloned().ok_or_else(|| {
                 ErrorData::internal_error("the request was not authenticated", None)
@@ -140,14 +143,14 @@ impl Handler {
         tool: &mcp::Tool,
         arguments: JsonObject,
         hold: Duration,
-        context: &RequestContext<RoleServer>,
+        cx: &Cx,
     ) -> Result<Outcome, UnknownTool> {
-        let cancel = context.ct.child_token();
+        let cancel = cx.ct.child_token();
         let reported = CancellationToken::new();
         let (reports, inbox) = mpsc::unbounded_channel();
         let surroundings = self.surroundings().hold(hold).cancelled_by(cancel.clone());
         let surroundings = surroundings.on_progress({
-            let (calls, id, reported) = (self.calls.clone(), context.id.clone(), reported.clone());
+            let (calls, id, reported) = (self.calls.clone(), cx.id.clone(), reported.clone());
             let is_lookup = !tool.submits();
             move |progress| {
                 // A submit is answered whatever happens: its answer has the task id.
@@ -164,7 +167,7 @@ impl Handler {
             // The call comes first, so that a submit begins before an end of the input is noticed.
             biased;
             outcome = &mut call => return outcome,
-            never = pass_on(inbox, context) => match never {},
+            never = pass_on(inbox, cx) => match never {},
             () = self.leaving.cancelled() => {}
         }
         if !tool.submits() {
@@ -180,8 +183,8 @@ impl Handler {
     }
 
     /// How long a call may wait for a video.
-    fn hold(&self, context: &RequestContext<RoleServer>) -> Duration {
-        let default = match context.meta.get_progress_token() {
+    fn hold(&self, cx: &Cx) -> Duration {
+        let default = match cx.meta.get_progress_token() {
             Some(_) => MAX_HOLD,
             None => QUIET_HOLD,
         };
@@ -189,19 +192,15 @@ impl Handler {
     }
 
     /// Looks a task up for a request that has to declare the extension.
-    async fn task(
-        &self,
-        id: &str,
-        context: &RequestContext<RoleServer>,
-    ) -> Result<(Luma, TaskId, Task), ErrorData> {
-        if !tasks::is_declared(&context.meta) {
+    async fn task(&self, id: &str, cx: &Cx) -> Reply<(Luma, TaskId, Task)> {
+        if !tasks::is_declared(&cx.meta) {
             return Err(tasks::undeclared());
         }
         if let Some(reason) = &self.options.no_token {
             return Err(ErrorData::invalid_request(reason.clone(), None));
         }
         let id: TaskId = id.parse().map_err(|_| tasks::unknown(id))?;
-        let luma = self.luma(context)?;
+        let luma = self.luma(cx)?;
         let handle = luma.task(id.clone());
         let task = match handle.get().await {
             Err(RequestError::NotFound { .. }) => {
@@ -223,17 +222,14 @@ impl Handler {
 }
 
 /// Sends progress to a client that asked for it.
-async fn pass_on(
-    mut inbox: mpsc::UnboundedReceiver<Progress>,
-    context: &RequestContext<RoleServer>,
-) -> Infallible {
-    let token = context.meta.get_progress_token();
+async fn pass_on(mut inbox: mpsc::UnboundedReceiver<Progress>, cx: &Cx) -> Infallible {
+    let token = cx.meta.get_progress_token();
     while let (Some(token), Some(progress)) = (&token, inbox.recv().await) {
         let notification = ProgressNotificationParam::new(token.clone(), progress.progress)
             .with_total(progress.total)
             .with_message(progress.message);
         // The call of a client that is gone is cancelled elsewhere.
-        let _ = context.peer.notify_progress(notification).await;
+        let _ = cx.peer.notify_progress(notification).await;
     }
     pending().await
 }
@@ -244,8 +240,8 @@ macro_rules! absent {
         async fn $name(
             &self,
             _: $params,
-            _: RequestContext<RoleServer>,
-        ) -> Result<$result, ErrorData> {
+            _: Cx,
+        ) -> Reply<$result> {
             Err(message::unknown($method))
         }
     )*};
@@ -281,16 +277,16 @@ impl ServerHandler for Handler {
     async fn initialize(
         &self,
         request: InitializeRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<InitializeResult, ErrorData> {
+        cx: Cx,
+    ) -> Reply<InitializeResult> {
         let mut result = self.negotiate_initialize(&request)?;
-        context.peer.set_peer_info(request);
+        cx.peer.set_peer_info(request);
         let revision = Revision::new(Some(&result.protocol_version));
         result.server_info = revision.implementation(result.server_info);
         Ok(result)
     }
 
-    async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+    async fn discover(&self, _: Cx) -> Reply<DiscoverResult> {
         let versions = self.supported_protocol_versions().into_owned();
         Ok(DiscoverResult::from_server_info(versions, self.get_info())
             .with_ttl_ms(LIST_TTL_MS)
@@ -300,14 +296,18 @@ impl ServerHandler for Handler {
     async fn list_tools(
         &self,
         _: Option<PaginatedRequestParams>,
-        context: RequestContext<RoleServer>,
-    ) -> Result<ListToolsResult, ErrorData> {
-        let (revision, read_only) = (Revision::of(&context), self.options.read_only);
-        let offered = mcp::tools().iter().filter(|tool| !read_only || !tool.submits());
+        cx: Cx,
+    ) -> Reply<ListToolsResult> {
+        let (revision, read_only) = (Revision::of(&cx), self.options.read_only);
+        let offered = mcp::tools()
+            .iter()
+            .filter(|tool| !read_only || !tool.submits());
         let tools = offered.map(|tool| revision.tool(tool, read_only)).collect();
         let list = ListToolsResult::with_all_items(tools);
         Ok(match revision.has_cache_hints {
-            true => list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public),
+            true => list
+                .with_ttl_ms(LIST_TTL_MS)
+                .with_cache_scope(CacheScope::Public),
             false => list,
         })
     }
@@ -317,16 +317,12 @@ impl ServerHandler for Handler {
         Some(Revision::new(None).tool(tool, self.options.read_only))
     }
 
-    async fn call_tool(
-        &self,
-        request: CallToolRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
+    async fn call_tool(&self, request: CallToolRequestParams, cx: Cx) -> Reply<CallToolResponse> {
         let _running = self.running.token();
         let unknown = |tool: UnknownTool| ErrorData::invalid_params(tool.to_string(), None);
         let tool = mcp::find(&request.name).map_err(unknown)?;
-        let luma = self.luma(&context)?;
-        let (revision, links) = (Revision::of(&context), !self.options.no_resource_links);
+        let luma = self.luma(&cx)?;
+        let (revision, links) = (Revision::of(&cx), !self.options.no_resource_links);
         if let Some(refusal) = self.refusal(tool) {
             return Ok(revision.result(refusal, links).into());
         }
@@ -338,14 +334,21 @@ impl ServerHandler for Handler {
             Ok(place) => place,
             Err(full) => return Ok(revision.result(full.into(), links).into()),
         };
-        let as_task = tool.submits() && tasks::is_declared(&context.meta);
+        let as_task = tool.submits() && tasks::is_declared(&cx.meta);
         let arguments = request.arguments.unwrap_or_default();
         // The client waits for the task itself.
-        let hold = if as_task { Duration::ZERO } else { self.hold(&context) };
-        let outcome = self.run(&luma, tool, arguments, hold, &context).await.map_err(unknown)?;
-        if context.ct.is_cancelled() {
+        let hold = if as_task {
+            Duration::ZERO
+        } else {
+            self.hold(&cx)
+        };
+        let outcome = self
+            .run(&luma, tool, arguments, hold, &cx)
+            .await
+            .map_err(unknown)?;
+        if cx.ct.is_cancelled() {
             // No answer is sent that would end it.
-            self.calls.end(&context.id);
+            self.calls.end(&cx.id);
             if outcome.may_be_billed {
                 let task = outcome.task_id();
                 tracing::warn!(task, "a cancelled call submitted a video");
@@ -367,73 +370,56 @@ impl ServerHandler for Handler {
     async fn list_prompts(
         &self,
         _: Option<PaginatedRequestParams>,
-        context: RequestContext<RoleServer>,
-    ) -> Result<ListPromptsResult, ErrorData> {
-        let revision = Revision::of(&context);
+        cx: Cx,
+    ) -> Reply<ListPromptsResult> {
+        let revision = Revision::of(&cx);
         let prompts = prompts::list(self.options.read_only).into_iter();
         let list = ListPromptsResult::with_all_items(
             prompts.map(|prompt| revision.prompt(prompt)).collect(),
         );
         Ok(match revision.has_cache_hints {
-            true => list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public),
+            true => list
+                .with_ttl_ms(LIST_TTL_MS)
+                .with_cache_scope(CacheScope::Public),
             false => list,
         })
     }
 
-    async fn get_prompt(
-        &self,
-        request: GetPromptRequestParams,
-        _: RequestContext<RoleServer>,
-    ) -> Result<GetPromptResponse, ErrorData> {
+    async fn get_prompt(&self, request: GetPromptRequestParams, _: Cx) -> Reply<GetPromptResponse> {
         let read_only = self.options.read_only;
         prompts::get(read_only, &request.name, request.arguments).map(GetPromptResponse::Complete)
     }
 
-    async fn complete(
-        &self,
-        request: CompleteRequestParams,
-        _: RequestContext<RoleServer>,
-    ) -> Result<CompleteResult, ErrorData> {
+    async fn complete(&self, request: CompleteRequestParams, _: Cx) -> Reply<CompleteResult> {
         let read_only = self.options.read_only;
         prompts::complete(read_only, &request.r#ref, &request.argument).map(CompleteResult::new)
     }
 
-    async fn on_custom_request(
-        &self,
-        request: CustomRequest,
-        _: RequestContext<RoleServer>,
-    ) -> Result<CustomResult, ErrorData> {
+    async fn on_custom_request(&self, request: CustomRequest, _: Cx) -> Reply<CustomResult> {
         Err(message::misread(&request.method, request.params.as_ref()))
     }
 
-    async fn get_task(
-        &self,
-        request: GetTaskParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<GetTaskResult, ErrorData> {
-        let (luma, id, task) = self.task(&request.task_id, &context).await?;
+    async fn get_task(&self, request: GetTaskParams, cx: Cx) -> Reply<GetTaskResult> {
+        let (luma, id, task) = self.task(&request.task_id, &cx).await?;
         let mut outcome = mcp::report(&luma, &id, &task, &self.surroundings());
         if self.options.no_resource_links {
             outcome.links.clear();
         }
-        Ok(tasks::report(&id, &task, outcome, OffsetDateTime::now_utc()))
+        Ok(tasks::report(
+            &id,
+            &task,
+            outcome,
+            OffsetDateTime::now_utc(),
+        ))
     }
 
     /// No task ever asks for input.
-    async fn update_task(
-        &self,
-        request: UpdateTaskParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<(), ErrorData> {
-        self.task(&request.task_id, &context).await.map(|_| ())
+    async fn update_task(&self, request: UpdateTaskParams, cx: Cx) -> Reply<()> {
+        self.task(&request.task_id, &cx).await.map(|_| ())
     }
 
     /// The service cannot stop a task. The request is acknowledged, as the extension asks.
-    async fn cancel_task(
-        &self,
-        request: CancelTaskParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<(), ErrorData> {
-        self.task(&request.task_id, &context).await.map(|_| ())
+    async fn cancel_task(&self, request: CancelTaskParams, cx: Cx) -> Reply<()> {
+        self.task(&request.task_id, &cx).await.map(|_| ())
     }
 }

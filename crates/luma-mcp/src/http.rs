@@ -34,7 +34,7 @@ use crate::{
     handler::{GRACE, Handler},
     log,
     message::{self, MAX_MESSAGE},
-    options::{Allowed, Origin},
+    options::Allowed,
     origin,
 };
 
@@ -176,10 +176,7 @@ fn router(handler: Handler, access: Access, allowed: Allowed, kill: Cancellation
         .with_max_request_body_bytes(MAX_MESSAGE)
         .with_cancellation_token(kill);
     // Clients probe for OAuth at several paths, and show this answer to their user.
-    let elsewhere = format!(
-        "MCP is served at /mcp, without OAuth. {}",
-        access.advice()
-    );
+    let elsewhere = format!("MCP is served at /mcp, without OAuth. {}", access.advice());
     let gate = Gate::new(access, handler.luma.clone());
     let mcp = StreamableHttpService::new(
         move || Ok(handler.clone()),
@@ -207,10 +204,10 @@ async fn health() -> impl IntoResponse {
 }
 
 /// Lets browsers read the answers, for the web pages that may call.
-fn cors(origins: &[Origin]) -> CorsLayer {
+fn cors(origins: &[String]) -> CorsLayer {
     let origins = origins
         .iter()
-        .filter_map(|origin| HeaderValue::from_str(&origin.spelled).ok());
+        .filter_map(|origin| HeaderValue::from_str(origin).ok());
     CorsLayer::new()
         .allow_origin(origins.collect::<Vec<_>>())
         .allow_methods([Method::POST])
@@ -268,14 +265,20 @@ fn too_large() -> Response {
 /// A client that lists no type by name takes JSON: only the name of the stream is a promise to read one.
 fn takes_stream(headers: &HeaderMap) -> Option<bool> {
     let values = headers.get_all(header::ACCEPT).iter();
-    let text = values.filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",");
+    let text = values
+        .filter_map(|value| value.to_str().ok())
+        .collect::<Vec<_>>()
+        .join(",");
     let types = text.split(',').map(|entry| {
         let media_type = entry.split(';').next().unwrap_or_default();
         media_type.trim().to_ascii_lowercase()
     });
     let types: Vec<_> = types.filter(|media_type| !media_type.is_empty()).collect();
     let has = |name: &str| types.iter().any(|media_type| media_type == name);
-    let takes_json = types.is_empty() || ["application/json", "application/*", "*/*"].iter().any(|it| has(it));
+    let takes_json = types.is_empty()
+        || ["application/json", "application/*", "*/*"]
+            .iter()
+            .any(|it| has(it));
     takes_json.then(|| has("text/event-stream"))
 }
 

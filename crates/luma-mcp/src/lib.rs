@@ -49,12 +49,12 @@ use tokio::{
     time::sleep,
 };
 
-use self::{handler::Handler, handler::Options, stdio::Lines};
 pub use self::{
     access::{Access, WeakKey},
     http::HttpServer,
     options::{HttpOptions, InvalidOptions},
 };
+use self::{handler::Handler, handler::Options, stdio::Lines};
 
 /// How long the client may take to read the last answers. rmcp itself stops writing after five seconds, but
 /// then waits for the pipe without a limit.
@@ -213,7 +213,9 @@ impl Server {
     /// listen on the address.
     pub async fn listen(mut self, options: HttpOptions) -> Result<HttpServer, ServeError> {
         let allowed = options.check()?;
-        let HttpOptions { address, access, .. } = options;
+        let HttpOptions {
+            address, access, ..
+        } = options;
         match &access {
             Access::Key(key) => {
                 let key = key.expose_secret();

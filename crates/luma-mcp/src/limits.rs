@@ -25,9 +25,13 @@ pub(crate) struct Place<'a>(&'a VideoLimit);
 /// Why a submit gets no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Full {
-    UsedUp { most: u32 },
+    UsedUp {
+        most: u32,
+    },
     /// The last places belong to submits in flight.
-    InFlight { most: u32 },
+    InFlight {
+        most: u32,
+    },
 }
 
 impl VideoLimit {

@@ -65,7 +65,9 @@ fn parse(text: &[u8]) -> Result<Message, ErrorData> {
 fn fault(json: &Value) -> Option<&'static str> {
     let message = match json {
         Value::Object(message) => message,
-        Value::Array(_) => return Some("JSON-RPC batches are not supported: send one message at a time"),
+        Value::Array(_) => {
+            return Some("JSON-RPC batches are not supported: send one message at a time");
+        }
         _ => return Some("a message must be a JSON object"),
     };
     let fits = |key: &str, fits: fn(&Value) -> bool| message.get(key).is_none_or(fits);
@@ -89,7 +91,9 @@ fn fault(json: &Value) -> Option<&'static str> {
 /// unusual clients send null, leave out required fields of `initialize`, or fill them with other types.
 fn simplify(message: &mut Value) {
     if message["params"].is_null() {
-        message.as_object_mut().map(|message| message.remove("params"));
+        message
+            .as_object_mut()
+            .map(|message| message.remove("params"));
     }
     if message["method"] == "initialize" {
         let params = &message["params"];
@@ -261,9 +265,13 @@ mod tests {
             json!({ "protocolVersion": "2025-06-18", "capabilities": { "roots": true },
                 "clientInfo": { "name": "a", "version": 1, "icons": 5 }, "_meta": 5 }),
         ] {
-            let text = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params });
+            let text =
+                json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params });
             let (message, _) = read(text.to_string().as_bytes()).expect("a message");
-            assert!(format!("{message:?}").contains("InitializeRequest("), "{text}");
+            assert!(
+                format!("{message:?}").contains("InitializeRequest("),
+                "{text}"
+            );
         }
     }
 

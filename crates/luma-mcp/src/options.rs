@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use http::{Uri, uri::Authority};
+use http::uri::Authority;
+use url::Url;
 
 use crate::access::{Access, WeakKey};
 
@@ -37,7 +38,9 @@ pub enum InvalidOptions {
     )]
     NoHost(SocketAddr),
     /// The text is not a host name, with or without a port.
-    #[error("{0:?} is not a valid host name: use one such as mcp.example.com or mcp.example.com:8443")]
+    #[error(
+        "{0:?} is not a valid host name: use one such as mcp.example.com or mcp.example.com:8443"
+    )]
     Host(String),
     /// The text is not an origin.
     #[error("{0:?} is not a valid origin: use one such as https://app.example.com")]
@@ -98,25 +101,22 @@ impl HttpOptions {
 pub(crate) struct Allowed {
     pub(crate) hosts: Vec<Authority>,
     /// Browsers are told that these may call.
-    pub(crate) origins: Vec<Origin>,
+    pub(crate) origins: Vec<String>,
     /// Whether loopback origins are allowed, too, as MCP recommends. Browsers still block them, because
     /// no CORS header allows them.
     is_loopback: bool,
 }
 
 impl Allowed {
-    pub(crate) fn admits(&self, origin: &Origin) -> bool {
-        let (place, _port) = origin.with_port.rsplit_once(':').unwrap_or_default();
-        let is_loopback = ["http://localhost", "http://127.0.0.1", "http://[::1]"].contains(&place);
+    pub(crate) fn admits(&self, origin: &String) -> bool {
+        let is_loopback = ["http://localhost", "http://127.0.0.1", "http://[::1]"]
+            .iter()
+            .any(|host| {
+                let port = origin.strip_prefix(host);
+                port.is_some_and(|port| port.is_empty() || port.starts_with(':'))
+            });
         self.is_loopback && is_loopback || self.origins.contains(origin)
     }
-}
-
-/// An origin as a browser writes it, and with an explicit port.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Origin {
-    pub(crate) spelled: String,
-    pub(crate) with_port: String,
 }
 
 fn hosts(address: SocketAddr, given: &[String]) -> Result<Vec<Authority>, InvalidOptions> {
@@ -143,31 +143,14 @@ fn hosts(address: SocketAddr, given: &[String]) -> Result<Vec<Authority>, Invali
     Ok(hosts)
 }
 
-pub(crate) fn read_origin(text: &str) -> Option<Origin> {
-    let uri: Uri = text.parse().ok()?;
-    let scheme = uri.scheme_str()?;
-    let default_port = match scheme {
-        "http" => 80,
-        "https" => 443,
-        _ => return None,
-    };
-    let authority = uri.authority()?;
-    let plain = matches!(
-        uri.path_and_query().map(|rest| rest.as_str()),
-        None | Some("/")
-    );
-    let host = authority.host().to_ascii_lowercase();
-    if !plain || host.is_empty() || host.contains('*') || authority.as_str().contains('@') {
-        return None;
-    }
-    let port = authority.port_u16().unwrap_or(default_port);
-    Some(Origin {
-        spelled: match port == default_port {
-            true => format!("{scheme}://{host}"),
-            false => format!("{scheme}://{host}:{port}"),
-        },
-        with_port: format!("{scheme}://{host}:{port}"),
-    })
+/// Reads an http or https origin, and writes it as browsers do: in lower case, without a default port.
+pub(crate) fn read_origin(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    let origin = url.origin().ascii_serialization();
+    let with_port = format!("{origin}:{}", url.port_or_known_default()?);
+    let given = text.strip_suffix('/').unwrap_or(text).to_ascii_lowercase();
+    let is_plain = (given == origin || given == with_port) && !given.contains('*');
+    (is_plain && matches!(url.scheme(), "http" | "https")).then_some(origin)
 }
 
 #[cfg(test)]
@@ -179,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn allowed_hosts() {
+    fn host_without_a_plain_name_is_refused() {
         for (listens, given, expected) in [
             ("127.0.0.1:0", &[][..], Some(3)),
             ("[::1]:80", &[], Some(3)),
@@ -207,24 +190,15 @@ mod tests {
     }
 
     #[test]
-    fn origins() {
+    fn origin_is_read_as_browsers_write_it() {
         for (given, expected) in [
-            (
-                "https://app.example.com",
-                Some(("https://app.example.com", "https://app.example.com:443")),
-            ),
+            ("https://app.example.com", Some("https://app.example.com")),
             (
                 "https://APP.example.com:443/",
-                Some(("https://app.example.com", "https://app.example.com:443")),
+                Some("https://app.example.com"),
             ),
-            (
-                "http://localhost:6274",
-                Some(("http://localhost:6274", "http://localhost:6274")),
-            ),
-            (
-                "http://[::1]:6274",
-                Some(("http://[::1]:6274", "http://[::1]:6274")),
-            ),
+            ("http://localhost:6274", Some("http://localhost:6274")),
+            ("http://[::1]:6274", Some("http://[::1]:6274")),
             ("null", None),
             ("*", None),
             ("https://*.example.com", None),
@@ -232,17 +206,16 @@ mod tests {
             ("https://app.example.com/page", None),
             ("https://app.example.com?x", None),
             ("https://user@app.example.com", None),
+            ("https://app.example.com@evil.example", None),
             ("chrome-extension://abc", None),
             ("", None),
         ] {
-            let origin = read_origin(given);
-            let origin = origin.as_ref().map(|o| (&*o.spelled, &*o.with_port));
-            assert_eq!(origin, expected, "{given}");
+            assert_eq!(read_origin(given).as_deref(), expected, "{given}");
         }
     }
 
     #[test]
-    fn options_do_not_show_the_key() {
+    fn options_in_a_log_show_no_key() {
         let key = Access::Key("0123456789abcdef".to_owned().into());
         let options = HttpOptions::new(address("127.0.0.1:0"), key);
         assert!(options.check().is_ok());

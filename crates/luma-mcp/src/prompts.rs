@@ -1,5 +1,6 @@
 //! Three prompts: how to choose a tool, workflows step by step, how to write a video prompt.
 
+use luma_client::AspectRatio;
 use rmcp::{
     ErrorData,
     model::{
@@ -9,58 +10,64 @@ use rmcp::{
 };
 use serde_json::Value;
 
-use luma_client::AspectRatio;
-
 const GUIDE: &str = "luma_video_generation_guide";
 const WORKFLOWS: &str = "luma_workflow_examples";
 const WRITING: &str = "luma_prompt_suggestions";
 
+const RATIO: &str = "aspect_ratio";
+const WORKFLOW: &str = "workflow";
+
 /// The longest argument, in characters.
 const LONGEST: usize = 4_000;
 
+const WORKFLOW_TEXTS: [(&str, &str); 5] = [
+    ("text", include_str!("prompts/text.md")),
+    ("image", include_str!("prompts/image.md")),
+    ("transition", include_str!("prompts/transition.md")),
+    ("extend", include_str!("prompts/extend.md")),
+    ("batch", include_str!("prompts/batch.md")),
+];
+
 /// The prompts in the list. A read-only server has only the one that names no tool.
 pub(crate) fn list(read_only: bool) -> Vec<Prompt> {
-    let mut prompts = all();
-    prompts.retain(|prompt| !read_only || prompt.name == WRITING);
-    prompts
-}
-
-fn all() -> Vec<Prompt> {
     let ratio = || argument(RATIO, "Aspect ratio", "Width to height of the video.");
-    vec![
-        Prompt::new(
+    let workflow = "text, image, transition, extend or batch. Without it, all of them.";
+    let prompts = [
+        prompt(
             GUIDE,
-            Some("Which tool makes which kind of video, and how to wait for it."),
-            Some(vec![
+            "Choose the right Luma tool",
+            "Which tool makes which kind of video, and how to wait for it.",
+            vec![
                 argument(
                     "goal",
                     "Goal",
                     "What the video is for, or what it should show.",
                 ),
                 ratio(),
-            ]),
-        )
-        .with_title("Choose the right Luma tool"),
-        Prompt::new(
+            ],
+        ),
+        prompt(
             WORKFLOWS,
-            Some("Whole workflows, call by call."),
-            Some(vec![argument(
-                WORKFLOW,
-                "Workflow",
-                "text, image, transition, extend or batch. Without it, all of them.",
-            )]),
-        )
-        .with_title("Luma workflows step by step"),
-        Prompt::new(
+            "Luma workflows step by step",
+            "Whole workflows, call by call.",
+            vec![argument(WORKFLOW, "Workflow", workflow)],
+        ),
+        prompt(
             WRITING,
-            Some("How to write a prompt that gives a good video."),
-            Some(vec![
+            "Write a good video prompt",
+            "How to write a prompt that gives a good video.",
+            vec![
                 argument("subject", "Subject", "What the video should show."),
                 ratio(),
-            ]),
-        )
-        .with_title("Write a good video prompt"),
-    ]
+            ],
+        ),
+    ];
+    let is_offered = |prompt: &Prompt| !read_only || prompt.name == WRITING;
+    prompts.into_iter().filter(is_offered).collect()
+}
+
+fn prompt(name: &str, title: &str, description: &str, arguments: Vec<PromptArgument>) -> Prompt {
+    Prompt::new(name, Some(description), Some(arguments)).with_title(title)
 }
 
 fn argument(name: &str, title: &str, description: &str) -> PromptArgument {
@@ -78,15 +85,38 @@ pub(crate) fn get(
 ) -> Result<GetPromptResult, ErrorData> {
     let arguments = Arguments(arguments.unwrap_or_default());
     let text = match name {
-        GUIDE if !read_only => guide(arguments.text("goal")?, arguments.ratio()?),
-        WORKFLOWS if !read_only => workflows(arguments.text(WORKFLOW)?)?,
-        WRITING => writing(arguments.text("subject")?, arguments.ratio()?),
+        GUIDE if !read_only => {
+            let mut text = include_str!("prompts/guide.md").to_owned();
+            if let Some(goal) = arguments.text("goal")? {
+                text += &format!("\nThe goal: {goal}\n");
+            }
+            if let Some(ratio) = arguments.choice(RATIO)? {
+                text += &format!("\nThe aspect ratio: {ratio}\n");
+            }
+            text
+        }
+        WORKFLOWS if !read_only => {
+            let chosen = arguments.choice(WORKFLOW)?;
+            let texts = WORKFLOW_TEXTS.iter();
+            let texts = texts.filter(|(name, _)| chosen.is_none_or(|chosen| chosen == *name));
+            texts.map(|(_, text)| *text).collect::<Vec<_>>().join("\n")
+        }
+        WRITING => {
+            let mut text = include_str!("prompts/writing.md").to_owned();
+            text += &match arguments.text("subject")? {
+                Some(subject) => format!("\nWrite three different prompts about: {subject}\n"),
+                None => "\nAsk the user what the video should show, then write three prompts.\n"
+                    .to_owned(),
+            };
+            if let Some(ratio) = arguments.choice(RATIO)? {
+                text += &format!("\nThey are for a picture of {ratio}: compose for that shape.\n");
+            }
+            text
+        }
         _ => return Err(unknown(name)),
     };
-    Ok(GetPromptResult::new(vec![PromptMessage::new_text(
-        Role::User,
-        text,
-    )]))
+    let message = PromptMessage::new_text(Role::User, text);
+    Ok(GetPromptResult::new(vec![message]))
 }
 
 /// The values of an argument that begin with the typed text.
@@ -96,31 +126,35 @@ pub(crate) fn complete(
     argument: &ArgumentInfo,
 ) -> Result<CompletionInfo, ErrorData> {
     let Some(name) = reference.as_prompt_name() else {
-        return Err(ErrorData::invalid_params("this server has no resources", None));
+        return Err(ErrorData::invalid_params(
+            "this server has no resources",
+            None,
+        ));
     };
-    let Some(prompt) = list(read_only).into_iter().find(|known| known.name == name) else {
-        return Err(unknown(name));
-    };
-    let has_it = prompt
+    let prompt = list(read_only).into_iter().find(|known| known.name == name);
+    let known = prompt
+        .ok_or_else(|| unknown(name))?
         .arguments
-        .iter()
-        .flatten()
-        .any(|known| known.name == argument.name);
-    let values: Vec<String> = match argument.name.as_str() {
-        _ if !has_it => Vec::new(),
-        RATIO => AspectRatio::KNOWN.iter().map(ToString::to_string).collect(),
-        WORKFLOW => WORKFLOW_TEXTS.map(|(name, _)| name.to_owned()).to_vec(),
-        _ => Vec::new(),
-    };
-    let typed = argument.value.trim();
-    let values = values.into_iter().filter(|value| value.starts_with(typed));
-    CompletionInfo::with_all_values(values.collect())
+        .unwrap_or_default();
+    let is_known = known.iter().any(|known| known.name == argument.name);
+    let values = choices(&argument.name).into_iter();
+    let values = values.filter(|value| is_known && value.starts_with(argument.value.trim()));
+    CompletionInfo::with_all_values(values.map(str::to_owned).collect())
         .map_err(|reason| ErrorData::internal_error(reason, None))
 }
 
 fn unknown(name: &str) -> ErrorData {
     let name: String = name.chars().take(64).collect();
     ErrorData::invalid_params(format!("this server has no prompt {name:?}"), None)
+}
+
+/// The values of an argument that has fixed ones.
+fn choices(argument: &str) -> Vec<&'static str> {
+    match argument {
+        RATIO => AspectRatio::KNOWN.iter().map(AspectRatio::as_str).collect(),
+        WORKFLOW => WORKFLOW_TEXTS.map(|(name, _)| name).to_vec(),
+        _ => Vec::new(),
+    }
 }
 
 /// The arguments of a prompt. A blank one counts as left out.
@@ -137,123 +171,14 @@ impl Arguments {
         }
     }
 
-    fn ratio(&self) -> Result<Option<&str>, ErrorData> {
-        let ratio = self.text(RATIO)?;
-        let known = AspectRatio::KNOWN;
-        match ratio {
-            Some(ratio) if !known.iter().any(|known| known.as_str() == ratio) => {
-                let known = known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                let message = format!("{RATIO} must be one of {known}");
-                Err(ErrorData::invalid_params(message, None))
-            }
-            ratio => Ok(ratio),
+    fn choice(&self, name: &str) -> Result<Option<&str>, ErrorData> {
+        let (chosen, choices) = (self.text(name)?, choices(name));
+        if chosen.is_some_and(|chosen| !choices.contains(&chosen)) {
+            let reason = format!("{name} must be one of {}", choices.join(", "));
+            return Err(ErrorData::invalid_params(reason, None));
         }
+        Ok(chosen)
     }
-}
-
-const RATIO: &str = "aspect_ratio";
-const WORKFLOW: &str = "workflow";
-
-fn guide(goal: Option<&str>, ratio: Option<&str>) -> String {
-    let mut text = String::from(
-        "Make a video with the Luma tools. Choose the tool by what the user has:\n\
-         - only a description: luma_generate_video\n\
-         - a picture to animate, or two pictures to connect: luma_generate_video_from_image\n\
-         - a finished Luma video to continue: luma_extend_video with its video id, or \
-         luma_extend_video_from_url if only the URL is known\n\n\
-         Every accepted call spends credits of the account. Agree on prompt and aspect ratio first, \
-         call once, and never repeat a call to check on it. The call returns a task id; the video takes \
-         1 to 5 minutes. Check one task with luma_get_task and several with luma_get_tasks_batch. If a \
-         task is completed, give the user the URL of the video, and say that it works for about 30 \
-         days. If it failed, tell the user the reason before anything is submitted again.",
-    );
-    if let Some(goal) = goal {
-        text += &format!("\n\nThe goal: {goal}");
-    }
-    if let Some(ratio) = ratio {
-        text += &format!("\n\nThe aspect ratio: {ratio}");
-    }
-    text
-}
-
-const WORKFLOW_TEXTS: [(&str, &str); 5] = [
-    (
-        "text",
-        "From a description:\n\
-         1. luma_generate_video with prompt and aspect_ratio; keep result.task_id.\n\
-         2. luma_get_task with that task_id, again while the state is pending or processing.\n\
-         3. completed: show the URL of the video. failed: show the reason.",
-    ),
-    (
-        "image",
-        "From a picture:\n\
-         1. luma_generate_video_from_image with start_image_url, a public URL of the picture, a \
-         prompt that says what moves, and the aspect_ratio nearest to that of the picture.\n\
-         2. luma_get_task until the task has ended.",
-    ),
-    (
-        "transition",
-        "From one picture to another:\n\
-         1. luma_generate_video_from_image with start_image_url and end_image_url, both of the \
-         same shape, and a prompt that says how the first becomes the second.\n\
-         2. luma_get_task until the task has ended.",
-    ),
-    (
-        "extend",
-        "A longer video:\n\
-         1. luma_get_task of the finished video; keep the id of the video, which is not the \
-         task id.\n\
-         2. luma_extend_video with that video_id and a prompt that says what happens next. It is \
-         a new task; the first video stays as it is.\n\
-         3. luma_get_task of the new task; extend again from its own video id.",
-    ),
-    (
-        "batch",
-        "Several videos:\n\
-         1. One luma_generate_video for each; keep every task id. Each call spends credits: agree \
-         on the number first.\n\
-         2. luma_get_tasks_batch with up to 50 ids, every half minute, until all have ended.",
-    ),
-];
-
-fn workflows(name: Option<&str>) -> Result<String, ErrorData> {
-    let Some(name) = name else {
-        return Ok(WORKFLOW_TEXTS.map(|(_, text)| text).join("\n\n"));
-    };
-    match WORKFLOW_TEXTS.iter().find(|(known, _)| *known == name) {
-        Some((_, text)) => Ok((*text).to_owned()),
-        None => {
-            let known = WORKFLOW_TEXTS.map(|(name, _)| name).join(", ");
-            let message = format!("{WORKFLOW} must be one of {known}");
-            Err(ErrorData::invalid_params(message, None))
-        }
-    }
-}
-
-fn writing(subject: Option<&str>, ratio: Option<&str>) -> String {
-    let mut text = String::from(
-        "Write one prompt for a short video of a few seconds: one scene, one or two sentences, in \
-         plain words, the most important first. Say\n\
-         - who or what is seen, and what it does: one action that fits into a few seconds\n\
-         - where it is, at what time of day, in what light\n\
-         - how the camera moves: static, slow zoom in, pan left, orbit, aerial, handheld\n\
-         - the style, where it matters: photographic, film grain, animation, watercolour\n\n\
-         Leave out what cannot be seen, lists of quality words, text that should be read in the \
-         picture, and what should not be there. For a picture, describe what moves, not what the \
-         picture shows already. For an extension, begin where the last frame ends. Turn loop on \
-         for a motion that can repeat, and enhancement off where the words should be taken as they \
-         are.\n\n\
-         An example: A red fox trots across fresh snow at sunrise, breath steaming, long blue \
-         shadows; low tracking shot beside it, photographic.",
-    );
-    match subject {
-        Some(subject) => text += &format!("\n\nWrite three different prompts about: {subject}"),
-        None => text += "\n\nAsk the user what the video should show, then write three prompts.",
-    }
-    if let Some(ratio) = ratio {
-        text += &format!("\n\nThey are for a picture of {ratio}: compose for that shape.");
-    }
-    text
 }
 
 #[cfg(test)]
@@ -269,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn every_prompt_answers_without_arguments() {
+    fn prompt_without_arguments_is_answered() {
         for prompt in list(false) {
             let text = text(&prompt.name, Value::Null).expect("a prompt");
             assert!(text.contains("video"), "{}", prompt.name);
@@ -278,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_end_up_in_the_text() {
+    fn argument_of_a_prompt_is_in_its_text() {
         for (name, arguments, part) in [
             (
                 GUIDE,
@@ -305,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn read_only_names_no_tool() {
+    fn read_only_prompts_name_no_tool() {
         let names: Vec<_> = list(true).into_iter().map(|prompt| prompt.name).collect();
         assert_eq!(names, [WRITING]);
         let writing = get(true, WRITING, None).expect("a prompt");
@@ -318,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals() {
+    fn wrong_argument_is_refused() {
         for (name, arguments) in [
             ("luma_nothing", json!({})),
             (GUIDE, json!({ "aspect_ratio": "2:1" })),
@@ -332,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn completions() {
+    fn completion_gives_values_that_begin_so() {
         let complete = |prompt: &str, name: &str, value: &str| {
             let argument = ArgumentInfo::new(name, value);
             super::complete(false, &Reference::for_prompt(prompt), &argument)

@@ -116,9 +116,7 @@ where
                     }
                 }
                 Some(Ok(_)) if !self.has_begun => {
-                    if log::is_due("early message") {
-                        tracing::warn!("ignored a message before the first request");
-                    }
+                    tracing::debug!("ignored a message before the first request");
                 }
                 Some(Ok((message, _))) => {
                     if let ClientJsonRpcMessage::Notification(notification) = &message

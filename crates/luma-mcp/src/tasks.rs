@@ -65,7 +65,12 @@ pub(crate) fn report(
         _ => format!("the video is {state}"),
     };
     let (created, updated) = (created.unwrap_or(now), updated.unwrap_or(now));
-    let head = McpTask::new(id.as_str(), TaskStatus::Working, rfc3339(created), rfc3339(updated));
+    let head = McpTask::new(
+        id.as_str(),
+        TaskStatus::Working,
+        rfc3339(created),
+        rfc3339(updated),
+    );
     let head = head.with_status_message(message);
     let (head, payload) = if state.is_terminal() {
         outcome.is_error |= state == TaskState::Failed;

@@ -193,7 +193,14 @@ impl Model {
         self.state.join(id.clone(), options, sender, now);
         let expected = self.early.remove(&id).then_some(Ending::Task);
         let joined = self.now;
-        self.waits.push(Wait { id, status, joined, join, last_look, expected });
+        self.waits.push(Wait {
+            id,
+            status,
+            joined,
+            join,
+            last_look,
+            expected,
+        });
         self.forget();
     }
 
@@ -208,7 +215,11 @@ impl Model {
     fn forget(&mut self) {
         self.known.retain(|id, _| self.state.knows(id));
         for wait in self.waits.iter().filter(|wait| wait.expected.is_none()) {
-            assert!(self.known.contains_key(&wait.id), "{} is forgotten", wait.id);
+            assert!(
+                self.known.contains_key(&wait.id),
+                "{} is forgotten",
+                wait.id
+            );
         }
     }
 
@@ -254,7 +265,9 @@ impl Model {
                 for (bit, id) in ids.iter().enumerate() {
                     let has = |bits: u64| bits >> (bit % 64) & 1 == 1;
                     match (has(missing), self.known.get_mut(id)) {
-                        (true, Some(known)) if is_batch => (known.alone, known.again) = (true, true),
+                        (true, Some(known)) if is_batch => {
+                            (known.alone, known.again) = (true, true)
+                        }
                         (true, _) => self.end(id, Ending::NotFound),
                         (false, _) => {
                             tasks.push(task(id, has(ended)));
@@ -359,7 +372,10 @@ impl Model {
         for id in ids {
             let known = self.known.get_mut(id).expect("nobody ever waited for it");
             assert!(!known.in_flight, "{id} is in flight already");
-            assert!(!known.alone || ids.len() == 1, "{id} is not looked up singly");
+            assert!(
+                !known.alone || ids.len() == 1,
+                "{id} is not looked up singly"
+            );
             let live = self.waits.iter().filter(|wait| wait.expected.is_none());
             let mut live = live.filter(|wait| wait.id == *id).peekable();
             assert!(live.peek().is_some(), "nobody waits for {id}");
@@ -394,7 +410,9 @@ impl Model {
                 Some(_) if known.again => base,
                 _ => base + pause + patience,
             };
-            let look = wait.last_look.filter(|look| known.last.is_none_or(|last| *look > last));
+            let look = wait
+                .last_look
+                .filter(|look| known.last.is_none_or(|last| *look > last));
             let due = base + pause;
             let latest = match (look, wait.last_look) {
                 (Some(look), _) => latest.min(look),
@@ -402,7 +420,12 @@ impl Model {
                 (None, Some(past)) if due >= past => continue,
                 (None, _) => latest,
             };
-            assert!(self.now <= latest.max(self.hold), "{} is late at {}", wait.id, self.now);
+            assert!(
+                self.now <= latest.max(self.hold),
+                "{} is late at {}",
+                wait.id,
+                self.now
+            );
         }
     }
 
@@ -433,9 +456,8 @@ impl Model {
             self.pass(1_000);
         }
         let now = self.now;
-        let is_over = |wait: &Wait| {
-            wait.expected.is_some() || wait.last_look.is_some_and(|look| look < now)
-        };
+        let is_over =
+            |wait: &Wait| wait.expected.is_some() || wait.last_look.is_some_and(|look| look < now);
         assert!(self.waits.iter().all(is_over));
         while let Some(wait) = self.waits.pop() {
             self.leave(wait);

@@ -190,11 +190,7 @@ async fn failing_batch_does_not_count_as_an_error_of_its_other_tasks() {
             .interval(every(3))
             .max_consecutive_errors(2)
     };
-    let (a, bad, c) = tokio::join!(
-        wait("a"),
-        wait("bad"),
-        wait("c")
-    );
+    let (a, bad, c) = tokio::join!(wait("a"), wait("bad"), wait("c"));
     assert!(a.is_ok() && c.is_ok());
     assert!(matches!(bad, Err(WaitError::Poll { .. })));
     // Looked for at once, by halves; what one of its own failures stretches is its own pace.

@@ -86,10 +86,7 @@ async fn wait_begun_again_and_again_keeps_the_interval() {
 async fn wait_polled_after_its_end_stays_pending() {
     let service = Service::new(|ask| ask.all(done));
     let luma = service.client();
-    let mut wait = submitted(&luma, id("a"))
-        .wait()
-        .interval(every(3))
-        ;
+    let mut wait = submitted(&luma, id("a")).wait().interval(every(3));
     let (mut ticks, mut ends) = (0, 0);
     while ticks < 10 {
         tokio::select! {
@@ -106,10 +103,7 @@ async fn poller_without_waits_has_no_task() {
     let luma = service.client();
     assert_eq!(alive(), 0);
     for _ in 0..3 {
-        let wait = submitted(&luma, id("a"))
-            .wait()
-            .interval(every(3))
-            ;
+        let wait = submitted(&luma, id("a")).wait().interval(every(3));
         assert!(timeout(8 * SECOND, wait).await.is_err());
         // It remembers the lookup as long as a wait that is begun again could come too early.
         assert_eq!(alive(), 1);

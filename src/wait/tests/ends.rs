@@ -29,7 +29,9 @@ async fn errors_in_a_row_beyond_the_limit_end_the_wait() {
         3 => Err(api_error(429, None)),
         _ => Err(api_error(500, Some("api_error"))),
     });
-    let wait = submitted(&service.client(), id("a")).wait().interval(every(3));
+    let wait = submitted(&service.client(), id("a"))
+        .wait()
+        .interval(every(3));
     match wait.max_consecutive_errors(2).await {
         Err(WaitError::Poll { task, source }) => {
             assert_eq!(task, id("a"));
@@ -99,7 +101,11 @@ async fn task_not_found_within_ten_seconds_is_looked_up_again() {
     });
     // That is no failed lookup.
     let task = submitted(&service.client(), id("a"));
-    task.wait().interval(every(3)).max_consecutive_errors(0).await.unwrap();
+    task.wait()
+        .interval(every(3))
+        .max_consecutive_errors(0)
+        .await
+        .unwrap();
     assert_eq!(service.times(), [3_000, 6_000, 9_000]);
 
     let service = Service::new(move |ask| Err(missing(&ask)));
@@ -149,7 +155,8 @@ async fn token_cancels_many_waits() {
     token.cancel();
     let ends = ends.await.unwrap();
     assert_eq!(ends.len(), 60);
-    let cancelled = |(id, end): &(TaskId, End)| matches!(end, Err(WaitError::Cancelled { task }) if task == id);
+    let cancelled =
+        |(id, end): &(TaskId, End)| matches!(end, Err(WaitError::Cancelled { task }) if task == id);
     assert!(ends.iter().all(cancelled));
     sleep(60 * SECOND).await;
     assert_eq!(alive(), 0);
@@ -193,7 +200,10 @@ async fn completed_without_url_is_believed_after_twenty_seconds() {
     });
     let task = submitted(&service.client(), id("a"));
     let mut seen = Vec::new();
-    let wait = task.wait().interval(every(5)).on_update(|task| seen.push(task.state()));
+    let wait = task
+        .wait()
+        .interval(every(5))
+        .on_update(|task| seen.push(task.state()));
     wait.await.unwrap();
     assert_eq!(seen, [TaskState::Completed]);
     assert_eq!(service.times(), [5_000, 10_000, 15_000, 20_000]);
@@ -215,7 +225,10 @@ async fn no_success_without_a_reason_fails_after_thirty_seconds() {
         (every(60), vec![60_000, 120_000]),
     ] {
         let service = Service::new(|ask| ask.all(unsuccessful));
-        let end = submitted(&service.client(), id("a")).wait().interval(pause).await;
+        let end = submitted(&service.client(), id("a"))
+            .wait()
+            .interval(pause)
+            .await;
         match end {
             Err(WaitError::Failed { failure, .. }) => {
                 assert_eq!(failure.kind, FailureKind::Reported);
@@ -245,15 +258,26 @@ async fn on_error_tells_since_when_lookups_fail() {
     });
     let begin = Instant::now().into_std();
     let seen = Mutex::new(Vec::new());
-    let wait = submitted(&service.client(), id("a")).wait().interval(every(3));
+    let wait = submitted(&service.client(), id("a"))
+        .wait()
+        .interval(every(3));
     let wait = wait.on_error(|failure| {
         let seconds = (failure.since - begin).as_secs();
-        seen.lock().unwrap().push(format!("{seconds} {}", failure.error.is_outage()));
+        seen.lock()
+            .unwrap()
+            .push(format!("{seconds} {}", failure.error.is_outage()));
     });
     let wait = wait.on_update(|task| seen.lock().unwrap().push(task.state().to_string()));
     wait.await.unwrap();
     let seen = seen.into_inner().unwrap();
-    let expected = ["processing", "6 true", "6 true", "processing", "18 true", "completed"];
+    let expected = [
+        "processing",
+        "6 true",
+        "6 true",
+        "processing",
+        "18 true",
+        "completed",
+    ];
     assert_eq!(seen, expected);
 }
 

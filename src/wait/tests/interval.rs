@@ -89,11 +89,7 @@ async fn known_age_replaces_a_guess() {
 async fn wait_sends_nothing_before_it_is_awaited() {
     let service = Service::new(|ask| ask.all(done));
     let luma = service.client();
-    let wait = luma
-        .task(id("a"))
-        .wait()
-        .deadline(60 * SECOND)
-        ;
+    let wait = luma.task(id("a")).wait().deadline(60 * SECOND);
     sleep(10 * SECOND).await;
     assert_eq!(service.times(), []);
     // The deadline counts from the first poll; a wait can be moved.
@@ -135,7 +131,9 @@ async fn deadline_has_the_error_of_the_last_lookup() {
         0 => ask.all(running),
         _ => Err(page(502)),
     });
-    let wait = submitted(&service.client(), id("a")).wait().interval(every(7));
+    let wait = submitted(&service.client(), id("a"))
+        .wait()
+        .interval(every(7));
     let end = wait.deadline(20 * SECOND).await.unwrap_err();
     assert!(
         end.to_string()
@@ -273,4 +271,3 @@ async fn retry_after_holds_all_lookups() {
     assert_eq!(service.times(), [3_000, 23_000]);
     assert_eq!(service.sizes(), [1, 3]);
 }
-

@@ -14,9 +14,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use ::http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
 use futures::{FutureExt, StreamExt, future::join_all};
 use futures_util::future::BoxFuture;
-use ::http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
 use secrecy::SecretString;
 use serde_json::json;
 use tokio::{
@@ -25,8 +25,8 @@ use tokio::{
 };
 
 use crate::{
-    CancellationToken, FailureKind, Luma, PollInterval, Task, TaskHandle, TaskId, TaskRef, TaskState, Video,
-    WaitError,
+    CancellationToken, FailureKind, Luma, PollInterval, Task, TaskHandle, TaskId, TaskRef,
+    TaskState, Video, WaitError,
     http::{ApiError, RequestError, Token},
     poller::{Lookup, Poller},
 };
@@ -175,7 +175,11 @@ fn unreadable() -> RequestError {
 }
 
 fn busy(retry_after: u64) -> RequestError {
-    error(429, &HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from(retry_after))]), "")
+    error(
+        429,
+        &HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from(retry_after))]),
+        "",
+    )
 }
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -115,7 +115,10 @@ async fn updates_look_at_once_and_then_at_the_interval() {
     });
     let luma = service.client();
     let begin = Instant::now();
-    let updates = submitted(&luma, id("a")).wait().interval(every(5)).updates();
+    let updates = submitted(&luma, id("a"))
+        .wait()
+        .interval(every(5))
+        .updates();
     let seen: Vec<_> = updates
         .map(|task| (begin.elapsed().as_secs(), task.unwrap().state().to_string()))
         .collect()
@@ -190,7 +193,9 @@ async fn on_update_sees_every_report() {
         _ => ask.all(done),
     });
     let mut seen = Vec::new();
-    let wait = submitted(&service.client(), id("a")).wait().interval(every(3));
+    let wait = submitted(&service.client(), id("a"))
+        .wait()
+        .interval(every(3));
     wait.on_update(|task| seen.push(task.state()))
         .await
         .unwrap();

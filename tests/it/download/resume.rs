@@ -41,7 +41,7 @@ async fn download(
     let download = luma().download(&video_at(&server.url), &path);
     let end = download.retry(at_once().max_attempts(attempts)).await;
     let file = end.map(|file| {
-        let bytes = fs::read(&file.path()).unwrap();
+        let bytes = fs::read(file.path()).unwrap();
         assert_eq!(bytes.len() as u64, file.bytes());
         bytes
     });

@@ -1,8 +1,11 @@
 //! A simulated service, clients of it, and short names for how calls end.
 
+pub mod cases;
+pub mod fixture;
 pub mod fronts;
 pub mod http2;
 pub mod raw;
+pub mod webhook_relay;
 
 use std::{error::Error as StdError, fmt, time::Duration};
 

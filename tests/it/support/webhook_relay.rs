@@ -1,20 +1,7 @@
-//! Callbacks on their way: from the simulator through a courier, who does with them what a case
-//! wants, to a receiver as a user would write one.
+//! The way of a callback: from the simulator to a receiver, which parses it as a user's would.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex};
 
-use axum::{
-    Router,
-    body::Bytes,
-    extract::{DefaultBodyLimit, State, rejection::BytesRejection},
-    http::{StatusCode, header::LOCATION},
-    response::{IntoResponse, Response},
-    routing::post,
-};
 use luma_client::{
     Luma,
     webhook::{self, WebhookError},
@@ -25,190 +12,108 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use super::{Body, Operation, show, show_error};
+use super::{cases::Body, show, show_error};
 
-/// How a callback comes.
-#[derive(Clone, Copy, Debug)]
+/// How a callback fares.
+#[derive(Clone, Debug)]
 pub enum Delivery {
-    Whole,
-    Twice,
-    ResetBefore,
-    /// When it has been read.
-    ResetAfter,
-    ClosedMidway,
-    ResetMidway,
-    /// The connection stays open.
-    Silence,
-    /// A byte at a time, for far longer than anybody waits.
-    Drip,
-    /// The courier sends the service on to the receiver, by this status.
+    /// It never reaches the receiver whole.
+    Lost,
+    /// It comes this often.
+    Times(usize),
+    /// Another body comes.
+    Other(Body),
+    /// The service is redirected to the receiver by this status.
     Redirect(u16),
 }
 
-/// What a courier carries in place of the service's callback.
-#[derive(Clone, Debug)]
-pub struct Parcel {
-    pub delivery: Delivery,
-    /// Headers and body; `None` is what the service sent.
-    pub content: Option<(Vec<(&'static str, String)>, Body)>,
+/// What the receiver made of it.
+#[derive(Clone, Debug, Default)]
+pub struct Received {
+    pub verdict: Option<&'static str>,
+    pub shown: Vec<String>,
 }
 
-/// Where callbacks go to, and what came of them.
-#[derive(Clone, Debug)]
-pub struct Receiver {
-    luma: Luma,
-    verdicts: Arc<Mutex<Vec<&'static str>>>,
-    shown: Arc<Mutex<Vec<String>>>,
-}
-
-impl Receiver {
-    pub fn new(luma: &Luma) -> Self {
-        Self {
-            luma: luma.clone(),
-            verdicts: Arc::default(),
-            shown: Arc::default(),
-        }
-    }
-
-    /// Starts it, and a courier before it. Gives the courier's URL.
-    pub async fn start(&self, parcel: Parcel) -> String {
-        let app = Router::new()
-            .route("/hook", post(receive))
-            .layer(DefaultBodyLimit::max(webhook::MAX_BYTES))
-            .with_state(self.clone());
-        let receiver = serve(app).await;
-        let app = Router::new()
-            .route("/hook", post(carry))
-            .with_state((parcel, receiver));
-        format!("http://{}/hook", serve(app).await)
-    }
-
-    /// What the receiver made of what came.
-    pub fn verdict(&self) -> &'static str {
-        let verdicts = self.verdicts.lock().expect("no panic");
-        verdicts.last().unwrap_or(&"never came")
-    }
-
-    pub fn shown(&self) -> Vec<String> {
-        self.shown.lock().expect("no panic").clone()
-    }
-}
-
-async fn serve(app: Router) -> SocketAddr {
+/// Starts a relay; returns its URL, and what the receiver behind it gets.
+pub async fn start(delivery: Delivery, luma: &Luma) -> (String, Arc<Mutex<Received>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    address
+    let port = listener.local_addr().expect("an address").port();
+    let received = Arc::new(Mutex::new(Received::default()));
+    let (shared, luma) = (received.clone(), luma.clone());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (is_redirected, callback) = read(&mut stream).await;
+            let mut head = "204 No Content".to_owned();
+            let bodies = match &delivery {
+                Delivery::Lost => vec![],
+                Delivery::Times(count) => vec![callback; *count],
+                Delivery::Other(body) => {
+                    let good = serde_json::from_slice(&callback).expect("a callback");
+                    vec![body.bytes(&good)]
+                }
+                Delivery::Redirect(status) if !is_redirected => {
+                    head = format!("{status} Elsewhere\r\nlocation: http://localhost:{port}/again");
+                    vec![]
+                }
+                // A callback that became a GET has lost its body.
+                Delivery::Redirect(_) if callback.is_empty() => vec![],
+                Delivery::Redirect(_) => vec![callback],
+            };
+            for body in bodies {
+                receive(&luma, &body, &mut shared.lock().expect("no panic"));
+            }
+            let head = format!("HTTP/1.1 {head}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+            let _ = stream.write_all(head.as_bytes()).await;
+        }
+    });
+    (format!("http://127.0.0.1:{port}/hook"), received)
 }
 
-async fn receive(
-    State(receiver): State<Receiver>,
-    body: Result<Bytes, BytesRejection>,
-) -> StatusCode {
-    let mut shown = Vec::new();
-    let (verdict, status) = match body.as_deref().map(webhook::parse) {
-        Ok(Ok(task)) => {
-            show(&task, &mut shown);
-            receiver.luma.notify(task);
-            ("taken", StatusCode::NO_CONTENT)
+/// Reads a request; returns whether it was redirected here, and its body.
+async fn read(stream: &mut TcpStream) -> (bool, Vec<u8>) {
+    let mut request = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&request);
+        if let Some((head, _)) = text.split_once("\r\n\r\n") {
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "));
+            let length = length.map_or(0, |length| length.parse().expect("a length"));
+            let (begin, is_redirected) = (head.len() + 4, head.contains(" /again "));
+            if request.len() >= begin + length {
+                return (is_redirected, request.split_off(begin));
+            }
         }
-        Ok(Err(error)) => {
-            show_error(&error, &mut shown);
-            let verdict = match error {
+        if stream.read_buf(&mut request).await.unwrap_or(0) == 0 {
+            return (false, Vec::new());
+        }
+    }
+}
+
+/// A receiver as the documentation has it.
+fn receive(luma: &Luma, body: &[u8], received: &mut Received) {
+    received.verdict = Some(match webhook::parse(body) {
+        Ok(task) => {
+            received.shown.push(show(&task));
+            luma.notify(task);
+            "taken"
+        }
+        Err(error) => {
+            received.shown.push(show_error(&error));
+            match error {
                 WebhookError::NotAnObject => "not an object",
                 WebhookError::NoTaskId => "no task id",
+                WebhookError::TooLarge(_) => "too large",
                 _ => "?",
-            };
-            (verdict, StatusCode::BAD_REQUEST)
+            }
         }
-        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            ("too large", StatusCode::PAYLOAD_TOO_LARGE)
-        }
-        // Cut off: it never came.
-        Err(rejection) => return rejection.status(),
-    };
-    receiver.verdicts.lock().expect("no panic").push(verdict);
-    receiver.shown.lock().expect("no panic").extend(shown);
-    status
+    });
 }
 
-async fn carry(
-    State((parcel, receiver)): State<(Parcel, SocketAddr)>,
-    callback: Bytes,
-) -> Response {
-    if let Delivery::Redirect(status) = parcel.delivery {
-        let status = StatusCode::from_u16(status).expect("a status");
-        let location = format!("http://localhost:{}/hook", receiver.port());
-        return (status, [(LOCATION, location)]).into_response();
-    }
-    let sent: Value = serde_json::from_slice(&callback).expect("a callback");
-    let id = sent["task_id"].as_str().expect("an id");
-    let (headers, body) = match &parcel.content {
-        Some((headers, body)) => (headers.clone(), body.of(Operation::Webhook, id)),
-        None => (
-            vec![("content-type", "application/json".into())],
-            callback.into(),
-        ),
-    };
-    let mut head = format!(
-        "POST /hook HTTP/1.1\r\nhost: {receiver}\r\nconnection: close\r\ncontent-length: {}\r\n",
-        body.len()
-    );
-    for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
-    }
-    head += "\r\n";
-    deliver(receiver, parcel.delivery, head.into_bytes(), &body).await;
-    StatusCode::NO_CONTENT.into_response()
-}
-
-/// Returns when the receiver has had all that it will get; what takes for ever goes on behind.
-async fn deliver(to: SocketAddr, delivery: Delivery, mut message: Vec<u8>, body: &[u8]) {
-    let half = message.len() + body.len() / 2;
-    message.extend_from_slice(body);
-    let mut stream = TcpStream::connect(to).await.expect("a receiver");
-    match delivery {
-        Delivery::Whole => send(&mut stream, &message).await,
-        Delivery::Twice => {
-            send(&mut stream, &message).await;
-            let mut again = TcpStream::connect(to).await.expect("a receiver");
-            send(&mut again, &message).await;
-        }
-        Delivery::ResetBefore => stream.set_zero_linger().expect("a socket"),
-        Delivery::ResetAfter => {
-            stream.write_all(&message).await.expect("sent");
-            stream.peek(&mut [0]).await.expect("an answer");
-            stream.set_zero_linger().expect("a socket");
-        }
-        Delivery::ClosedMidway => {
-            stream.write_all(&message[..half]).await.expect("sent");
-            stream.shutdown().await.expect("closed");
-            let _ = stream.read_to_end(&mut Vec::new()).await;
-        }
-        Delivery::ResetMidway => {
-            stream.write_all(&message[..half]).await.expect("sent");
-            stream.set_zero_linger().expect("a socket");
-        }
-        Delivery::Silence => {
-            tokio::spawn(async move {
-                let _open = stream;
-                std::future::pending::<()>().await;
-            });
-        }
-        Delivery::Drip => {
-            tokio::spawn(async move {
-                for byte in message {
-                    let _ = stream.write_u8(byte).await;
-                    tokio::time::sleep(Duration::from_millis(800)).await;
-                }
-            });
-        }
-        Delivery::Redirect(_) => unreachable!("nothing is carried"),
-    }
-}
-
-/// Sends, and waits for the end of the answer. The receiver may have had enough before.
-async fn send(stream: &mut TcpStream, message: &[u8]) {
-    let _ = stream.write_all(message).await;
-    let _ = stream.read_to_end(&mut Vec::new()).await;
+/// The task that a callback names.
+pub fn result(id: &str) -> Value {
+    serde_json::json!({
+        "success": true, "task_id": id, "video_id": "v", "state": "completed",
+        "video_url": "https://example.com/v.mp4",
+    })
 }

@@ -55,7 +55,10 @@ async fn callback_of_a_failure_ends_the_wait() {
     let url = receiver(&luma).await;
     let submit = luma.generate("A lighthouse").callback_url(url).submit();
     let task = submit.await.expect("accepted");
-    let end = task.wait().interval(PollInterval::fixed(2 * PATIENCE)).await;
+    let end = task
+        .wait()
+        .interval(PollInterval::fixed(2 * PATIENCE))
+        .await;
     assert!(end.is_err());
     assert_eq!(simulator.stats().lookups, 0);
 }

@@ -236,7 +236,15 @@ async fn refusals() {
         ("elsewhere", get("/nowhere"), 404),
         ("OAuth", get("/.well-known/oauth-protected-resource"), 404),
         ("registration", get("/register"), 404),
-        ("GET with a slash", with(get("/mcp/"), "authorization", Some(&format!("Bearer {KEY}"))), 405),
+        (
+            "GET with a slash",
+            with(
+                get("/mcp/"),
+                "authorization",
+                Some(&format!("Bearer {KEY}")),
+            ),
+            405,
+        ),
         ("good, with a slash", post(&format!("{url}/")), 200),
         ("GET", method(Method::GET), 405),
         ("DELETE", method(Method::DELETE), 405),
@@ -509,60 +517,14 @@ async fn server_that_stops_answers_held_calls() {
     );
 }
 
-/// What everything writes to its log, as loud as it goes.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("no panic").extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn log_of_requests_shows_no_secret() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-
-    let simulator = simulator().await;
-    let (url, _stop) = run(own(&simulator)).await;
-    let options = HttpOptions::new(LOOPBACK, Access::TokenFromRequest);
-    let (open_url, _stop) = run((Server::without_token(luma(&simulator), "no token"), options)).await;
-    for (url, bearer) in [(&url, KEY), (&open_url, "token-of-one")] {
-        // Without rmcp's client, which shares the log.
-        let request = post(url).bearer_auth(bearer);
-        let request = with(request, "authorization", Some(&format!("Bearer {bearer}")));
-        assert_eq!(
-            request.send().await.expect("an answer").status(),
-            StatusCode::OK
-        );
-        let wrong = with(post(url), "authorization", Some("Basic a-wrong-secret"));
-        assert_eq!(
-            wrong.send().await.expect("an answer").status(),
-            StatusCode::UNAUTHORIZED
-        );
-    }
-    let log = String::from_utf8_lossy(&log.0.lock().expect("no panic")).into_owned();
-    assert!(log.contains("received request"), "{log}");
-    for secret in [KEY, TOKEN, "token-of-one", "a-wrong-secret"] {
-        assert!(!log.contains(secret), "{secret} in {log}");
-    }
-}
-
 #[tokio::test]
 async fn each_accept_gets_what_it_can_read() {
     let simulator = simulator().await;
-    let task = luma(&simulator).generate("A fox").submit().await.expect("accepted");
+    let task = luma(&simulator)
+        .generate("A fox")
+        .submit()
+        .await
+        .expect("accepted");
     let (server, options) = own(&simulator);
     let server = server.hold(Duration::from_secs(1));
     let (url, _stop) = run((server, options)).await;
@@ -584,8 +546,15 @@ async fn each_accept_gets_what_it_can_read() {
         let request = with(with(request, "mcp-method", None), "accept", accept);
         let answer = request.send().await.expect("an answer");
         assert_eq!(answer.status(), StatusCode::OK, "{accept:?}");
-        let media_type = answer.headers()[header::CONTENT_TYPE].to_str().expect("text").to_owned();
-        assert_eq!(media_type == "application/json", is_json, "{accept:?}: {media_type}");
+        let media_type = answer.headers()[header::CONTENT_TYPE]
+            .to_str()
+            .expect("text")
+            .to_owned();
+        assert_eq!(
+            media_type == "application/json",
+            is_json,
+            "{accept:?}: {media_type}"
+        );
         let text = answer.text().await.expect("text");
         assert!(text.contains("luma_get_task"), "{accept:?}: {text}");
         assert!(!text.contains("structuredContent"), "{accept:?}: {text}");

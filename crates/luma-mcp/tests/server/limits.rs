@@ -22,8 +22,7 @@ async fn max_videos_with_refused_submits_counts_only_accepted() {
     call(&session, "luma_generate_video", fox()).await;
 
     generate(&session).await;
-    let source = json!({ "prompt": "It runs", "video_id": "a-video" });
-    call(&session, "luma_extend_video", source).await;
+    generate(&session).await;
     let refused = call(&session, "luma_generate_video", fox()).await;
     assert_eq!(refused.is_error, Some(true));
     let result = result_of(&tools, "luma_generate_video", &refused);
