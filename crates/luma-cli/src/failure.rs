@@ -95,11 +95,11 @@ pub struct Failure {
     pub kind: Kind,
     pub message: String,
     /// The service's code.
-    pub code: Option<String>,
+    pub code: Option<Box<str>>,
     pub http_status: Option<u16>,
-    pub trace_id: Option<String>,
+    pub trace_id: Option<Box<str>>,
     /// What the last lookup before the deadline failed with.
-    pub last_error: Option<String>,
+    pub last_error: Option<Box<str>>,
     /// What to do now.
     pub hint: Option<String>,
 }
@@ -257,8 +257,8 @@ impl From<io::Error> for Failure {
 impl From<TaskFailure> for Failure {
     fn from(failure: TaskFailure) -> Self {
         Self {
-            code: failure.code.as_ref().map(ToString::to_string),
-            trace_id: failure.trace_id.clone(),
+            code: failure.code.as_ref().map(|code| code.as_str().into()),
+            trace_id: failure.trace_id.as_deref().map(Into::into),
             ..Self::new(Kind::TaskFailed, failure.to_string())
         }
     }
@@ -289,9 +289,9 @@ impl From<&RequestError> for Failure {
                 Self::new(Kind::NotFound, error.to_string()).hint(NOT_FOUND)
             }
             RequestError::Api(api) => Self {
-                code: api.code.as_ref().map(ToString::to_string),
+                code: api.code.as_ref().map(|code| code.as_str().into()),
                 http_status: Some(api.status.as_u16()),
-                trace_id: api.trace_id.clone(),
+                trace_id: api.trace_id.as_deref().map(Into::into),
                 hint: advice(api),
                 ..Self::new(Kind::Api, error.to_string())
             },
@@ -355,7 +355,7 @@ impl From<&WaitError> for Failure {
                     None => message,
                 };
                 Self {
-                    last_error: cause,
+                    last_error: cause.map(Into::into),
                     ..Self::new(Kind::Deadline, message)
                 }
             }

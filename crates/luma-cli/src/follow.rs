@@ -31,7 +31,7 @@ pub struct WaitOptions {
 
 /// Where a task comes from.
 pub enum Job {
-    Submit(Submission),
+    Submit(Box<Submission>),
     Known(TaskId),
 }
 

@@ -133,6 +133,10 @@ pub async fn submit(
         find_lost,
         is_list,
     };
-    let jobs = submissions.into_iter().map(Job::Submit).collect();
+    let jobs = submissions
+        .into_iter()
+        .map(Box::new)
+        .map(Job::Submit)
+        .collect();
     Ok(follow(context, jobs, &plan).await)
 }
