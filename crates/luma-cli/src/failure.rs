@@ -343,9 +343,10 @@ impl From<&WaitError> for Failure {
                 elapsed,
                 source,
             } => {
-                let state = last_state
-                    .as_ref()
-                    .map_or("unknown".to_owned(), TaskState::to_string);
+                let state = match last_state {
+                    None | Some(TaskState::Unknown(_)) => "unknown".to_owned(),
+                    Some(state) => state.to_string(),
+                };
                 let (time, lookups) = (clock(*elapsed), plural(*polls, "lookup"));
                 let message =
                     format!("{task} has not ended after {time} and {lookups} (state: {state})");

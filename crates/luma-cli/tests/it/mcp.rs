@@ -346,7 +346,7 @@ async fn second_signal_ends_it_at_once() {
 #[tokio::test]
 async fn messages_before_the_first_request_do_no_harm() {
     let secret = "s3cret-in-a-message";
-    let mut server = luma(&[]).spawn().expect("a process");
+    let mut server = luma(&["-v"]).spawn().expect("a process");
     let mut stdin = server.stdin.take().expect("a pipe");
     for message in [
         json!({ "jsonrpc": "2.0", "method": "notifications/x", "params": { "token": secret } }),
