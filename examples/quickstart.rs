@@ -63,7 +63,7 @@ async fn main() -> anyhow::Result<()> {
 
     let file = luma.download(&video, free_name()?).await?;
     println!("video:  {video}");
-    println!("file:   {} ({} bytes)", file.path.display(), file.bytes);
+    println!("file:   {} ({} bytes)", file.path().display(), file.bytes());
     Ok(())
 }
 
