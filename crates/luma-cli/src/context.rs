@@ -44,6 +44,14 @@ impl<'a> Context<'a> {
                 simulator: Some(simulator),
             });
         }
+        let from_environment = || env::var(TOKEN_VARIABLE).ok();
+        let given = globals
+            .token
+            .as_ref()
+            .map(|token| token.expose().to_owned());
+        if let Some(token) = given.or_else(from_environment) {
+            output.hide(&token);
+        }
         let mut options = Vec::new();
         if let Some(url) = &globals.base_url {
             options.extend(["--base-url".to_owned(), url.clone()]);

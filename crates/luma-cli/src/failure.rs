@@ -60,35 +60,32 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// How a task ended, for a line of progress.
-    pub fn end(self) -> &'static str {
+    /// How a task ended, for a line of progress, and how the program ends.
+    fn ends(self) -> (&'static str, Exit) {
         match self {
-            Self::TaskFailed => "failed",
-            Self::NotFound => "not found",
-            Self::Deadline => "deadline",
-            Self::Interrupted => "interrupted",
-            Self::Download | Self::File => "not saved",
-            Self::NotReady => "not ready",
-            Self::BadInput | Self::Api | Self::Network | Self::Unconfirmed => "error",
+            Self::BadInput => ("error", Exit::BadInput),
+            Self::TaskFailed => ("failed", Exit::TaskFailed),
+            Self::NotFound => ("not found", Exit::Service),
+            Self::Api | Self::Network => ("error", Exit::Service),
+            Self::Download | Self::File => ("not saved", Exit::Service),
+            Self::Unconfirmed => ("error", Exit::Submitted),
+            Self::Deadline => ("deadline", Exit::Deadline),
+            Self::NotReady => ("not ready", Exit::Deadline),
+            Self::Interrupted => ("interrupted", Exit::Interrupted),
         }
+    }
+
+    pub fn end(self) -> &'static str {
+        self.ends().0
+    }
+
+    pub fn exit(self) -> Exit {
+        self.ends().1
     }
 
     /// Whether the same wait or download may succeed later.
     pub fn is_resumable(self) -> bool {
         !matches!(self, Self::TaskFailed | Self::NotFound | Self::NotReady)
-    }
-
-    pub fn exit(self) -> Exit {
-        match self {
-            Self::BadInput => Exit::BadInput,
-            Self::TaskFailed => Exit::TaskFailed,
-            Self::NotFound | Self::Api | Self::Network | Self::Download | Self::File => {
-                Exit::Service
-            }
-            Self::Unconfirmed => Exit::Submitted,
-            Self::Deadline | Self::NotReady => Exit::Deadline,
-            Self::Interrupted => Exit::Interrupted,
-        }
     }
 }
 
@@ -98,11 +95,11 @@ pub struct Failure {
     pub kind: Kind,
     pub message: String,
     /// The service's code.
-    pub code: Option<String>,
+    pub code: Option<Box<str>>,
     pub http_status: Option<u16>,
-    pub trace_id: Option<String>,
+    pub trace_id: Option<Box<str>>,
     /// What the last lookup before the deadline failed with.
-    pub last_error: Option<String>,
+    pub last_error: Option<Box<str>>,
     /// What to do now.
     pub hint: Option<String>,
 }
@@ -260,8 +257,8 @@ impl From<io::Error> for Failure {
 impl From<TaskFailure> for Failure {
     fn from(failure: TaskFailure) -> Self {
         Self {
-            code: failure.code.as_ref().map(ToString::to_string),
-            trace_id: failure.trace_id.clone(),
+            code: failure.code.as_ref().map(|code| code.as_str().into()),
+            trace_id: failure.trace_id.as_deref().map(Into::into),
             ..Self::new(Kind::TaskFailed, failure.to_string())
         }
     }
@@ -292,9 +289,9 @@ impl From<&RequestError> for Failure {
                 Self::new(Kind::NotFound, error.to_string()).hint(NOT_FOUND)
             }
             RequestError::Api(api) => Self {
-                code: api.code.as_ref().map(ToString::to_string),
+                code: api.code.as_ref().map(|code| code.as_str().into()),
                 http_status: Some(api.status.as_u16()),
-                trace_id: api.trace_id.clone(),
+                trace_id: api.trace_id.as_deref().map(Into::into),
                 hint: advice(api),
                 ..Self::new(Kind::Api, error.to_string())
             },
@@ -346,9 +343,10 @@ impl From<&WaitError> for Failure {
                 elapsed,
                 source,
             } => {
-                let state = last_state
-                    .as_ref()
-                    .map_or("unknown".to_owned(), TaskState::to_string);
+                let state = match last_state {
+                    None | Some(TaskState::Unknown(_)) => "unknown".to_owned(),
+                    Some(state) => state.to_string(),
+                };
                 let (time, lookups) = (clock(*elapsed), plural(*polls, "lookup"));
                 let message =
                     format!("{task} has not ended after {time} and {lookups} (state: {state})");
@@ -358,7 +356,7 @@ impl From<&WaitError> for Failure {
                     None => message,
                 };
                 Self {
-                    last_error: cause,
+                    last_error: cause.map(Into::into),
                     ..Self::new(Kind::Deadline, message)
                 }
             }
@@ -386,6 +384,11 @@ impl From<DownloadError> for Failure {
             DownloadError::Exists { path } => {
                 let advice = "already exists: choose another name, or add --overwrite";
                 return Self::new(Kind::File, format!("{} {advice}", path.display()));
+            }
+            DownloadError::TooLarge { limit } => {
+                let message =
+                    format!("the file is larger than {limit} bytes: save it from its URL");
+                return Self::new(Kind::Download, message);
             }
             DownloadError::DiskFull { .. }
             | DownloadError::Io { .. }

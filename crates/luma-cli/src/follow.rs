@@ -31,7 +31,7 @@ pub struct WaitOptions {
 
 /// Where a task comes from.
 pub enum Job {
-    Submit(Submission),
+    Submit(Box<Submission>),
     Known(TaskId),
 }
 
@@ -58,12 +58,8 @@ pub enum Until {
 
 /// Follows the jobs and prints a result for each, in their order. After a signal no submit begins, the
 /// one in flight is waited for, and waits and downloads end.
-pub async fn follow(
-    context: &Context<'_>,
-    signals: &Signals,
-    jobs: Vec<Job>,
-    plan: &Plan<'_>,
-) -> Exit {
+pub async fn follow(context: &Context<'_>, jobs: Vec<Job>, plan: &Plan<'_>) -> Exit {
+    let signals = &Signals::listen();
     let progress = Progress::new(context.output, context.usual, jobs.len());
     let mut views: Vec<TaskView> = jobs.iter().map(|_| TaskView::default()).collect();
     let submits = jobs.iter().any(|job| matches!(job, Job::Submit(_)));
@@ -116,46 +112,31 @@ pub async fn follow(
 }
 
 fn report(context: &Context<'_>, mut views: Vec<TaskView>, plan: &Plan<'_>, submits: bool) -> Exit {
-    let (output, is_alone) = (context.output, views.len() == 1);
-    let is_open = |view: &&TaskView| {
-        view.error
-            .as_ref()
-            .is_some_and(|error| error.kind.is_resumable())
-    };
-    let open: Vec<TaskId> = views
-        .iter()
-        .filter(is_open)
-        .filter_map(|view| view.id.clone())
-        .collect();
-    let resume = (!open.is_empty()).then(|| match submits && context.is_simulated() {
-        true => "The simulated task ends with this program.".to_owned(),
-        false => resume(context, &open, plan),
-    });
-    if let (
-        Some(resume),
-        [
-            TaskView {
-                error: Some(error), ..
-            },
-        ],
-    ) = (&resume, &mut views[..])
-    {
-        *error = error.clone().also(resume);
-    }
-    if matches!(plan.until, Until::Accepted) && !output.json() {
-        for id in views
-            .iter()
-            .filter(|view| view.is_accepted)
-            .filter_map(|view| view.id.as_ref())
-        {
+    let output = context.output;
+    let mut open = Vec::new();
+    for view in &views {
+        let Some(id) = &view.id else { continue };
+        if view.is_accepted && !output.json() {
             output.text(&format!("{id}\n"));
+        }
+        if matches!(&view.error, Some(error) if error.kind.is_resumable()) {
+            open.push(id.clone());
         }
     }
     if matches!(plan.until, Until::Accepted) && context.is_simulated() {
         output.note("The simulated task ends with this program: `luma simulate` runs longer.");
     }
+    let mut resume = (!open.is_empty()).then(|| match submits && context.is_simulated() {
+        true => "The simulated task ends with this program.".to_owned(),
+        false => resume(context, &open, plan),
+    });
+    if let [view] = &mut views[..]
+        && let (Some(error), Some(resume)) = (&mut view.error, resume.take())
+    {
+        *error = error.clone().also(&resume);
+    }
     let exit = output.tasks(&views, plan.is_list);
-    if let Some(resume) = resume.filter(|_| !is_alone) {
+    if let Some(resume) = resume {
         output.note(&resume);
     }
     exit
@@ -231,23 +212,18 @@ impl Step<'_> {
 
     /// The task of a submission, searched for if its response was lost and the user wants it.
     async fn accepted(&self, submission: &Submission) -> Result<TaskHandle, Failure> {
-        let Self {
-            context,
-            signals,
-            progress,
-            index,
-            plan,
-        } = *self;
+        let (context, signals, progress) = (self.context, self.signals, self.progress);
         if signals.first.is_cancelled() {
             let message = "interrupted: this prompt was not sent";
             return Err(Failure::new(Kind::Interrupted, message));
         }
-        progress.enters(index, Stage::Submitting);
+        progress.enters(self.index, Stage::Submitting);
         let task = match submit::send(context, signals, submission).await {
             Ok(task) => task,
             Err(SubmitFailure::Final(failure)) => return Err(failure),
-            Err(SubmitFailure::Lost(submission, cause)) if plan.find_lost => {
-                submit::find(context, signals, progress, index, &submission, cause).await?
+            Err(SubmitFailure::Lost(submission, cause)) if self.plan.find_lost => {
+                progress.enters(self.index, Stage::Searching);
+                submit::find(context, signals, progress, &submission, cause).await?
             }
             Err(SubmitFailure::Lost(submission, cause)) => {
                 return Err(submit::lost(context, &submission, cause));
@@ -255,14 +231,10 @@ impl Step<'_> {
         };
         // It is paid for: its id is told even if the result cannot be printed.
         context.output.accepted();
-        let prompt = submission
-            .request()
-            .prompt
-            .as_deref()
-            .filter(|_| plan.is_list);
-        let about = prompt
-            .map(|prompt| format!(": {}", plain(prompt)))
-            .unwrap_or_default();
+        let about = match &submission.request().prompt {
+            Some(prompt) if self.plan.is_list => format!(": {}", plain(prompt)),
+            _ => String::new(),
+        };
         progress.note(&format!("task {} is accepted{about}", task.id()));
         Ok(task)
     }
@@ -272,9 +244,7 @@ impl Step<'_> {
         task: &TaskHandle,
         options: &WaitOptions,
     ) -> Result<Option<Video>, Failure> {
-        let Self {
-            progress, index, ..
-        } = *self;
+        let (progress, index) = (self.progress, self.index);
         progress.enters(index, Stage::Waiting);
         let mut wait = task
             .wait()

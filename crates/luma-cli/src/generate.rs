@@ -10,7 +10,6 @@ use crate::{
     follow::{Job, Plan, Until, WaitOptions, follow},
     input,
     save::{SaveOptions, Saver},
-    signals::Signals,
     submit::{VideoOptions, with_options},
 };
 
@@ -122,7 +121,6 @@ pub async fn submit(
     max_parallel: usize,
 ) -> Result<Exit, Failure> {
     let saver = Saver::new(options.save, submissions.len())?;
-    let signals = Signals::listen();
     let until = match options.no_wait {
         true => Until::Accepted,
         false => Until::Ended(options.wait),
@@ -135,6 +133,10 @@ pub async fn submit(
         find_lost,
         is_list,
     };
-    let jobs = submissions.into_iter().map(Job::Submit).collect();
-    Ok(follow(context, &signals, jobs, &plan).await)
+    let jobs = submissions
+        .into_iter()
+        .map(Box::new)
+        .map(Job::Submit)
+        .collect();
+    Ok(follow(context, jobs, &plan).await)
 }

@@ -33,7 +33,6 @@ use clap::{
     CommandFactory, Parser, Subcommand,
     error::{ContextKind, ContextValue, ErrorKind},
 };
-use serde_json::json;
 use tracing_subscriber::{
     filter::{LevelFilter, Targets},
     layer::SubscriberExt,
@@ -44,7 +43,7 @@ use crate::{
     context::Context,
     failure::{Exit, Failure},
     globals::Globals,
-    output::{Output, print_document, printed},
+    output::{Output, print_mistake, printed},
 };
 
 /// Make videos with Luma Dream Machine through the Ace Data Cloud API.
@@ -187,8 +186,7 @@ fn refuse(error: &clap::Error) -> Exit {
         return Exit::Done;
     }
     if std::env::args_os().any(|argument| argument == "--json") {
-        let failure = Failure::bad_input(message(&error.to_string()));
-        print_document(&json!({ "error": failure }));
+        print_mistake(&Failure::bad_input(message(&error.to_string())));
     }
     Exit::BadInput
 }
@@ -244,15 +242,11 @@ mod tests {
     #[test]
     fn every_command_has_examples() {
         for command in Cli::command().get_subcommands() {
-            let help = command
-                .get_after_help()
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            assert!(
-                help.contains("Examples:\n  luma ") || help.contains("\nExamples:\n"),
-                "{}",
-                command.get_name()
-            );
+            let help = command.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            let name = command.get_name();
+            assert!(help.contains("Examples:\n  "), "{name}");
+            assert!(help.contains(&format!("luma {name}")), "{name}");
         }
     }
 }

@@ -5,7 +5,10 @@ use std::{
     fmt,
     io::{self, IsTerminal, Write},
     path::PathBuf,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use console::{Style, StyledObject};
@@ -24,6 +27,8 @@ pub struct Output {
     verbose: bool,
     /// A video was accepted: whatever fails from now on, the command must not be repeated.
     accepted: AtomicBool,
+    /// The API token, which is never printed: cleaning a text can make it whole.
+    token: OnceLock<String>,
 }
 
 impl Output {
@@ -38,6 +43,7 @@ impl Output {
             json: globals.json && !serves,
             verbose: globals.verbose > 0,
             accepted: AtomicBool::new(false),
+            token: OnceLock::new(),
         }
     }
 
@@ -56,6 +62,20 @@ impl Output {
         self.accepted.store(true, Ordering::Relaxed);
     }
 
+    /// Keeps this token out of all that is printed.
+    pub fn hide(&self, token: &str) {
+        let _ = self.token.set(token.trim().to_owned());
+    }
+
+    fn without_token(&self, text: &str) -> String {
+        // A shorter one is a test's, and may be any word.
+        const MIN_TOKEN: usize = 8;
+        match self.token.get().filter(|token| token.len() >= MIN_TOKEN) {
+            Some(token) => text.replace(token, "[token]"),
+            None => text.to_owned(),
+        }
+    }
+
     fn exit(&self, kind: Kind) -> Exit {
         match kind.exit() {
             Exit::Service if self.accepted.load(Ordering::Relaxed) => Exit::Submitted,
@@ -65,23 +85,23 @@ impl Output {
 
     /// Prints the one JSON document.
     pub fn document(&self, document: &Value) {
-        printed(print(&readable_json(document)), self.exit(Kind::File));
+        self.text(&readable_json(document));
     }
 
     /// Prints a result for people as it stands.
     pub fn text(&self, text: &str) {
-        printed(print(text), self.exit(Kind::File));
+        printed(print(&self.without_token(text)), self.exit(Kind::File));
     }
 
     /// Prints a remark to standard error.
     pub fn note(&self, text: &str) {
-        complain(&format!("{text}\n"));
+        complain(&self.without_token(&format!("{text}\n")));
     }
 
     /// Tells why the command ended.
     pub fn failure(&self, failure: &Failure) -> Exit {
         if self.json {
-            self.document(&json!({ "error": failure }));
+            self.document(&error_document(failure));
         }
         self.complaint(None, failure);
         self.exit(failure.kind)
@@ -114,10 +134,9 @@ impl Output {
         let message = plain(&failure.message);
         let hint = failure.hint.as_deref().unwrap_or_default();
         let hint: String = hint.lines().map(|line| plain(line) + "\n").collect();
-        match task.map(plain).filter(|task| !message.contains(task)) {
-            Some(task) => complain(&format!("{error} {task}: {message}\n{hint}")),
-            None => complain(&format!("{error} {message}\n{hint}")),
-        }
+        let task = task.map(plain).filter(|task| !message.contains(task));
+        let task = task.map(|task| format!("{task}: ")).unwrap_or_default();
+        complain(&self.without_token(&format!("{error} {task}{message}\n{hint}")));
     }
 }
 
@@ -325,7 +344,6 @@ fn without_nulls(value: Value) -> Value {
 
 /// A document for a terminal, too: invisible characters are escaped.
 fn readable_json(document: &Value) -> String {
-    let document = without_nulls(document.clone());
     let mut text = String::new();
     for c in format!("{document:#}\n").chars() {
         let is_visible =
@@ -340,9 +358,15 @@ fn readable_json(document: &Value) -> String {
     text
 }
 
+/// The document of a command that has no other result.
+fn error_document(failure: &Failure) -> Value {
+    without_nulls(json!({ "error": failure }))
+}
+
 /// Prints the JSON document of a command line that could not be read.
-pub fn print_document(document: &Value) {
-    printed(print(&readable_json(document)), Exit::Service);
+pub fn print_mistake(failure: &Failure) {
+    let text = readable_json(&error_document(failure));
+    printed(print(&text), Exit::Service);
 }
 
 fn print(text: &str) -> io::Result<()> {

@@ -6,7 +6,7 @@ use luma_client::{AspectRatio, Reconciliation, Submission, SubmitError, TaskHand
 use crate::{
     context::Context,
     failure::{Failure, Kind},
-    progress::{Progress, Stage},
+    progress::Progress,
     signals::Signals,
     times::utc,
 };
@@ -133,12 +133,10 @@ pub async fn find(
     context: &Context<'_>,
     signals: &Signals,
     progress: &Progress<'_>,
-    index: usize,
     submission: &Submission,
     cause: Failure,
 ) -> Result<TaskHandle, Failure> {
     let message = &cause.message;
-    progress.enters(index, Stage::Searching);
     progress.note(&format!(
         "The response to the submit was lost ({message}): searching the history for its task."
     ));

@@ -10,7 +10,6 @@ use crate::{
     follow::{Job, Plan, Until, WaitOptions, follow},
     input,
     save::{SaveOptions, Saver},
-    signals::Signals,
 };
 
 /// Wait for tasks that were submitted earlier, here or elsewhere
@@ -49,7 +48,6 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
         ..args.save
     };
     let saver = Saver::new(save, ids.len())?.keep();
-    let signals = Signals::listen();
     let plan = Plan {
         until: Until::Ended(args.wait),
         saver: &saver,
@@ -58,5 +56,5 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
         is_list: true,
     };
     let jobs = ids.into_iter().map(Job::Known).collect();
-    Ok(follow(context, &signals, jobs, &plan).await)
+    Ok(follow(context, jobs, &plan).await)
 }

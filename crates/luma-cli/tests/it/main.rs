@@ -5,6 +5,7 @@ mod generate;
 mod input;
 mod interrupt;
 mod lookups;
+mod mcp;
 mod network;
 mod output;
 mod simulate;

@@ -139,3 +139,17 @@ fn accepted(run: &Run) -> &str {
     let id = id.and_then(|line| line.strip_suffix(" is accepted"));
     id.unwrap_or_else(|| panic!("no id: {run:#?}"))
 }
+
+/// Cleaning a text must not put the token together.
+#[tokio::test]
+async fn token_with_hidden_characters_inside_is_not_shown() {
+    let stage = Stage::new(NEVER).await;
+    let (begin, end) = TOKEN.split_at(6);
+    for hidden in ["\0", "\u{200b}", "\u{ad}"] {
+        let id = stage.task(&format!("A {begin}{hidden}{end} fox")).await;
+        // The helper looks for the token.
+        for arguments in [&["task", &id][..], &["--json", "task", &id], &["history"]] {
+            stage.luma(arguments).await.exits(0);
+        }
+    }
+}
