@@ -103,9 +103,11 @@ impl Token {
                 map.values_mut()
                     .fold(removed, |found, value| self.redact_json(value) || found)
             }
-            Value::Array(list) => list
-                .iter_mut()
-                .fold(false, |found, value| self.redact_json(value) || found),
+            // Each of them, not only up to the first.
+            Value::Array(list) => {
+                let found = list.iter_mut().map(|value| self.redact_json(value));
+                found.fold(false, |any, found| any | found)
+            }
             _ => false,
         }
     }

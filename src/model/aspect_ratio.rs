@@ -17,10 +17,11 @@ open_enum! {
     /// assert_eq!("21:9".parse(), Ok(AspectRatio::Ratio21x9));
     /// assert_eq!(AspectRatio::default().to_string(), "16:9");
     /// ```
-    #[derive(Deserialize, Serialize)]
+    #[derive(Default, Deserialize, Serialize)]
     #[serde(from = "String", into = "String")]
     AspectRatio, other: /** A ratio that this version does not know. */ |ratio| ratio.to_owned(),
     /// 16:9, landscape; the service's default.
+    #[default]
     Ratio16x9 = "16:9",
     /// 9:16, portrait.
     Ratio9x16 = "9:16",
@@ -34,12 +35,6 @@ open_enum! {
     Ratio21x9 = "21:9",
     /// 9:21, tall portrait.
     Ratio9x21 = "9:21",
-}
-
-impl Default for AspectRatio {
-    fn default() -> Self {
-        Self::Ratio16x9
-    }
 }
 
 impl FromStr for AspectRatio {

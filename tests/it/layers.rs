@@ -212,3 +212,17 @@ fn import_in_each_form_is_read() {
         assert_eq!(segments(code, "crate::"), expected, "{code}");
     }
 }
+
+/// A file that no module declares is never compiled, and its tests never run.
+#[test]
+fn test_files_are_all_modules_of_the_binary() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("it");
+    let main = fs::read_to_string(folder.join("main.rs")).expect("a file");
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_stem().and_then(|name| name.to_str());
+        let name = name.expect("a name");
+        let is_module = main.contains(&format!("mod {name};"));
+        assert!(is_module || ["main", "snapshots"].contains(&name), "{name}");
+    }
+}

@@ -1,8 +1,9 @@
 //! The token appears nowhere: not in what calls give, not in what they log.
 
 use std::{
+    cell::RefCell,
     io::{self, Write},
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, Mutex, Once},
     time::{Duration, SystemTime},
 };
 
@@ -14,7 +15,8 @@ use luma_client::{
 use luma_simulator::{Fault, JobDuration, Simulator, Target, TaskScript};
 use serde::Serialize;
 use serde_json::json;
-use tracing_subscriber::{filter::LevelFilter, fmt::format::FmtSpan};
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::{filter::LevelFilter, fmt::format::FmtSpan, util::SubscriberInitExt};
 
 use crate::support::{
     TOKEN, bare, builder,
@@ -24,28 +26,31 @@ use crate::support::{
     id, show, show_error,
 };
 
-/// What was logged at every level by every crate.
+/// What was logged at every level by every crate, on the thread of a test.
 #[derive(Clone, Default)]
 struct Logged(Arc<Mutex<Vec<u8>>>);
 
+thread_local! {
+    /// For the crate `log`, whose logger is one for all threads.
+    static LOGGED: RefCell<Option<Logged>> = const { RefCell::new(None) };
+}
+
 impl Logged {
-    /// Starts to listen, once for all tests of the binary.
-    fn listen() -> Self {
-        static LOGGED: OnceLock<Logged> = OnceLock::new();
-        LOGGED
-            .get_or_init(|| {
-                let logged = Self::default();
-                let writer = logged.clone();
-                let subscriber = tracing_subscriber::fmt()
-                    .with_max_level(LevelFilter::TRACE)
-                    .with_span_events(FmtSpan::FULL)
-                    .with_writer(move || writer.clone());
-                subscriber.init();
-                log::set_logger(Box::leak(Box::new(logged.clone()))).expect("no logger yet");
-                log::set_max_level(log::LevelFilter::Trace);
-                logged
-            })
-            .clone()
+    /// Starts to listen, until the guard is dropped.
+    fn listen() -> (Self, DefaultGuard) {
+        static LOGGER: Once = Once::new();
+        LOGGER.call_once(|| {
+            log::set_logger(&ThreadLogger).expect("no logger yet");
+            log::set_max_level(log::LevelFilter::Trace);
+        });
+        let logged = Self::default();
+        LOGGED.set(Some(logged.clone()));
+        let writer = logged.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(LevelFilter::TRACE)
+            .with_span_events(FmtSpan::FULL)
+            .with_writer(move || writer.clone());
+        (logged, subscriber.finish().set_default())
     }
 
     fn text(&self) -> String {
@@ -64,13 +69,19 @@ impl Write for Logged {
     }
 }
 
-impl log::Log for Logged {
+struct ThreadLogger;
+
+impl log::Log for ThreadLogger {
     fn enabled(&self, _: &log::Metadata<'_>) -> bool {
         true
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        let _ = writeln!(self.clone(), "{} {}", record.target(), record.args());
+        LOGGED.with_borrow_mut(|logged| {
+            if let Some(logged) = logged {
+                let _ = writeln!(logged, "{} {}", record.target(), record.args());
+            }
+        });
     }
 
     fn flush(&self) {}
@@ -89,7 +100,7 @@ fn assert_clean(shown: &str, context: &str) {
 
 #[tokio::test]
 async fn faults_show_and_log_no_token() {
-    let logged = Logged::listen();
+    let (logged, _guard) = Logged::listen();
     let cases = cases();
     let runs = cases.iter().map(async |case| {
         let fixture = Fixture::start(case).await;
@@ -115,7 +126,7 @@ async fn faults_show_and_log_no_token() {
 /// HTTP/2 logs whole header lists.
 #[tokio::test]
 async fn http2_logs_no_token() {
-    let logged = Logged::listen();
+    let (logged, _guard) = Logged::listen();
     let (url, _) = http2::start(Behavior::RefusedStream).await;
     let luma = builder(&url)
         .http_client(http2::client())
@@ -134,7 +145,7 @@ async fn http2_logs_no_token() {
 
 #[tokio::test]
 async fn public_types_show_no_token() {
-    let logged = Logged::listen();
+    let (logged, _guard) = Logged::listen();
     let at_once = JobDuration::Fixed(Duration::ZERO);
     let simulator = Simulator::builder().token(TOKEN).duration(at_once);
     let simulator = simulator.start().await.expect("a simulator");

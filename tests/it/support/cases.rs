@@ -163,7 +163,7 @@ pub fn cases() -> Vec<Case> {
     let none = || Fault::slow(Duration::ZERO);
     let ok = |name, body: &str| Case::json(name, 200, body);
     let deep = format!("{}1{}", "{\"a\":".repeat(10_000), "}".repeat(10_000));
-    let large = |name, status| Case::answer(name, status, "text/html", Body::Filler(9 << 20));
+    let large = |name, status| Case::answer(name, status, "text/html", Body::Filler(2 << 20));
     let quoted = |token: &str| format!(r#"{{"error":"bad token {token}"}}"#);
     vec![
         // The way there.
@@ -197,8 +197,8 @@ pub fn cases() -> Vec<Case> {
         Case::answer("wrong content type", 200, "text/plain", Body::CutShort(0)).accepted(),
         Case::new("HTML 200 of no type", Cause::Answer(200, vec![], Body::Bytes(b"<html>Log in".to_vec()))),
         Case::answer("HTML 200 as bytes", 200, "application/octet-stream", Body::Bytes(b"\n<html>Log in".to_vec())),
-        Case::answer("100 MB body", 200, "application/json", Body::Filler(100_000_000)),
-        Case::answer("100 MB body, accepted", 200, "application/json", Body::Filler(100_000_000)).accepted(),
+        Case::answer("20 MB body", 200, "application/json", Body::Filler(20_000_000)),
+        Case::answer("20 MB body, accepted", 200, "application/json", Body::Filler(20_000_000)).accepted(),
         ok("deeply nested JSON, accepted", &deep).accepted(),
         Case::answer("invalid UTF-8, accepted", 200, "application/json",
             Body::Bytes(b"{\"task_id\":\"\xff\",\"id\":\"\xff\"}".to_vec())).accepted(),
@@ -252,13 +252,13 @@ pub fn cases() -> Vec<Case> {
         Case::code("504 timeout, accepted", 504, "timeout").accepted(),
         Case::html("504 HTML, accepted", 504).accepted(),
         // Errors that are larger than what is read. Their status says enough.
-        large("400, 9 MiB", 400),
-        large("404, 9 MiB", 404),
-        large("429 once, 9 MiB", 429).once(),
-        large("429 always, 9 MiB", 429),
-        large("500 once, 9 MiB", 500).once(),
-        large("503 always, 9 MiB", 503),
-        large("503 always, 9 MiB, accepted", 503).accepted(),
+        large("400, 2 MiB", 400),
+        large("404, 2 MiB", 404),
+        large("429 once, 2 MiB", 429).once(),
+        large("429 always, 2 MiB", 429),
+        large("500 once, 2 MiB", 500).once(),
+        large("503 always, 2 MiB", 503),
+        large("503 always, 2 MiB, accepted", 503).accepted(),
         // Redirects to another host. Nothing of the API may ever come there.
         Case::new("301 elsewhere", Cause::Redirect(301)),
         Case::new("302 elsewhere", Cause::Redirect(302)),

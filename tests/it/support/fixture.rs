@@ -173,7 +173,7 @@ impl Fixture {
             .expect("no fault");
         let file_elsewhere = elsewhere.video_url(copy.id().as_str()).expect("a file");
         Self {
-            luma: luma.build().expect("a client"),
+            luma: luma.max_response_bytes(1 << 20).build().expect("a client"),
             known: task.id().clone(),
             file_elsewhere: by_name(&file_elsewhere),
             simulator,
