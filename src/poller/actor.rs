@@ -120,10 +120,7 @@ impl Poller {
             Some(running) => (running.commands.clone(), None),
             None => {
                 let (commands, receiver) = mpsc::unbounded_channel();
-                *running = Some(Running {
-                    commands: commands.clone(),
-                    runtime: runtime.id(),
-                });
+                *running = Some(Running { commands: commands.clone(), runtime: runtime.id() });
                 let actor = Actor {
                     shared: self.0.clone(),
                     state: State::new(self.0.early.clone()),
@@ -139,10 +136,7 @@ impl Poller {
             runtime.spawn(actor.run());
         }
         let id = id.clone();
-        Membership {
-            status,
-            _seat: Seat { id, commands },
-        }
+        Membership { status, _seat: Seat { id, commands } }
     }
 
     /// Takes in a report that came by another way than a lookup.

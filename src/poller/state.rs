@@ -139,16 +139,11 @@ impl Entry {
             // Waits that come and go, each with a last lookup of its own, must not undercut the
             // interval.
             let due = after(polled, options.interval.interval(self.age(polled)));
-            options.last_look = options
-                .last_look
-                .filter(|look| due.is_some_and(|due| due <= *look));
+            options.last_look =
+                options.last_look.filter(|look| due.is_some_and(|due| due <= *look));
         }
         let polls_before = self.status.polls;
-        self.waiters.push(Waiter {
-            options,
-            status,
-            polls_before,
-        });
+        self.waiters.push(Waiter { options, status, polls_before });
     }
 
     /// When it is to be looked up or, without waits, forgotten.
@@ -157,19 +152,12 @@ impl Entry {
             let polled = || Some(self.exactly(after(self.polled?, REMEMBERED_FOR)?));
             return self.queued.or_else(polled);
         }
-        let due = self
-            .waiters
-            .iter()
-            .filter_map(|waiter| self.due_for(&waiter.options));
+        let due = self.waiters.iter().filter_map(|waiter| self.due_for(&waiter.options));
         due.reduce(Due::first)
     }
 
     fn exactly(&self, at: Instant) -> Due {
-        Due {
-            at,
-            latest: at,
-            alone: self.alone,
-        }
+        Due { at, latest: at, alone: self.alone }
     }
 
     /// The next lookup that a wait wants.
@@ -196,10 +184,7 @@ impl Entry {
             (Some(time), look) => {
                 let latest = time.checked_add(delay.min(BATCH_DELAY.1))?;
                 let latest = look.map_or(latest, |look| latest.min(look));
-                Some(Due {
-                    latest,
-                    ..self.exactly(time)
-                })
+                Some(Due { latest, ..self.exactly(time) })
             }
             (None, Some(look)) => Some(self.exactly(look)),
             // After the last look, or never.
@@ -230,10 +215,7 @@ impl Entry {
         }
         let state = TaskState::from(outcome);
         if !state.is_terminal() {
-            let is_wanted = self
-                .waiters
-                .iter()
-                .any(|waiter| waiter.options.wants_updates);
+            let is_wanted = self.waiters.iter().any(|waiter| waiter.options.wants_updates);
             let task = is_wanted.then(|| Arc::new(task));
             (self.status.state, self.status.task) = (Some(state), task);
         }
@@ -260,10 +242,7 @@ impl Entry {
     fn fail(&mut self, error: &Arc<RequestError>, now: Instant) {
         let since = self.status.failure.as_ref().map(|failure| failure.since);
         let since = since.unwrap_or(now.into_std());
-        let failure = LookupFailure {
-            error: error.clone(),
-            since,
-        };
+        let failure = LookupFailure { error: error.clone(), since };
         (self.status.task, self.status.failure) = (None, Some(failure));
         self.failures = self.failures.saturating_add(1);
         self.publish();
@@ -298,10 +277,7 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(early: EarlyReports) -> Self {
-        Self {
-            early,
-            ..Self::default()
-        }
+        Self { early, ..Self::default() }
     }
 
     /// Whether nobody waits, and there is nothing to remember.
@@ -323,10 +299,7 @@ impl State {
             });
             return;
         }
-        let entry = self
-            .entries
-            .entry(id.clone())
-            .or_insert_with(|| Box::new(Entry::new(now)));
+        let entry = self.entries.entry(id.clone()).or_insert_with(|| Box::new(Entry::new(now)));
         entry.join(options, status, now.instant);
         let Some(waiter) = entry.waiters.last() else {
             return;
@@ -383,10 +356,7 @@ impl State {
         while self.in_flight < limit {
             let mut ids = self.queue.take(now, self.in_flight >= FEW_IN_FLIGHT)?;
             ids.retain(|id| {
-                let entry = self
-                    .entries
-                    .get_mut(id)
-                    .filter(|entry| !entry.waiters.is_empty());
+                let entry = self.entries.get_mut(id).filter(|entry| !entry.waiters.is_empty());
                 if let Some(entry) = entry {
                     (entry.queued, entry.again, entry.in_flight) = (None, false, true);
                     entry.polled = Some(now);
@@ -446,9 +416,7 @@ impl State {
     }
 
     fn apply_error(&mut self, ids: &[TaskId], error: RequestError, now: Instant) {
-        let hold = error
-            .retry_after()
-            .and_then(|time| after(now, time.min(MAX_HOLD)));
+        let hold = error.retry_after().and_then(|time| after(now, time.min(MAX_HOLD)));
         self.hold_until = self.hold_until.max(hold);
         let is_retryable = error.is_retryable();
         let is_split = ids.len() > 1 && !error.is_outage();
@@ -459,8 +427,7 @@ impl State {
         let error = Arc::new(error);
         if ends_all {
             let all: Vec<_> = self.entries.keys().cloned().collect();
-            all.iter()
-                .for_each(|id| self.end(id, End::Lookup(error.clone())));
+            all.iter().for_each(|id| self.end(id, End::Lookup(error.clone())));
             return;
         }
         for (place, id) in ids.iter().enumerate() {
@@ -508,10 +475,7 @@ impl State {
         if entry.waiters.is_empty()
             && let End::Task(task) = end
         {
-            let (at, task) = (
-                entry.polled.unwrap_or(entry.age.1),
-                Arc::unwrap_or_clone(task),
-            );
+            let (at, task) = (entry.polled.unwrap_or(entry.age.1), Arc::unwrap_or_clone(task));
             self.early.insert(id.clone(), task, at);
             return;
         }

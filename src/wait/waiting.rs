@@ -126,18 +126,11 @@ impl Waiting {
                 return self.conclude(end);
             }
             // News may come as fast as they are read: they must not keep the wait from ending.
-            if self
-                .cancel
-                .as_ref()
-                .is_some_and(CancellationToken::is_cancelled)
-            {
+            if self.cancel.as_ref().is_some_and(CancellationToken::is_cancelled) {
                 let task = self.task.id.clone();
                 return end(Err(WaitError::Cancelled { task }));
             }
-            if self
-                .deadline
-                .is_some_and(|deadline| deadline <= Instant::now())
-            {
+            if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 match self.at_deadline().await {
                     Some(event) => return event,
                     None => continue,
@@ -231,8 +224,7 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         let polls = self.membership.status.read(|status| status.polls);
         self.span.record("polls", polls);
-        self.span
-            .record("elapsed_ms", self.begin.elapsed().as_millis() as u64);
+        self.span.record("elapsed_ms", self.begin.elapsed().as_millis() as u64);
         tracing::debug!(parent: &self.span, "over");
     }
 }

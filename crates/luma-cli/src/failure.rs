@@ -198,10 +198,9 @@ fn advice(error: &ApiError) -> Option<String> {
         }
         Code::ApiError | Code::TooManyRequests | Code::Timeout => Some(TRY_LATER.to_owned()),
         _ if known.is_some() => None,
-        Code::NotFound => Some(format!(
-            "The service is not at this address: check {}.",
-            base_url()
-        )),
+        Code::NotFound => {
+            Some(format!("The service is not at this address: check {}.", base_url()))
+        }
         code => code.remedy().map(sentence),
     }
 }
@@ -209,11 +208,7 @@ fn advice(error: &ApiError) -> Option<String> {
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|first| first.to_ascii_uppercase());
-    format!(
-        "{}{}.",
-        first.into_iter().collect::<String>(),
-        letters.as_str()
-    )
+    format!("{}{}.", first.into_iter().collect::<String>(), letters.as_str())
 }
 
 impl From<ConfigError> for Failure {
@@ -271,10 +266,9 @@ impl From<&TransportError> for Failure {
         }
         let failure = Self::new(Kind::Network, with_cause(error));
         match (error.is_connect(), SERVICE.get()) {
-            (true, Some(service)) => failure.hint(format!(
-                "Tried {service}: check the network, and {}.",
-                base_url()
-            )),
+            (true, Some(service)) => {
+                failure.hint(format!("Tried {service}: check the network, and {}.", base_url()))
+            }
             (true, None) => failure.hint(format!("Check the network, and {}.", base_url())),
             (false, _) => failure.hint(TRY_LATER),
         }
@@ -295,10 +289,8 @@ impl From<&RequestError> for Failure {
                 hint: advice(api),
                 ..Self::new(Kind::Api, error.to_string())
             },
-            _ if error.is_retryable() => Self::new(Kind::Api, error.to_string()).hint(format!(
-                "Try again later; if it fails again, check {}.",
-                base_url()
-            )),
+            _ if error.is_retryable() => Self::new(Kind::Api, error.to_string())
+                .hint(format!("Try again later; if it fails again, check {}.", base_url())),
             _ => Self::new(Kind::Api, error.to_string()),
         }
     }
@@ -331,18 +323,9 @@ impl From<&WaitError> for Failure {
             WaitError::Failed { failure, .. } => failure.clone().into(),
             WaitError::Poll { source, .. } => {
                 let cause = Self::from(&**source);
-                Self {
-                    message: format!("{error}: {}", cause.message),
-                    ..cause
-                }
+                Self { message: format!("{error}: {}", cause.message), ..cause }
             }
-            WaitError::Deadline {
-                task,
-                last_state,
-                polls,
-                elapsed,
-                source,
-            } => {
+            WaitError::Deadline { task, last_state, polls, elapsed, source } => {
                 let state = match last_state {
                     None | Some(TaskState::Unknown(_)) => "unknown".to_owned(),
                     Some(state) => state.to_string(),
@@ -355,10 +338,7 @@ impl From<&WaitError> for Failure {
                     Some(cause) => format!("{message}; the last lookup failed: {cause}"),
                     None => message,
                 };
-                Self {
-                    last_error: cause.map(Into::into),
-                    ..Self::new(Kind::Deadline, message)
-                }
+                Self { last_error: cause.map(Into::into), ..Self::new(Kind::Deadline, message) }
             }
             WaitError::NotFound { .. } => {
                 Self::new(Kind::NotFound, error.to_string()).hint(NOT_FOUND)
@@ -375,10 +355,7 @@ impl From<DownloadError> for Failure {
     fn from(error: DownloadError) -> Self {
         let kind = match error {
             DownloadError::Transport(ref error) => {
-                return Self {
-                    hint: Some(TRY_LATER.to_owned()),
-                    ..error.into()
-                };
+                return Self { hint: Some(TRY_LATER.to_owned()), ..error.into() };
             }
             DownloadError::Client(error) => return error.into(),
             DownloadError::Exists { path } => {
@@ -396,9 +373,6 @@ impl From<DownloadError> for Failure {
             | DownloadError::NotAFile { .. } => Kind::File,
             _ => Kind::Download,
         };
-        Self {
-            hint: error.retry_after().map(retry),
-            ..Self::new(kind, with_cause(&error))
-        }
+        Self { hint: error.retry_after().map(retry), ..Self::new(kind, with_cause(&error)) }
     }
 }

@@ -65,13 +65,7 @@ pub async fn follow(context: &Context<'_>, jobs: Vec<Job>, plan: &Plan<'_>) -> E
     let submits = jobs.iter().any(|job| matches!(job, Job::Submit(_)));
     {
         let run = |(index, job)| {
-            let step = Step {
-                context,
-                signals,
-                progress: &progress,
-                index,
-                plan,
-            };
+            let step = Step { context, signals, progress: &progress, index, plan };
             async move { (index, step.follow(job).await) }
         };
         let runs = stream::iter(jobs.into_iter().enumerate()).map(run);
@@ -173,11 +167,7 @@ impl Step<'_> {
                 match self.accepted(&submission).await {
                     Ok(task) => (task, prompt),
                     Err(failure) => {
-                        return TaskView {
-                            prompt,
-                            error: Some(failure),
-                            ..TaskView::default()
-                        };
+                        return TaskView { prompt, error: Some(failure), ..TaskView::default() };
                     }
                 }
             }
@@ -200,10 +190,7 @@ impl Step<'_> {
             Ok(None) => Ok(None),
             Err(failure) => Err(failure),
         };
-        let view = TaskView {
-            prompt,
-            ..TaskView::of(id, self.progress.last(self.index))
-        };
+        let view = TaskView { prompt, ..TaskView::of(id, self.progress.last(self.index)) };
         match saved {
             Ok(file) => TaskView { file, ..view },
             Err(failure) => view.with_error(failure),
@@ -273,9 +260,7 @@ impl Step<'_> {
                 let options = options.filter(|option| *option != "--thumbnail");
                 let wait = ["wait", task.id().as_str()].into_iter().chain(options);
                 let message = format!("there is no video yet: the task is {state}");
-                let hint = self
-                    .context
-                    .next_step("Wait for it with", &wait.collect::<Vec<_>>());
+                let hint = self.context.next_step("Wait for it with", &wait.collect::<Vec<_>>());
                 Err(Failure::new(Kind::NotReady, message).hint(hint))
             }
         }
@@ -283,21 +268,14 @@ impl Step<'_> {
 
     async fn save(&self, id: &TaskId, video: &Video) -> Result<Option<File>, Failure> {
         let on_progress = |now: luma_client::Progress| {
-            let stage = Stage::Downloading {
-                bytes: now.bytes,
-                total: now.total,
-            };
+            let stage = Stage::Downloading { bytes: now.bytes, total: now.total };
             self.progress.enters(self.index, stage);
         };
         let saver = self.plan.saver;
         let save = saver.save(&self.context.luma, id, video, on_progress);
-        self.signals
-            .first
-            .run_until_cancelled(save)
-            .await
-            .unwrap_or_else(|| {
-                let message = "interrupted; the task has ended, but its file is not saved";
-                Err(Failure::new(Kind::Interrupted, message))
-            })
+        self.signals.first.run_until_cancelled(save).await.unwrap_or_else(|| {
+            let message = "interrupted; the task has ended, but its file is not saved";
+            Err(Failure::new(Kind::Interrupted, message))
+        })
     }
 }

@@ -104,9 +104,7 @@ fn main() -> ExitCode {
     let output = Output::new(&cli.globals, serves);
     start_log(cli.globals.verbose, serves);
     // Nearly all time is spent waiting: one thread is enough, and needs the least memory.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => return output.failure(&error.into()).code().into(),
@@ -114,9 +112,7 @@ fn main() -> ExitCode {
     let end = runtime.block_on(run(cli, &output));
     // A read of standard input cannot be cancelled; the program ends nevertheless.
     runtime.shutdown_background();
-    end.unwrap_or_else(|failure| output.failure(&failure))
-        .code()
-        .into()
+    end.unwrap_or_else(|failure| output.failure(&failure)).code().into()
 }
 
 async fn run(Cli { globals, command }: Cli, output: &Output) -> Result<Exit, Failure> {
@@ -162,18 +158,12 @@ fn suggest(mut error: clap::Error) -> clap::Error {
         _ => return error,
     };
     let deletes = matches!(name.as_str(), "delete" | "cancel" | "rm");
-    error.insert(
-        ContextKind::SuggestedSubcommand,
-        ContextValue::Strings(vec![meant.to_owned()]),
-    );
+    error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![meant.to_owned()]));
     if deletes {
         let tip =
             "a task cannot be deleted or cancelled: `luma task` shows one, `luma history` all";
         error.remove(ContextKind::SuggestedSubcommand);
-        error.insert(
-            ContextKind::Suggested,
-            ContextValue::StyledStrs(vec![tip.into()]),
-        );
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error
 }
@@ -197,10 +187,7 @@ fn message(text: &str) -> String {
     let facts = lines.take_while(|line| {
         !line.starts_with("Usage:") && !line.starts_with("For more information")
     });
-    facts
-        .filter(|line| !line.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+    facts.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// Starts the log on standard error. `-v` shows the client's own events, `-vv` also those of the HTTP
@@ -215,13 +202,8 @@ fn start_log(verbose: u8, serves: bool) {
     };
     let targets = ["luma_client", "luma_mcp"].map(|target| (target, own));
     let targets = Targets::new().with_targets(targets).with_default(others);
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(false);
-    tracing_subscriber::registry()
-        .with(lines)
-        .with(targets)
-        .init();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    tracing_subscriber::registry().with(lines).with(targets).init();
 }
 
 #[cfg(test)]

@@ -181,17 +181,12 @@ impl TaskView {
     /// What it is called in a list.
     pub fn name(&self) -> &str {
         let prompt = self.prompt.as_deref();
-        self.id
-            .as_ref()
-            .map_or(prompt.unwrap_or("task"), TaskId::as_str)
+        self.id.as_ref().map_or(prompt.unwrap_or("task"), TaskId::as_str)
     }
 
     /// `pending`, `processing`, `completed`, `failed` or `unknown`.
     pub fn state(&self) -> Option<&'static str> {
-        let failed = self
-            .error
-            .as_ref()
-            .filter(|error| error.kind == Kind::TaskFailed);
+        let failed = self.error.as_ref().filter(|error| error.kind == Kind::TaskFailed);
         match (failed, &self.task) {
             (Some(_), _) => Some("failed"),
             (None, Some(task)) => Some(word(&task.state())),
@@ -262,24 +257,14 @@ impl fmt::Display for TaskView {
             ("prompt", self.prompt().map(|prompt| plain(&prompt))),
             ("video", video.map(|video| plain(video.url()))),
             ("video id", video.and_then(|video| video.id().map(plain))),
-            (
-                "size",
-                size.map(|(width, height)| format!("{width}x{height}")),
-            ),
-            (
-                "thumbnail",
-                video.and_then(|video| video.thumbnail_url().map(plain)),
-            ),
+            ("size", size.map(|(width, height)| format!("{width}x{height}"))),
+            ("thumbnail", video.and_then(|video| video.thumbnail_url().map(plain))),
             ("created", self.created_at().map(utc)),
             ("took", elapsed.map(|elapsed| format!("{elapsed:.1} s"))),
             (
                 "file",
                 file.map(|file| {
-                    format!(
-                        "{} ({})",
-                        plain(&file.path.to_string_lossy()),
-                        size_of(file.bytes)
-                    )
+                    format!("{} ({})", plain(&file.path.to_string_lossy()), size_of(file.bytes))
                 }),
             ),
         ] {
@@ -371,9 +356,7 @@ pub fn print_mistake(failure: &Failure) {
 
 fn print(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
 }
 
 /// A reader that has gone, like `head`, is no failure. A full disk is one: the result is lost.
@@ -461,10 +444,7 @@ file       a b.mp4 (1.5 KiB)
 ";
         console::set_colors_enabled(false);
         let path = "a\u{202e} b.mp4".into();
-        let view = TaskView {
-            file: Some(File { path, bytes: 1_536 }),
-            ..view()
-        };
+        let view = TaskView { file: Some(File { path, bytes: 1_536 }), ..view() };
         assert_eq!(view.to_string(), expected);
     }
 
@@ -474,10 +454,7 @@ file       a b.mp4 (1.5 KiB)
             ("fox é 海", "fox é 海"),
             ("\u{1b}[2J", r"\u001b[2J"),
             ("a\u{202e}b\u{2066}", r"a\u202eb\u2066"),
-            (
-                "a\u{200b}\u{feff}\u{7f}\u{9b}",
-                r"a\u200b\ufeff\u007f\u009b",
-            ),
+            ("a\u{200b}\u{feff}\u{7f}\u{9b}", r"a\u200b\ufeff\u007f\u009b"),
             ("\u{e0041}", r"\udb40\udc41"),
             ("\u{2028}", r"\u2028"),
         ] {
@@ -494,10 +471,7 @@ file       a b.mp4 (1.5 KiB)
         use std::os::unix::ffi::OsStrExt;
 
         let path = PathBuf::from(std::ffi::OsStr::from_bytes(b"fox\xff.mp4"));
-        let view = TaskView {
-            file: Some(File { path, bytes: 1 }),
-            ..view()
-        };
+        let view = TaskView { file: Some(File { path, bytes: 1 }), ..view() };
         assert_eq!(view.document()["file"]["path"], "fox\u{fffd}.mp4");
     }
 

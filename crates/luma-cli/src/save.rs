@@ -102,11 +102,7 @@ impl Saver {
         options.output.get_or_insert_with(|| "./".into());
         let place = is_default.then(|| Place::Folder(PathBuf::new()));
         let saver = Self::new(options, tasks)?;
-        Ok(Self {
-            content,
-            place: place.unwrap_or(saver.place),
-            ..saver
-        })
+        Ok(Self { content, place: place.unwrap_or(saver.place), ..saver })
     }
 
     /// Refuses a file that exists before anything is requested. A kept one is fine.
@@ -158,26 +154,17 @@ impl Saver {
         let existing = fs::metadata(&path).ok().filter(fs::Metadata::is_file);
         let is_folder = matches!(self.place, Place::Folder(_));
         if let Some(existing) = existing.filter(|_| self.keep && is_folder && !self.overwrite) {
-            return Ok(Some(File {
-                path,
-                bytes: existing.len(),
-            }));
+            return Ok(Some(File { path, bytes: existing.len() }));
         }
         let download = match self.content {
             Content::Video => luma.download(video, &path),
             Content::Thumbnail => luma.download_thumbnail(video, &path),
         };
-        let saved = download
-            .overwrite(self.overwrite)
-            .on_progress(on_progress)
-            .await?;
+        let saved = download.overwrite(self.overwrite).on_progress(on_progress).await?;
         if self.open {
             open(saved.path())?;
         }
-        Ok(Some(File {
-            path: saved.path().to_owned(),
-            bytes: saved.bytes(),
-        }))
+        Ok(Some(File { path: saved.path().to_owned(), bytes: saved.bytes() }))
     }
 }
 
@@ -226,11 +213,7 @@ fn probe(path: &Path) -> io::Result<()> {
 fn file_name(id: &TaskId, content: Content) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let id = id.as_str();
-    let plain: String = id
-        .chars()
-        .map(|c| if is_plain(c) { c } else { '_' })
-        .take(100)
-        .collect();
+    let plain: String = id.chars().map(|c| if is_plain(c) { c } else { '_' }).take(100).collect();
     let extension = match content {
         Content::Video => "mp4",
         Content::Thumbnail => "jpg",
@@ -256,16 +239,9 @@ fn open(path: &Path) -> Result<(), Failure> {
     };
     let path = std::path::absolute(path)?;
     let mut command = Command::new(program);
-    command
-        .arg(path)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.arg(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().map(drop).map_err(|error| {
-        Failure::new(
-            Kind::File,
-            format!("saved, but {program} cannot open it: {error}"),
-        )
+        Failure::new(Kind::File, format!("saved, but {program} cannot open it: {error}"))
     })
 }
 
@@ -305,14 +281,7 @@ mod tests {
         fs::create_dir(path("folder")).expect("a folder");
         let saver = |name: &str, overwrite, tasks| {
             let output = Some(PathBuf::from(format!("{}/{name}", root.path().display())));
-            Saver::new(
-                SaveOptions {
-                    output,
-                    overwrite,
-                    open: false,
-                },
-                tasks,
-            )
+            Saver::new(SaveOptions { output, overwrite, open: false }, tasks)
         };
         for (name, overwrite, expected) in [
             ("new.mp4", false, None),
@@ -320,11 +289,7 @@ mod tests {
             ("exists.mp4", true, None),
             ("folder", true, Some("is a folder: end it with /")),
             ("none/new.mp4", false, Some("its folder does not exist")),
-            (
-                "exists.mp4/new.mp4",
-                false,
-                Some("its folder does not exist"),
-            ),
+            ("exists.mp4/new.mp4", false, Some("its folder does not exist")),
             ("folder/", false, None),
             ("new/deep/", false, None),
             ("exists.mp4/", false, Some("cannot write to")),
@@ -348,17 +313,9 @@ mod tests {
     #[test]
     fn option_without_a_file_is_refused() {
         for (overwrite, open) in [(true, false), (false, true)] {
-            let options = SaveOptions {
-                output: None,
-                overwrite,
-                open,
-            };
+            let options = SaveOptions { output: None, overwrite, open };
             let error = Saver::new(options, 1).expect_err("no file");
-            assert!(
-                error.message.ends_with("needs --output <PATH>"),
-                "{}",
-                error.message
-            );
+            assert!(error.message.ends_with("needs --output <PATH>"), "{}", error.message);
         }
     }
 }

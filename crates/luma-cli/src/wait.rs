@@ -43,10 +43,7 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
     let ids = input::ids(args.ids)?;
     // An empty name adds the slash of a folder.
     let folder = args.download.map(|folder| folder.join(""));
-    let save = SaveOptions {
-        output: folder.or(args.save.output),
-        ..args.save
-    };
+    let save = SaveOptions { output: folder.or(args.save.output), ..args.save };
     let saver = Saver::new(save, ids.len())?.keep();
     let plan = Plan {
         until: Until::Ended(args.wait),

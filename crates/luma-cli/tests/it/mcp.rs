@@ -46,9 +46,7 @@ fn luma(arguments: &[&str]) -> Command {
 
 fn with_account(simulator: &Simulator, arguments: &[&str]) -> Command {
     let mut command = luma(arguments);
-    command
-        .env("ACEDATACLOUD_API_TOKEN", TOKEN)
-        .env("ACEDATACLOUD_API_BASE_URL", simulator.url());
+    command.env("ACEDATACLOUD_API_TOKEN", TOKEN).env("ACEDATACLOUD_API_BASE_URL", simulator.url());
     command
 }
 
@@ -79,13 +77,9 @@ impl ClientHandler for Modern {
 }
 
 async fn session(child: &mut Child) -> RunningService<RoleClient, Modern> {
-    let streams = (
-        child.stdout.take().expect("a pipe"),
-        child.stdin.take().expect("a pipe"),
-    );
-    let lifecycle = ClientLifecycleMode::Discover {
-        preferred_versions: vec![ProtocolVersion::V_2026_07_28],
-    };
+    let streams = (child.stdout.take().expect("a pipe"), child.stdin.take().expect("a pipe"));
+    let lifecycle =
+        ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] };
     let session = Modern.serve_with_lifecycle(streams, lifecycle).await;
     session.expect("a session")
 }
@@ -123,9 +117,7 @@ async fn task_outlives_the_process_that_submitted_it() {
 #[tokio::test]
 async fn stdout_has_only_the_protocol() {
     let simulator = simulator().await;
-    let mut server = with_account(&simulator, &["-vv"])
-        .spawn()
-        .expect("a process");
+    let mut server = with_account(&simulator, &["-vv"]).spawn().expect("a process");
     let mut stdin = server.stdin.take().expect("a pipe");
     let meta = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -143,10 +135,7 @@ async fn stdout_has_only_the_protocol() {
         call(3, "tools/call", json!({ "name": "luma_nothing" })),
         call(4, "nothing/at/all", json!({})),
     ] {
-        stdin
-            .write_all(format!("{line}\n").as_bytes())
-            .await
-            .expect("written");
+        stdin.write_all(format!("{line}\n").as_bytes()).await.expect("written");
     }
     drop(stdin);
     let output = timeout(PATIENCE, server.wait_with_output()).await;
@@ -201,9 +190,7 @@ async fn server_without_token_lists_its_tools() {
 async fn variables_of_the_vendor_are_named() {
     let simulator = simulator().await;
     let mut command = with_account(&simulator, &[]);
-    command
-        .env("LUMA_DEFAULT_ASPECT_RATIO", "9:16")
-        .env("LUMA_REQUEST_TIMEOUT", "5");
+    command.env("LUMA_DEFAULT_ASPECT_RATIO", "9:16").env("LUMA_REQUEST_TIMEOUT", "5");
     let mut server = command.spawn().expect("a process");
     let mut stdin = server.stdin.take().expect("a pipe");
     stdin.write_all(&hello()).await.expect("written");
@@ -282,20 +269,16 @@ fn line(message: &Value) -> Vec<u8> {
 }
 
 fn hello() -> Vec<u8> {
-    line(
-        &json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+    line(&json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
         "protocolVersion": "2025-11-25",
         "capabilities": {},
         "clientInfo": { "name": "a-test", "version": "1" },
-    } }),
-    )
+    } }))
 }
 
 fn submit(id: u32) -> Vec<u8> {
-    line(
-        &json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params":
-        { "name": "luma_generate_video", "arguments": { "prompt": "A fox" } } }),
-    )
+    line(&json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params":
+        { "name": "luma_generate_video", "arguments": { "prompt": "A fox" } } }))
 }
 
 #[tokio::test]
@@ -397,10 +380,7 @@ async fn max_videos_and_read_only_hold() {
     let list = line(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }));
     let server = with_account(&simulator, &["--read-only"]);
     let found = answers(server, &[hello(), list, submit(2)]).await;
-    assert_eq!(
-        found[1]["result"]["tools"].as_array().map(Vec::len),
-        Some(4)
-    );
+    assert_eq!(found[1]["result"]["tools"].as_array().map(Vec::len), Some(4));
     let refused = &found[2]["result"]["structuredContent"]["result"]["error"]["code"];
     assert_eq!(refused, "read_only");
     assert_eq!(simulator.stats().submits_accepted, 3);
@@ -427,9 +407,7 @@ fn documented() -> Vec<Vec<String>> {
                 }
             }
         }
-        let lines = text
-            .lines()
-            .filter(|line| line.starts_with("claude mcp add"));
+        let lines = text.lines().filter(|line| line.starts_with("claude mcp add"));
         found.extend(lines.map(|line| {
             let (_, command) = line.split_once("-- luma ").expect(line);
             command.split(' ').map(str::to_owned).collect()
@@ -462,13 +440,7 @@ async fn documented_configurations_start_a_server() {
 /// Models cache what does not change by a byte. Each process has hashes of its own.
 #[tokio::test]
 async fn exports_are_the_same_in_every_process() {
-    for format in [
-        "mcp",
-        "openai-chat",
-        "openai-responses",
-        "anthropic",
-        "gemini",
-    ] {
+    for format in ["mcp", "openai-chat", "openai-responses", "anthropic", "gemini"] {
         let print = async || {
             let mut command = Command::new(env!("CARGO_BIN_EXE_luma"));
             let output = command.args(["tools", "--format", format]).output().await;
@@ -500,58 +472,21 @@ async fn mistake_exits_2_and_nothing_listens() {
     let simulator = simulator().await;
     for (arguments, complaint) in [
         (&["--http", "127.0.0.1:0"][..], "LUMA_MCP_ACCESS_KEY"),
+        (&["--http", "127.0.0.1:0", "--access-key", "short"], "at least 16"),
+        (&["--http", "0.0.0.0:0", "--access-key", KEY], "--allow-host"),
+        (&["--http", "127.0.0.1:0", "--access-key", KEY, "--allow-host", "*"], "host"),
+        (&["--http", "127.0.0.1:0", "--access-key", KEY, "--allow-origin", "null"], "origin"),
         (
-            &["--http", "127.0.0.1:0", "--access-key", "short"],
-            "at least 16",
-        ),
-        (
-            &["--http", "0.0.0.0:0", "--access-key", KEY],
-            "--allow-host",
-        ),
-        (
-            &[
-                "--http",
-                "127.0.0.1:0",
-                "--access-key",
-                KEY,
-                "--allow-host",
-                "*",
-            ],
-            "host",
-        ),
-        (
-            &[
-                "--http",
-                "127.0.0.1:0",
-                "--access-key",
-                KEY,
-                "--allow-origin",
-                "null",
-            ],
-            "origin",
-        ),
-        (
-            &[
-                "--http",
-                "127.0.0.1:0",
-                "--access-key",
-                KEY,
-                "--token-from-request",
-            ],
+            &["--http", "127.0.0.1:0", "--access-key", KEY, "--token-from-request"],
             "cannot be used with",
         ),
         (&["--http", "nowhere"], "127.0.0.1:8000"),
-        (
-            &["--http", "127.0.0.1:0", "--access-key", TOKEN],
-            "contains the API token",
-        ),
+        (&["--http", "127.0.0.1:0", "--access-key", TOKEN], "contains the API token"),
         (&["--access-key", KEY], "--http"),
         (&["--token-from-request"], "--http"),
         (&["--max-videos", "many"], "--max-videos"),
     ] {
-        let server = with_account(&simulator, arguments)
-            .spawn()
-            .expect("a process");
+        let server = with_account(&simulator, arguments).spawn().expect("a process");
         let output = timeout(PATIENCE, server.wait_with_output()).await;
         let output = output.expect("it ends").expect("output");
         let stderr = String::from_utf8(output.stderr).expect("text");
