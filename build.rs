@@ -55,13 +55,7 @@ pub fn settings() -> GenerationSettings {
     for name in ["Task", "VideoResult"] {
         settings.with_patch(name, growing().with_derive("Default"));
     }
-    for name in [
-        "DeletedTask",
-        "ErrorResponse",
-        "TaskBatch",
-        "TaskQuery",
-        "VideoRequest",
-    ] {
+    for name in ["DeletedTask", "ErrorResponse", "TaskBatch", "TaskQuery", "VideoRequest"] {
         settings.with_patch(name, &growing());
     }
     settings

@@ -13,10 +13,7 @@ use luma_simulator::Simulator;
 #[tokio::main]
 async fn main() -> Result<()> {
     let simulator = Simulator::start().await?;
-    let luma = Luma::builder()
-        .token("simulated")
-        .base_url(simulator.url())
-        .build()?;
+    let luma = Luma::builder().token("simulated").base_url(simulator.url()).build()?;
 
     // Images are given by public URLs. A first one without a last one is animated; with a last one,
     // the video leads from one to the other.
@@ -29,10 +26,7 @@ async fn main() -> Result<()> {
         .await?;
     println!("submitted {}", task.id());
 
-    let video = task
-        .wait()
-        .on_update(|task| println!("{}", task.state()))
-        .await?;
+    let video = task.wait().on_update(|task| println!("{}", task.state())).await?;
     println!("{video}");
     Ok(())
 }

@@ -19,10 +19,7 @@ const SCENES: [&str; 3] = [
 #[tokio::main]
 async fn main() -> Result<()> {
     let simulator = Simulator::start().await?;
-    let luma = Luma::builder()
-        .token("simulated")
-        .base_url(simulator.url())
-        .build()?;
+    let luma = Luma::builder().token("simulated").base_url(simulator.url()).build()?;
 
     let mut film: Option<Video> = None;
     for scene in SCENES {

@@ -16,29 +16,18 @@ use luma_simulator::{JobDuration, Simulator};
 /// The service accepts five requests at a time for a token; this leaves room for lookups.
 const SUBMITS_AT_A_TIME: usize = 3;
 
-const ANIMALS: [&str; 8] = [
-    "fox", "owl", "hare", "lynx", "otter", "crane", "badger", "heron",
-];
+const ANIMALS: [&str; 8] = ["fox", "owl", "hare", "lynx", "otter", "crane", "badger", "heron"];
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let simulator = Simulator::builder()
-        .duration(JobDuration::Uniform {
-            min: Duration::from_secs(1),
-            max: Duration::from_secs(3),
-        })
+        .duration(JobDuration::Uniform { min: Duration::from_secs(1), max: Duration::from_secs(3) })
         .start()
         .await?;
-    let luma = Luma::builder()
-        .token("simulated")
-        .base_url(simulator.url())
-        .build()?;
+    let luma = Luma::builder().token("simulated").base_url(simulator.url()).build()?;
 
     let tasks: Vec<TaskHandle> = stream::iter(ANIMALS)
-        .map(|animal| {
-            luma.generate(format!("A {animal} in the snow at dawn"))
-                .submit()
-        })
+        .map(|animal| luma.generate(format!("A {animal} in the snow at dawn")).submit())
         .buffer_unordered(SUBMITS_AT_A_TIME)
         .try_collect()
         .await?;
@@ -51,9 +40,6 @@ async fn main() -> Result<()> {
         }
     }
     let stats = simulator.stats();
-    println!(
-        "{} billed, {} lookup requests",
-        stats.submits_accepted, stats.lookups
-    );
+    println!("{} billed, {} lookup requests", stats.submits_accepted, stats.lookups);
     Ok(())
 }

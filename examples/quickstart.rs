@@ -73,13 +73,8 @@ async fn connect() -> anyhow::Result<(Luma, Option<Simulator>)> {
         return Ok((Luma::from_env()?, None));
     }
     println!("{TOKEN_VARIABLE} is not set: this is the simulator, nothing is billed");
-    let simulator = Simulator::start()
-        .await
-        .context("the simulator did not start")?;
-    let luma = Luma::builder()
-        .token("simulated")
-        .base_url(simulator.url())
-        .build()?;
+    let simulator = Simulator::start().await.context("the simulator did not start")?;
+    let luma = Luma::builder().token("simulated").base_url(simulator.url()).build()?;
     Ok((luma, Some(simulator)))
 }
 

@@ -57,10 +57,7 @@ async fn play() -> Result<()> {
     fs::create_dir(&folder)?;
     let file = folder.join("task.json");
     let start = || -> Result<Child> {
-        let program = Command::new(env::current_exe()?)
-            .arg(simulator.url())
-            .arg(&file)
-            .spawn();
+        let program = Command::new(env::current_exe()?).arg(simulator.url()).arg(&file).spawn();
         program.context("the example cannot start itself")
     };
 

@@ -18,10 +18,7 @@ use serde_json::{Value, json};
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let simulator = Simulator::with_duration(Duration::from_secs(1)).await?;
-    let luma = Luma::builder()
-        .token("any")
-        .base_url(simulator.url())
-        .build()?;
+    let luma = Luma::builder().token("any").base_url(simulator.url()).build()?;
     let context = Context::new()
         .hold(Duration::from_secs(2))
         .on_progress(|progress| println!("        … {}", progress.message));
@@ -44,10 +41,7 @@ async fn main() -> anyhow::Result<()> {
             };
             println!("call:   {} {}", call.name, call.arguments);
             // The model is also told if a tool does not exist.
-            let outcome = call
-                .run(&luma, &context)
-                .await
-                .unwrap_or_else(Outcome::from);
+            let outcome = call.run(&luma, &context).await.unwrap_or_else(Outcome::from);
             println!("result: {}", outcome.text);
             results.push(call.answer(&outcome));
         }
@@ -78,14 +72,8 @@ fn scripted_model(tools: &Value, messages: &[Value]) -> Value {
     } else if let Some(id) = result["task_id"].as_str() {
         call("luma_get_task", json!({ "task_id": id }))
     } else if result["error"]["code"] == "invalid_arguments" {
-        call(
-            "luma_generate_video",
-            json!({ "prompt": "A lighthouse at dusk" }),
-        )
+        call("luma_generate_video", json!({ "prompt": "A lighthouse at dusk" }))
     } else {
-        call(
-            "luma_generate_video",
-            json!({ "promt": "A lighthouse at dusk" }),
-        )
+        call("luma_generate_video", json!({ "promt": "A lighthouse at dusk" }))
     }
 }

@@ -44,23 +44,15 @@ async fn callback(State(app): State<App>, Path(secret): Path<String>, body: Byte
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let simulator = Simulator::with_duration(Duration::from_secs(1)).await?;
-    let luma = Luma::builder()
-        .token("any")
-        .base_url(simulator.url())
-        .build()?;
+    let luma = Luma::builder().token("any").base_url(simulator.url()).build()?;
 
-    let secret: String = std::iter::repeat_with(fastrand::alphanumeric)
-        .take(32)
-        .collect();
+    let secret: String = std::iter::repeat_with(fastrand::alphanumeric).take(32).collect();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let app = Router::new()
         .route("/luma/{secret}", post(callback))
         .layer(DefaultBodyLimit::max(webhook::MAX_BYTES))
-        .with_state(App {
-            luma: luma.clone(),
-            secret: secret.clone(),
-        });
+        .with_state(App { luma: luma.clone(), secret: secret.clone() });
     tokio::spawn(async move { axum::serve(listener, app).await });
 
     // The callback comes first: the first poll would come after half a minute.

@@ -11,11 +11,7 @@ use crate::{
 
 /// One thread that drives connections and waits, also while nobody blocks.
 static RUNTIME: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
-    Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name("luma-client")
-        .enable_all()
-        .build()
+    Builder::new_multi_thread().worker_threads(1).thread_name("luma-client").enable_all().build()
 });
 
 /// Runs a submit, a wait, a download or any other call to its end, and blocks the thread meanwhile.
@@ -46,8 +42,6 @@ where
     if Handle::try_current().is_ok() {
         return Err(ConfigError::InsideRuntime.into());
     }
-    let runtime = RUNTIME
-        .as_ref()
-        .map_err(|error| ConfigError::Runtime(error.to_string()))?;
+    let runtime = RUNTIME.as_ref().map_err(|error| ConfigError::Runtime(error.to_string()))?;
     Ok(runtime.block_on(call.into_future())?)
 }

@@ -137,11 +137,7 @@ impl Luma {
     fn with_settings(&self, change: impl FnOnce(&mut Settings)) -> Self {
         let mut api = self.0.api.clone();
         change(&mut api.inner);
-        Self(Arc::new(Inner {
-            api,
-            poller: self.0.poller.clone(),
-            shared: self.0.shared.clone(),
-        }))
+        Self(Arc::new(Inner { api, poller: self.0.poller.clone(), shared: self.0.shared.clone() }))
     }
 
     /// The generated client, with token, limits and retries in place.
@@ -162,11 +158,7 @@ impl Luma {
     /// The same client with another poller.
     #[cfg(test)]
     pub(crate) fn with_poller(&self, poller: Poller) -> Self {
-        Self(Arc::new(Inner {
-            api: self.0.api.clone(),
-            poller,
-            shared: self.0.shared.clone(),
-        }))
+        Self(Arc::new(Inner { api: self.0.api.clone(), poller, shared: self.0.shared.clone() }))
     }
 
     pub(crate) fn poller(&self) -> &Poller {
@@ -365,12 +357,11 @@ impl LumaBuilder {
             None => MediaClients::new(connect_timeout, read_timeout),
         };
         let max_in_flight = self.max_in_flight.unwrap_or(Self::MAX_IN_FLIGHT);
-        let poll_interval = self.poll_interval.unwrap_or_else(|| {
-            match config::is_loopback(&base_url) {
+        let poll_interval =
+            self.poll_interval.unwrap_or_else(|| match config::is_loopback(&base_url) {
                 true => PollInterval::fixed(Self::LOOPBACK_INTERVAL),
                 false => PollInterval::default(),
-            }
-        });
+            });
         let settings = Settings {
             token: Arc::new(Token::new(token, max_in_flight)?),
             timeout: self.timeout.unwrap_or(Self::TIMEOUT),

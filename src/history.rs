@@ -95,9 +95,7 @@ pub struct History {
 
 impl std::fmt::Debug for History {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("History")
-            .field("query", &self.query)
-            .finish_non_exhaustive()
+        f.debug_struct("History").field("query", &self.query).finish_non_exhaustive()
     }
 }
 

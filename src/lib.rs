@@ -122,14 +122,14 @@ pub use error::{Error, Result};
 pub use futures_core::Stream;
 pub use history::History;
 pub use http::{
-    ApiError, BASE_URL_VARIABLE, ConfigError, DEFAULT_BASE_URL, DecodeError, RequestError, RetryPolicy,
-    TOKEN_VARIABLE, TransportError,
+    ApiError, BASE_URL_VARIABLE, ConfigError, DEFAULT_BASE_URL, DecodeError, RequestError,
+    RetryPolicy, TOKEN_VARIABLE, TransportError,
 };
 pub use model::{AspectRatio, ErrorCode, FailureKind, Task, TaskFailure, TaskState, Video, fields};
 pub use poller::{LookupFailure, PollInterval};
 pub use submit::{
-    Extend, Generate, InconclusiveReason, InvalidInput, Reconcile, Reconciliation, Submission, SubmitError,
-    VideoSource,
+    Extend, Generate, InconclusiveReason, InvalidInput, Reconcile, Reconciliation, Submission,
+    SubmitError, VideoSource,
 };
 pub use tokio_util::sync::CancellationToken;
 pub use util::{InvalidTaskId, TaskId, text};

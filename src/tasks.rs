@@ -39,10 +39,7 @@ impl TaskQuery {
 
 /// Looks one task up.
 pub(crate) async fn retrieve(api: &api::Client, id: &TaskId) -> Result<Task, RequestError> {
-    let query = TaskQuery {
-        id: Some(id.to_string()),
-        ..TaskQuery::new(TaskAction::Retrieve)
-    };
+    let query = TaskQuery { id: Some(id.to_string()), ..TaskQuery::new(TaskAction::Retrieve) };
     let (answer, _) = ask(api, &query).await.map_err(|error| error.about(id))?;
     let mut task = match answer {
         TaskAnswer::Task(task) => *task,
@@ -73,10 +70,7 @@ pub(crate) async fn retrieve_batch(
     api: &api::Client,
     ids: &[TaskId],
 ) -> Result<Vec<Task>, RequestError> {
-    let query = TaskQuery {
-        ids: ids.to_vec(),
-        ..TaskQuery::new(TaskAction::RetrieveBatch)
-    };
+    let query = TaskQuery { ids: ids.to_vec(), ..TaskQuery::new(TaskAction::RetrieveBatch) };
     let mut tasks = batch_of(ask(api, &query).await?.0, token(api))?.items;
     for task in &mut tasks {
         // The spelling that was asked for, if the service's differs in case.
@@ -105,10 +99,7 @@ pub(crate) async fn list(api: &api::Client, query: &TaskQuery) -> Result<Page, R
 
 /// Deletes a task from the account's history; returns whether the service did so.
 pub(crate) async fn delete(api: &api::Client, id: &TaskId) -> Result<bool, RequestError> {
-    let query = TaskQuery {
-        id: Some(id.to_string()),
-        ..TaskQuery::new(TaskAction::Delete)
-    };
+    let query = TaskQuery { id: Some(id.to_string()), ..TaskQuery::new(TaskAction::Delete) };
     let token = token(api);
     let (answer, _) = ask(api, &query).await.map_err(|error| error.about(id))?;
     match &answer {
@@ -118,7 +109,9 @@ pub(crate) async fn delete(api: &api::Client, id: &TaskId) -> Result<bool, Reque
             Ok(deleted.deleted)
         }
         TaskAnswer::Task(task) => match task.outcome() {
-            Outcome::Refused => Err(RequestError::from(ApiError::of_success(task.as_ref(), token)).about(id)),
+            Outcome::Refused => {
+                Err(RequestError::from(ApiError::of_success(task.as_ref(), token)).about(id))
+            }
             Outcome::Missing if **task == Task::default() => {
                 Err(RequestError::NotFound { task: id.clone() })
             }

@@ -55,10 +55,7 @@ pub fn parse(body: &[u8]) -> Result<Task, WebhookError> {
     let Some(Ok(id)) = id else {
         return Err(WebhookError::NoTaskId);
     };
-    Ok(Task {
-        id: Some(id.into()),
-        ..Task::from(result)
-    })
+    Ok(Task { id: Some(id.into()), ..Task::from(result) })
 }
 
 #[cfg(test)]
@@ -69,18 +66,12 @@ mod tests {
     #[test]
     fn body_of_each_form_is_read() {
         for (body, expected) in [
-            (
-                r#"{"task_id":" a ","state":"completed","video_url":"u"}"#,
-                Ok(TaskState::Completed),
-            ),
+            (r#"{"task_id":" a ","state":"completed","video_url":"u"}"#, Ok(TaskState::Completed)),
             (
                 r#"{"task_id":"a","success":false,"error":{"code":"forbidden"}}"#,
                 Ok(TaskState::Failed),
             ),
-            (
-                r#"{"task_id":"a","state":"dreaming"}"#,
-                Ok(TaskState::Processing),
-            ),
+            (r#"{"task_id":"a","state":"dreaming"}"#, Ok(TaskState::Processing)),
             (
                 r#"{"task_id":"a","state":"completed","video_url":"u","prompt":7}"#,
                 Ok(TaskState::Completed),

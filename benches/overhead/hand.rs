@@ -47,29 +47,17 @@ struct Hand {
 
 impl Hand {
     async fn retrieve(&self, id: &str) -> reqwest::Result<Task> {
-        let query = Query {
-            action: "retrieve",
-            id: Some(id),
-            ids: None,
-        };
+        let query = Query { action: "retrieve", id: Some(id), ids: None };
         self.call(&self.tasks, &query).await
     }
 
     async fn retrieve_batch(&self, ids: &[String]) -> reqwest::Result<Batch> {
-        let query = Query {
-            action: "retrieve_batch",
-            id: None,
-            ids: Some(ids),
-        };
+        let query = Query { action: "retrieve_batch", id: None, ids: Some(ids) };
         self.call(&self.tasks, &query).await
     }
 
     async fn generate(&self, prompt: &str) -> reqwest::Result<VideoResult> {
-        let submit = Submit {
-            action: "generate",
-            is_async: true,
-            prompt,
-        };
+        let submit = Submit { action: "generate", is_async: true, prompt };
         self.call(&self.videos, &submit).await
     }
 

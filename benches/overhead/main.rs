@@ -62,9 +62,7 @@ impl Work {
 fn main() -> Result<ExitCode> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match arguments[..] {
         ["run", side, work, url, times] => {
             let (_, work) = Work::ALL[work.parse::<usize>()?];
@@ -95,13 +93,7 @@ fn once() -> Result<()> {
     let url = server.block_on(service::serve())?;
     for (number, (name, _)) in Work::ALL.into_iter().enumerate() {
         for side in ["hand", "ours"] {
-            run(
-                &mut Command::new(env::current_exe()?),
-                side,
-                number,
-                &url,
-                1,
-            )?;
+            run(&mut Command::new(env::current_exe()?), side, number, &url, 1)?;
         }
         println!("{name}: works");
     }
@@ -151,20 +143,14 @@ fn compare_start(url: &str) -> Result<()> {
     println!("|---|---|---|---|");
     let ratio = ours[0] as f64 / hand[0] as f64;
     let shown = |[median, least, most]: [u64; 3]| format!("{median} ({least}, {most})");
-    println!(
-        "| first client of a process | {} | {} | {ratio:.3} |",
-        shown(hand),
-        shown(ours)
-    );
+    println!("| first client of a process | {} | {} | {ratio:.3} |", shown(hand), shown(ours));
     Ok(())
 }
 
 /// Instructions and allocations of one run.
 fn measure(side: &str, work: usize, url: &str, times: u64) -> Result<(u64, u64)> {
     let mut valgrind = Command::new("valgrind");
-    valgrind
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(env::current_exe()?);
+    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(env::current_exe()?);
     let output = run(&mut valgrind, side, work, url, times)?;
     let report = String::from_utf8_lossy(&output.stderr);
     let instructions = number_after("Collected", &report).ok_or("no count of callgrind's")?;
@@ -177,10 +163,7 @@ fn run(program: &mut Command, side: &str, work: usize, url: &str, times: u64) ->
     let output = program
         .args(["run", side, &work.to_string(), url, &times.to_string()])
         // What `Luma::from_env` reads.
-        .envs([
-            ("ACEDATACLOUD_API_TOKEN", TOKEN),
-            ("ACEDATACLOUD_API_BASE_URL", url),
-        ])
+        .envs([("ACEDATACLOUD_API_TOKEN", TOKEN), ("ACEDATACLOUD_API_BASE_URL", url)])
         .output()?;
     match output.status.success() {
         true => Ok(output),

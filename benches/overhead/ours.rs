@@ -6,9 +6,8 @@ use crate::{Result, Work, service};
 
 pub async fn run(work: Work, times: u64) -> Result<()> {
     let luma = Luma::from_env()?;
-    let ids: Vec<TaskId> = (0..service::BATCH)
-        .map(|number| service::id(number).parse())
-        .collect::<Result<_, _>>()?;
+    let ids: Vec<TaskId> =
+        (0..service::BATCH).map(|number| service::id(number).parse()).collect::<Result<_, _>>()?;
     let handle = luma.task(ids[0].clone());
     for _ in 0..times {
         match work {
@@ -18,12 +17,7 @@ pub async fn run(work: Work, times: u64) -> Result<()> {
                     luma_client::api::types::TaskAction::RetrieveBatch,
                 );
                 query.ids = ids.clone();
-                drop(
-                    luma.api()
-                        .query_tasks(&query)
-                        .await
-                        .map_err(|_| "no batch")?,
-                );
+                drop(luma.api().query_tasks(&query).await.map_err(|_| "no batch")?);
             }
             Work::Submit => drop(luma.generate("A lighthouse at dusk").submit().await?),
             Work::Start => drop(Luma::from_env()?),

@@ -68,9 +68,8 @@ pub async fn serve() -> Result<String> {
         let number = count.fetch_add(1, Ordering::Relaxed);
         ready((json_type(), json!({"task_id": id(number)}).to_string()))
     };
-    let router = Router::new()
-        .route("/luma/tasks", post(tasks))
-        .route("/luma/videos", post(accepted));
+    let router =
+        Router::new().route("/luma/tasks", post(tasks)).route("/luma/videos", post(accepted));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
     tokio::spawn(async move { axum::serve(listener, router).await });

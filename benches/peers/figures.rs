@@ -35,12 +35,10 @@ impl Row {
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (ours, theirs) = (median(&self.ours), median(&self.theirs));
-        let times = ours
-            .zip(theirs)
-            .map(|(ours, theirs)| match self.more_is_better {
-                true => ours / theirs,
-                false => theirs / ours,
-            });
+        let times = ours.zip(theirs).map(|(ours, theirs)| match self.more_is_better {
+            true => ours / theirs,
+            false => theirs / ours,
+        });
         let (goal, reached) = match self.goal {
             Goal::None => (String::new(), None),
             Goal::AtMost(most) => (format!("at most {most}"), ours.map(|ours| ours <= most)),

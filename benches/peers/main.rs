@@ -99,7 +99,5 @@ async fn main() -> Result<()> {
 fn luma() -> Result<PathBuf> {
     let program = env::current_exe()?;
     let profile = program.ancestors().nth(2).ok_or("no target folder")?;
-    Ok(profile
-        .join("luma")
-        .with_extension(env::consts::EXE_EXTENSION))
+    Ok(profile.join("luma").with_extension(env::consts::EXE_EXTENSION))
 }

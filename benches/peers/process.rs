@@ -34,10 +34,7 @@ impl Process {
         let mut child = command.kill_on_drop(true).spawn()?;
         Ok(Self {
             input: child.stdin.take(),
-            output: child
-                .stdout
-                .take()
-                .map(|output| BufReader::with_capacity(1 << 16, output)),
+            output: child.stdout.take().map(|output| BufReader::with_capacity(1 << 16, output)),
             child,
         })
     }

@@ -24,10 +24,8 @@ const INITIALIZE: &str = concat!(
     r#""capabilities":{},"clientInfo":{"name":"bench","version":"1"}}}"#,
     "\n"
 );
-const INITIALIZED: &str = concat!(
-    r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
-    "\n"
-);
+const INITIALIZED: &str =
+    concat!(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, "\n");
 /// What HTTP clients bring; the peer takes any.
 const KEY: &str = "an-access-key-for-the-benchmark";
 /// For one load, or a server to start.
@@ -67,12 +65,9 @@ pub async fn measure(scale: &Scale, luma: &Path, peer: Option<&Path>) -> Result<
         }
     }
     for _ in 0..scale.runs {
-        ours.run(scale, &mut service, &tasks, Side::Ours(luma))
-            .await?;
+        ours.run(scale, &mut service, &tasks, Side::Ours(luma)).await?;
         if let Some(peer) = peer {
-            theirs
-                .run(scale, &mut service, &tasks, Side::Theirs(peer))
-                .await?;
+            theirs.run(scale, &mut service, &tasks, Side::Theirs(peer)).await?;
         }
     }
     // Whether it is the limit itself.
@@ -90,21 +85,10 @@ fn rows(ours: &Figures, theirs: &Figures) -> Vec<Row> {
         goal,
     };
     let mut rows = vec![
-        row("spawn to initialized, ms", false, Goal::Times(50.0), &|f| {
-            f.starts.clone()
-        }),
-        row("peak memory idle, MB", false, Goal::Times(8.0), &|f| {
-            f.idle.clone()
-        }),
-        row(
-            "peak memory under load, MB",
-            false,
-            Goal::Times(8.0),
-            &|f| f.loaded.clone(),
-        ),
-        row("bytes of an answer", false, Goal::Times(2.0), &|f| {
-            f.bytes.clone()
-        }),
+        row("spawn to initialized, ms", false, Goal::Times(50.0), &|f| f.starts.clone()),
+        row("peak memory idle, MB", false, Goal::Times(8.0), &|f| f.idle.clone()),
+        row("peak memory under load, MB", false, Goal::Times(8.0), &|f| f.loaded.clone()),
+        row("bytes of an answer", false, Goal::Times(2.0), &|f| f.bytes.clone()),
     ];
     for (transport, name) in ["stdio", "HTTP"].into_iter().enumerate() {
         for (number, (how, at_once)) in AT_ONCE.into_iter().enumerate() {
@@ -114,12 +98,7 @@ fn rows(ours: &Figures, theirs: &Figures) -> Vec<Row> {
             let times = if at_once == 1 { 60.0 } else { 200.0 };
             let title = |figure: &str| format!("{name}, {how}: {figure}");
             rows.extend([
-                row(
-                    &title("calls/s"),
-                    true,
-                    Goal::Times(times),
-                    &of(|l| l.0.calls_per_second()),
-                ),
+                row(&title("calls/s"), true, Goal::Times(times), &of(|l| l.0.calls_per_second())),
                 row(&title("p99, ms"), false, Goal::None, &of(|l| l.0.p99())),
                 row(
                     &title("upstream connections, all since its start"),

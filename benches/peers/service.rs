@@ -64,10 +64,7 @@ pub async fn run(min: &str, max: &str) -> Result<()> {
         .record_requests(false)
         .start()
         .await?;
-    let luma = Luma::builder()
-        .token("any")
-        .base_url(simulator.url())
-        .build()?;
+    let luma = Luma::builder().token("any").base_url(simulator.url()).build()?;
     println!("{}", simulator.url());
     let mut input = BufReader::new(stdin()).lines();
     while let Some(line) = input.next_line().await? {
@@ -85,11 +82,7 @@ pub async fn run(min: &str, max: &str) -> Result<()> {
             }
             ("ends", _) => {
                 for task in simulator.tasks() {
-                    println!(
-                        "{} {}",
-                        task["id"].as_str().unwrap_or_default(),
-                        task["finished_at"]
-                    );
+                    println!("{} {}", task["id"].as_str().unwrap_or_default(), task["finished_at"]);
                 }
                 println!();
             }

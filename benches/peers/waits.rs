@@ -85,10 +85,7 @@ async fn side(
     client.send(&format!("{}\n\n", ids.join("\n"))).await?;
     let (cpu, peak) = (client.line().await?.parse()?, client.line().await?.parse()?);
     let told = client.paragraph().await?;
-    let told = told
-        .iter()
-        .map(|line| end(line))
-        .collect::<Result<HashMap<_, _>>>()?;
+    let told = told.iter().map(|line| end(line)).collect::<Result<HashMap<_, _>>>()?;
     let after = service.seen().await?;
     if told.len() != count {
         return Err(format!("{} of {count} waits finished", told.len()).into());

@@ -51,12 +51,8 @@ async fn main() -> Result<()> {
         return service::run(min, max).await;
     }
     // Cargo passes flags of its own to a benchmark.
-    let counts = arguments
-        .iter()
-        .filter(|argument| !argument.starts_with("--"));
-    let mut counts = counts
-        .map(|count| count.parse())
-        .collect::<Result<Vec<usize>, _>>()?;
+    let counts = arguments.iter().filter(|argument| !argument.starts_with("--"));
+    let mut counts = counts.map(|count| count.parse()).collect::<Result<Vec<usize>, _>>()?;
     if counts.is_empty() {
         counts = vec![1, 100, 1_000];
     }
@@ -80,10 +76,7 @@ async fn measure(count: usize, kind: Kind) -> Result<()> {
     };
     let [min, max] = [min, max].map(Duration::from_secs);
     let mut service = Service::start(min, max).await?;
-    let luma = Luma::builder()
-        .token("any")
-        .base_url(&service.url)
-        .build()?;
+    let luma = Luma::builder().token("any").base_url(&service.url).build()?;
     // The connection and the first buffers are not part of what a wait costs.
     let _ = luma.task("warm-up".parse::<TaskId>()?).get().await;
     let ids = service.submit(count).await?;
@@ -101,10 +94,7 @@ async fn measure(count: usize, kind: Kind) -> Result<()> {
         waits.spawn(async move {
             let end = wait.await?;
             let time = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
-            Ok((
-                end.task_id().ok_or("a video without a task")?.to_string(),
-                time,
-            ))
+            Ok((end.task_id().ok_or("a video without a task")?.to_string(), time))
         });
     }
     sleep(min / 2).await;
@@ -118,20 +108,13 @@ async fn measure(count: usize, kind: Kind) -> Result<()> {
     while let Some(end) = waits.join_next().await {
         ends.push(end??);
     }
-    let (cpu, after, finished) = (
-        cpu_seconds() - cpu,
-        service.seen().await?,
-        service.ends().await?,
-    );
+    let (cpu, after, finished) =
+        (cpu_seconds() - cpu, service.seen().await?, service.ends().await?);
     let mut lags: Vec<f64> = ends.iter().map(|(id, time)| time - finished[id]).collect();
     lags.sort_by(f64::total_cmp);
     println!(
         "| {count} | {} | {} | {} | {cpu:.3} | {} | {:.2} | {:.2} |",
-        if kind == Kind::Plain {
-            "`wait()`"
-        } else {
-            "with `on_update`"
-        },
+        if kind == Kind::Plain { "`wait()`" } else { "with `on_update`" },
         after.lookups - before.lookups,
         // The one of the warm-up is used again.
         after.connections - before.connections + 1,
@@ -145,9 +128,7 @@ async fn measure(count: usize, kind: Kind) -> Result<()> {
 /// What the heap holds, in bytes.
 fn held() -> usize {
     let stats = HEAP.stats();
-    stats
-        .bytes_allocated
-        .saturating_sub(stats.bytes_deallocated)
+    stats.bytes_allocated.saturating_sub(stats.bytes_deallocated)
 }
 
 fn cpu_seconds() -> f64 {

@@ -117,13 +117,7 @@ fn collect(
             collect(document, schema, &path, depth + 1, found);
         }
         if part["items"].is_object() {
-            collect(
-                document,
-                &part["items"],
-                &format!("{place}[]"),
-                depth + 1,
-                found,
-            );
+            collect(document, &part["items"], &format!("{place}[]"), depth + 1, found);
         }
     }
 }
@@ -132,9 +126,7 @@ fn describe(document: &Value, schema: &Value, field: &mut Field) {
     for part in parts(document, schema, 0) {
         // 3.1 writes a list of types.
         let types = list(&part["type"]).chain(std::iter::once(&part["type"]));
-        let types = types
-            .filter_map(Value::as_str)
-            .filter(|word| *word != "null");
+        let types = types.filter_map(Value::as_str).filter(|word| *word != "null");
         field.types.extend(types.map(str::to_owned));
         field.allowed.extend(list(&part["enum"]).map(plain));
         if !part["default"].is_null() {

@@ -95,10 +95,7 @@ pub enum DownloadError {
         retry_after: Option<Duration>,
     },
     /// The response is another kind of file, such as the HTML page of a login, or it is compressed.
-    #[error(
-        "the server sent {found} instead of {expected} data{}",
-        quoted(excerpt)
-    )]
+    #[error("the server sent {found} instead of {expected} data{}", quoted(excerpt))]
     WrongType {
         /// `video` or `image`.
         expected: &'static str,
@@ -205,30 +202,15 @@ mod tests {
     fn file_system_error_is_classified() {
         use io::ErrorKind::*;
         for (kind, expected) in [
-            (
-                AlreadyExists,
-                "/videos/a.mp4 already exists: choose another name",
-            ),
+            (AlreadyExists, "/videos/a.mp4 already exists: choose another name"),
             (IsADirectory, "/videos/a.mp4 cannot be a file"),
             (InvalidFilename, "/videos/a.mp4 cannot be a file"),
-            (
-                NotADirectory,
-                "the folder of /videos/a.mp4 does not exist: create it",
-            ),
-            (
-                NotFound,
-                "the folder of /videos/a.mp4 does not exist: create it",
-            ),
+            (NotADirectory, "the folder of /videos/a.mp4 does not exist: create it"),
+            (NotFound, "the folder of /videos/a.mp4 does not exist: create it"),
             (StorageFull, "the disk is full: free some space"),
             (QuotaExceeded, "the disk is full: free some space"),
-            (
-                PermissionDenied,
-                "cannot write /videos/a.mp4: permission denied",
-            ),
-            (
-                ReadOnlyFilesystem,
-                "cannot write /videos/a.mp4: read-only filesystem",
-            ),
+            (PermissionDenied, "cannot write /videos/a.mp4: permission denied"),
+            (ReadOnlyFilesystem, "cannot write /videos/a.mp4: read-only filesystem"),
             (Other, "cannot write /videos/a.mp4: other error"),
         ] {
             let error = DownloadError::of_io(Path::new("/videos/a.mp4"), kind.into());
@@ -241,20 +223,14 @@ mod tests {
     fn status_is_shown_with_its_reason_and_what_to_do() {
         for (error, expected) in [
             (status(500, ""), "HTTP 500 Internal Server Error"),
-            (
-                status(500, "<p>"),
-                "HTTP 500 Internal Server Error: \"<p>\"",
-            ),
+            (status(500, "<p>"), "HTTP 500 Internal Server Error: \"<p>\""),
             (
                 status(404, "gone"),
                 "HTTP 404 Not Found: \"gone\". If the URL has expired, look the task up again for a \
                  new one",
             ),
         ] {
-            assert_eq!(
-                error.to_string(),
-                format!("the download failed with {expected}")
-            );
+            assert_eq!(error.to_string(), format!("the download failed with {expected}"));
         }
     }
 

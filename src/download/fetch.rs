@@ -27,10 +27,7 @@ pub(super) fn checked(
     previous: Option<&Url>,
 ) -> Result<Url, DownloadError> {
     let checked = media_url(url, previous, luma.base_is_loopback());
-    checked.map_err(|reason| DownloadError::Url {
-        url: shown(url),
-        reason,
-    })
+    checked.map_err(|reason| DownloadError::Url { url: shown(url), reason })
 }
 
 /// Requests the file, or the rest of it, and follows redirects.
@@ -44,9 +41,7 @@ pub(super) async fn send(
         let client = luma.media().for_url(&url)?;
         let mut request = client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
         if let Some((from, etag)) = range {
-            request = request
-                .header(RANGE, format!("bytes={from}-"))
-                .header(IF_RANGE, etag);
+            request = request.header(RANGE, format!("bytes={from}-")).header(IF_RANGE, etag);
         }
         let response = request.send().await.map_err(DownloadError::of_transport)?;
         let (301..=303 | 307 | 308, Some(location)) =
@@ -110,20 +105,12 @@ mod tests {
 
     #[test]
     fn refused_url_is_shown_without_its_secret() {
-        let luma = Luma::builder()
-            .token("a-token")
-            .base_url("https://api.example");
+        let luma = Luma::builder().token("a-token").base_url("https://api.example");
         let luma = luma.build().expect("a client");
-        for url in [
-            "https://user:s3cret@a.example/v",
-            "http://a.example/v?s3cret",
-            "v.mp4?s3cret",
-        ] {
+        for url in ["https://user:s3cret@a.example/v", "http://a.example/v?s3cret", "v.mp4?s3cret"]
+        {
             let error = checked(&luma, url, None).expect_err(url);
-            assert!(
-                !format!("{error} {error:?}").contains("s3cret"),
-                "{error:?}"
-            );
+            assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
         }
         assert!(checked(&luma, "https://a.example/v.mp4?s=1", None).is_ok());
     }

@@ -9,21 +9,7 @@ pub(super) fn detect(head: &[u8]) -> Option<&'static str> {
         [0xff, 0xd8, 0xff, ..] => "image/jpeg",
         [0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, ..] => "image/png",
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => "image/gif",
-        [
-            b'R',
-            b'I',
-            b'F',
-            b'F',
-            _,
-            _,
-            _,
-            _,
-            b'W',
-            b'E',
-            b'B',
-            b'P',
-            ..,
-        ] => "image/webp",
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
         // EBML, which both have in common; WebM names itself within the header.
         [0x1a, 0x45, 0xdf, 0xa3, rest @ ..] if rest.len() >= 60 => {
             match rest[..60].windows(4).any(|word| word == b"webm") {
@@ -68,10 +54,7 @@ pub(super) fn judge(
     let essence = content_type.split(';').next().unwrap_or_default();
     let essence = essence.trim().to_ascii_lowercase();
     let is_expected = |media_type: &str| media_type.split('/').next() == Some(expected);
-    let is_anything = matches!(
-        &*essence,
-        "" | "application/octet-stream" | "binary/octet-stream"
-    );
+    let is_anything = matches!(&*essence, "" | "application/octet-stream" | "binary/octet-stream");
     match (detect(head), encoding) {
         (Some(found), _) if is_expected(found) => Ok(found.to_owned()),
         (Some(found), _) => Err(found.to_owned()),
@@ -111,11 +94,7 @@ mod tests {
     const UNKNOWN: &[u8] = b"\x01\xfe\x80\x90unknown";
 
     fn webm(name: &[u8]) -> Vec<u8> {
-        let mut head = [
-            b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\xf7\x81\x01B\x82\x84",
-            name,
-        ]
-        .concat();
+        let mut head = [b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\xf7\x81\x01B\x82\x84", name].concat();
         head.resize(100, 0);
         head
     }
@@ -157,89 +136,31 @@ mod tests {
         let wrong = |media_type: &str| Err(media_type.to_owned());
         let right = |media_type: &str| Ok(media_type.to_owned());
         for (head, content_type, video, image) in [
-            (
-                MP4,
-                "multipart/form-data; boundary=x",
-                right("video/mp4"),
-                wrong("video/mp4"),
-            ),
+            (MP4, "multipart/form-data; boundary=x", right("video/mp4"), wrong("video/mp4")),
             (MP4, "text/plain", right("video/mp4"), wrong("video/mp4")),
             (MP4, "text/html", right("video/mp4"), wrong("video/mp4")),
-            (
-                MP4,
-                "application/force-download",
-                right("video/mp4"),
-                wrong("video/mp4"),
-            ),
+            (MP4, "application/force-download", right("video/mp4"), wrong("video/mp4")),
             (MP4, "", right("video/mp4"), wrong("video/mp4")),
             (JPEG, "video/mp4", wrong("image/jpeg"), right("image/jpeg")),
             // Unknown: what the server says helps.
-            (
-                UNKNOWN,
-                "Video/MP4; codecs=\"avc1\"",
-                right("video/mp4"),
-                wrong("video/mp4"),
-            ),
+            (UNKNOWN, "Video/MP4; codecs=\"avc1\"", right("video/mp4"), wrong("video/mp4")),
             (UNKNOWN, "image/bmp", wrong("image/bmp"), right("image/bmp")),
             (UNKNOWN, "text/html", wrong("text/html"), wrong("text/html")),
             (UNKNOWN, "nonsense", wrong("nonsense"), wrong("nonsense")),
             // Text is never a file.
-            (
-                b"<!DOCTYPE html>\xff",
-                "text/html",
-                wrong("text/html"),
-                wrong("text/html"),
-            ),
-            (
-                b"<!DOCTYPE html>\xff",
-                "video/mp4",
-                wrong("text"),
-                wrong("video/mp4"),
-            ),
-            (
-                b"\xef\xbb\xbf\r\n <Error>",
-                "video/mp4",
-                wrong("text"),
-                wrong("video/mp4"),
-            ),
-            (
-                b"{\"error\":1}",
-                "image/png",
-                wrong("image/png"),
-                wrong("text"),
-            ),
+            (b"<!DOCTYPE html>\xff", "text/html", wrong("text/html"), wrong("text/html")),
+            (b"<!DOCTYPE html>\xff", "video/mp4", wrong("text"), wrong("video/mp4")),
+            (b"\xef\xbb\xbf\r\n <Error>", "video/mp4", wrong("text"), wrong("video/mp4")),
+            (b"{\"error\":1}", "image/png", wrong("image/png"), wrong("text")),
             (b"[1]", "", wrong("text"), wrong("text")),
-            (
-                b"#EXTM3U\n#EXT-X",
-                "video/mp2t",
-                wrong("text"),
-                wrong("video/mp2t"),
-            ),
-            (
-                b"Access denied",
-                "binary/octet-stream",
-                wrong("text"),
-                wrong("text"),
-            ),
-            (
-                "Zugriff auf Ger\u{e4}".as_bytes(),
-                "",
-                wrong("text"),
-                wrong("text"),
-            ),
+            (b"#EXTM3U\n#EXT-X", "video/mp2t", wrong("text"), wrong("video/mp2t")),
+            (b"Access denied", "binary/octet-stream", wrong("text"), wrong("text")),
+            ("Zugriff auf Ger\u{e4}".as_bytes(), "", wrong("text"), wrong("text")),
             (b"Ger\xc3", "video/mp4", wrong("text"), wrong("video/mp4")),
         ] {
             let shown = head.escape_ascii();
-            assert_eq!(
-                judge("video", head, content_type, None),
-                video,
-                "{shown} {content_type}"
-            );
-            assert_eq!(
-                judge("image", head, content_type, None),
-                image,
-                "{shown} {content_type}"
-            );
+            assert_eq!(judge("video", head, content_type, None), video, "{shown} {content_type}");
+            assert_eq!(judge("image", head, content_type, None), image, "{shown} {content_type}");
         }
         for content_type in ["", "application/octet-stream", "Binary/Octet-Stream"] {
             for kind in ["video", "image"] {
@@ -252,14 +173,8 @@ mod tests {
     #[test]
     fn encoding_counts_only_if_the_bytes_are_unknown() {
         let gzip = || Some("gzip");
-        assert_eq!(
-            judge("video", MP4, "video/mp4", gzip()),
-            Ok("video/mp4".to_owned())
-        );
+        assert_eq!(judge("video", MP4, "video/mp4", gzip()), Ok("video/mp4".to_owned()));
         let encoded = Err("gzip encoded data".to_owned());
-        assert_eq!(
-            judge("video", b"\x1f\x8b\x08\0", "video/mp4", gzip()),
-            encoded
-        );
+        assert_eq!(judge("video", b"\x1f\x8b\x08\0", "video/mp4", gzip()), encoded);
     }
 }

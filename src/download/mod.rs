@@ -134,10 +134,7 @@ impl<'a> Download<'a> {
             retry: RetryPolicy::default(),
             on_progress: None,
         };
-        Self {
-            settings: Some(settings),
-            running: None,
-        }
+        Self { settings: Some(settings), running: None }
     }
 
     /// Sets whether an existing file is replaced. By default the download fails, before anything is

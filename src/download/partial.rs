@@ -36,14 +36,7 @@ impl PartialFile {
             let (temporary, permissions) = create(folder(&target), replaced)?;
             let (file, temporary) = temporary.into_parts();
             let file = File::from_std(file);
-            Ok(Self {
-                temporary,
-                file,
-                length: 0,
-                target,
-                overwrite,
-                permissions,
-            })
+            Ok(Self { temporary, file, length: 0, target, overwrite, permissions })
         })
         .await?
     }
@@ -123,16 +116,12 @@ fn create(
         None => temporary.as_file().metadata()?.permissions(),
     };
     #[cfg(unix)]
-    let _ = temporary
-        .as_file()
-        .set_permissions(Permissions::from_mode(0o600));
+    let _ = temporary.as_file().set_permissions(Permissions::from_mode(0o600));
     Ok((temporary, permissions))
 }
 
 fn folder(path: &Path) -> &Path {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     folder.unwrap_or(Path::new("."))
 }
 
@@ -167,10 +156,7 @@ mod tests {
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).expect("a folder");
         let name = |entry: io::Result<fs::DirEntry>| entry.expect("an entry").file_name();
-        let mut names: Vec<_> = entries
-            .map(name)
-            .map(|name| name.display().to_string())
-            .collect();
+        let mut names: Vec<_> = entries.map(name).map(|name| name.display().to_string()).collect();
         names.sort();
         names
     }

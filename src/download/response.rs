@@ -27,11 +27,7 @@ impl Version {
         let length = text(headers, CONTENT_LENGTH).and_then(|length| length.parse().ok());
         let length = length.max(content_range(headers).map(|range| range.total));
         let has_changed = self.etag.is_some() && etag.is_some() && self.etag != etag;
-        let total = if has_changed {
-            length
-        } else {
-            length.max(self.total)
-        };
+        let total = if has_changed { length } else { length.max(self.total) };
         Self { etag, total }
     }
 }
@@ -138,12 +134,7 @@ mod tests {
         for (known, status, pairs, expected) in [
             (&new, 200, &[][..], Replace(new.clone())),
             (&new, 200, &[length("9")], Replace(version(None, Some(9)))),
-            (
-                &new,
-                200,
-                &[length("9"), tag("\"a\"")],
-                Replace(nine.clone()),
-            ),
+            (&new, 200, &[length("9"), tag("\"a\"")], Replace(nine.clone())),
             (&new, 200, &[length("x")], Replace(new.clone())),
             // A slice that calls itself the whole file.
             (
@@ -155,30 +146,10 @@ mod tests {
             // A promised length stands, unless the file has changed.
             (&nine, 200, &[], Replace(version(None, Some(9)))),
             (&nine, 200, &[length("5")], Replace(version(None, Some(9)))),
-            (
-                &nine,
-                200,
-                &[length("5"), tag("\"a\"")],
-                Replace(nine.clone()),
-            ),
-            (
-                &nine,
-                200,
-                &[length("12")],
-                Replace(version(None, Some(12))),
-            ),
-            (
-                &nine,
-                200,
-                &[length("5"), tag("\"b\"")],
-                Replace(version(Some("\"b\""), Some(5))),
-            ),
-            (
-                &nine,
-                200,
-                &[tag("\"b\"")],
-                Replace(version(Some("\"b\""), None)),
-            ),
+            (&nine, 200, &[length("5"), tag("\"a\"")], Replace(nine.clone())),
+            (&nine, 200, &[length("12")], Replace(version(None, Some(12)))),
+            (&nine, 200, &[length("5"), tag("\"b\"")], Replace(version(Some("\"b\""), Some(5)))),
+            (&nine, 200, &[tag("\"b\"")], Replace(version(Some("\"b\""), None))),
             // A part that was not requested.
             (&new, 206, &[("content-range", "bytes 0-8/9")], Fail),
             (&new, 204, &[], Fail),
@@ -205,57 +176,22 @@ mod tests {
             (&tagged, 206, &[range, same][..], Append(9)),
             (&endless, 206, &[range, same], Append(9)),
             // A shorter part than requested: the rest is requested next.
-            (
-                &tagged,
-                206,
-                &[("content-range", "bytes 4-5/9"), same],
-                Append(9),
-            ),
+            (&tagged, 206, &[("content-range", "bytes 4-5/9"), same], Append(9)),
             // Another file, or possibly another one.
             (&tagged, 206, &[range], Restart),
             (&tagged, 206, &[range, ("etag", "\"b\"")], Restart),
             (&tagged, 206, &[range, ("etag", "W/\"a\"")], Restart),
             (&weak, 206, &[range, ("etag", "W/\"a\"")], Restart),
             (&bare, 206, &[range], Restart),
-            (
-                &tagged,
-                206,
-                &[("content-range", "bytes 4-9/10"), same],
-                Restart,
-            ),
-            (
-                &tagged,
-                206,
-                &[("content-range", "bytes 4-8/*"), same],
-                Restart,
-            ),
-            (
-                &endless,
-                206,
-                &[("content-range", "bytes 4-8/*"), same],
-                Restart,
-            ),
+            (&tagged, 206, &[("content-range", "bytes 4-9/10"), same], Restart),
+            (&tagged, 206, &[("content-range", "bytes 4-8/*"), same], Restart),
+            (&endless, 206, &[("content-range", "bytes 4-8/*"), same], Restart),
             // Other bytes than requested.
-            (
-                &tagged,
-                206,
-                &[("content-range", "bytes 3-8/9"), same],
-                Restart,
-            ),
-            (
-                &tagged,
-                206,
-                &[("content-range", "bytes 0-8/9"), same],
-                Restart,
-            ),
+            (&tagged, 206, &[("content-range", "bytes 3-8/9"), same], Restart),
+            (&tagged, 206, &[("content-range", "bytes 0-8/9"), same], Restart),
             (&tagged, 206, &[("content-range", "rubbish"), same], Restart),
             (&tagged, 206, &[same], Restart),
-            (
-                &tagged,
-                206,
-                &[range, same, ("content-encoding", "gzip")],
-                Restart,
-            ),
+            (&tagged, 206, &[range, same, ("content-encoding", "gzip")], Restart),
             // The whole file, or a slice of it: which one is not known.
             (&tagged, 200, &[("content-length", "9"), same], Restart),
             (&tagged, 200, &[range, same], Restart),
@@ -297,11 +233,7 @@ mod tests {
             ("bytes 4-8", None),
             ("bytes 4-8/99999999999999999999999", None),
         ] {
-            assert_eq!(
-                content_range(&headers(&[("content-range", value)])),
-                expected,
-                "{value}"
-            );
+            assert_eq!(content_range(&headers(&[("content-range", value)])), expected, "{value}");
         }
     }
 
@@ -323,12 +255,8 @@ mod tests {
 
     #[test]
     fn etag_is_strong_or_not() {
-        for (etag, expected) in [
-            ("\"a\"", true),
-            ("W/\"a\"", false),
-            ("a", false),
-            ("\"\"", false),
-        ] {
+        for (etag, expected) in [("\"a\"", true), ("W/\"a\"", false), ("a", false), ("\"\"", false)]
+        {
             let version = version(Some(etag), None);
             assert_eq!(version.strong_etag().is_some(), expected, "{etag}");
         }

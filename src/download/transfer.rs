@@ -95,9 +95,7 @@ pub(super) async fn run(settings: Settings<'_>) -> Result<Downloaded, DownloadEr
     let url = checked(&settings.luma, url, None)?;
     let path = settings.target.clone();
     let io = |error| DownloadError::of_io(&path, error);
-    let file = PartialFile::create(&path, settings.overwrite)
-        .await
-        .map_err(io)?;
+    let file = PartialFile::create(&path, settings.overwrite).await.map_err(io)?;
     let mut transfer = Transfer {
         settings,
         url,
@@ -109,11 +107,7 @@ pub(super) async fn run(settings: Settings<'_>) -> Result<Downloaded, DownloadEr
     let media_type = transfer.run().await?;
     let bytes = transfer.file.length();
     transfer.file.finish().await.map_err(io)?;
-    Ok(Downloaded {
-        path,
-        bytes,
-        media_type,
-    })
+    Ok(Downloaded { path, bytes, media_type })
 }
 
 impl Transfer<'_> {

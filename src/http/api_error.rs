@@ -63,7 +63,12 @@ impl std::error::Error for ApiError {}
 
 impl ApiError {
     /// Reads any response as an error: JSON in each of its shapes, a bare string, HTML, nothing.
-    pub(crate) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8], token: &Token) -> Self {
+    pub(crate) fn read(
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+        token: &Token,
+    ) -> Self {
         let json: Value = serde_json::from_slice(body)
             .ok()
             .or_else(|| serde_json::from_str(&json::repair(body)?).ok())
@@ -109,7 +114,9 @@ impl ApiError {
         match &self.code {
             None | Some(Code::Other(_)) => self.status.as_u16(),
             Some(Code::BadRequest) => 400,
-            Some(Code::InvalidToken | Code::TokenExpired | Code::NoToken | Code::TokenMismatched) => 401,
+            Some(
+                Code::InvalidToken | Code::TokenExpired | Code::NoToken | Code::TokenMismatched,
+            ) => 401,
             Some(Code::PaymentRequired | Code::UsedUp | Code::Disabled) => 402,
             Some(Code::NotFound) => 404,
             Some(Code::ApiNotImplemented) => 405,

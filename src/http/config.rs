@@ -82,24 +82,15 @@ pub(crate) fn base_url(
 ) -> Result<Url, ConfigError> {
     // An empty variable counts as unset; an empty argument is a mistake.
     let found = || environment(BASE_URL_VARIABLE).filter(|text| !text.trim().is_empty());
-    let text = given
-        .or_else(found)
-        .unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
+    let text = given.or_else(found).unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
     check_base_url(text.trim(), allow_http)
 }
 
 fn check_base_url(text: &str, allow_http: bool) -> Result<Url, ConfigError> {
-    let refuse = |url: &str, reason| {
-        Err(ConfigError::BaseUrl {
-            url: url.to_owned(),
-            reason,
-        })
-    };
+    let refuse = |url: &str, reason| Err(ConfigError::BaseUrl { url: url.to_owned(), reason });
     // The parser mends what other programs will not.
     let is_clean = !has_blanks(text) && !text.contains('\\');
-    let parsed = Url::parse(text)
-        .ok()
-        .filter(|_| is_clean && text.contains("://"));
+    let parsed = Url::parse(text).ok().filter(|_| is_clean && text.contains("://"));
     let Some(mut url) = parsed else {
         // It may hold anything, a token too.
         return refuse("…", "use a URL such as https://api.acedata.cloud");
@@ -123,10 +114,7 @@ fn check_base_url(text: &str, allow_http: bool) -> Result<Url, ConfigError> {
         return refuse(shown, "remove the query and the fragment");
     }
     if url.scheme() == "http" && !allow_http && !is_loopback(&url) {
-        return refuse(
-            shown,
-            "plain http would show the token to the network: use https",
-        );
+        return refuse(shown, "plain http would show the token to the network: use https");
     }
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);

@@ -23,11 +23,7 @@ pub(super) enum DecodeErrorKind {
 impl DecodeError {
     /// Both texts must be fit to be shown.
     pub(super) fn new(kind: DecodeErrorKind, reason: String, excerpt: String) -> Self {
-        Self {
-            reason,
-            excerpt,
-            kind,
-        }
+        Self { reason, excerpt, kind }
     }
 
     /// Whether it is larger than [`max_response_bytes`](crate::LumaBuilder::max_response_bytes): the

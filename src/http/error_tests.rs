@@ -36,25 +36,20 @@ fn body_of_each_shape_is_read() {
             None,
         ),
         (r#"{"error":"temporary"}"#, None, "temporary", None),
-        (
-            r#"{"error":null,"detail":"Not Found"}"#,
-            None,
-            "Not Found",
-            None,
-        ),
+        (r#"{"error":null,"detail":"Not Found"}"#, None, "Not Found", None),
         (r#"{"detail":"Not Found"}"#, None, "Not Found", None),
-        (
-            r#"{"detail":[{"msg":"x"}]}"#,
-            None,
-            r#"{"detail":[{"msg":"x"}]}"#,
-            None,
-        ),
+        (r#"{"detail":[{"msg":"x"}]}"#, None, r#"{"detail":[{"msg":"x"}]}"#, None),
         (r#"{"message":"no Route"}"#, None, "no Route", None),
         (r#""plain""#, None, "plain", None),
         ("<html>\n<b>Bad</b>\tgateway</html>", None, "an HTML page", None),
         ("<HTML><Title>Bad\n gateway</title><b>x</b>", None, "Bad gateway", None),
         // Almost JSON.
-        (r#"{"error":{"code":"used_up","message":"cut \ud83d"}}"#, Some("used_up"), "cut \u{fffd}", None),
+        (
+            r#"{"error":{"code":"used_up","message":"cut \ud83d"}}"#,
+            Some("used_up"),
+            "cut \u{fffd}",
+            None,
+        ),
         ("", None, "", None),
         ("null", None, "null", None),
         ("[]", None, "[]", None),
@@ -180,20 +175,11 @@ fn account_is_the_reason_by_code_or_status() {
             assert_eq!(error.is_account(), account, "{status} {code}");
         }
     }
-    for (status, account) in [
-        (400, false),
-        (401, true),
-        (402, true),
-        (403, true),
-        (404, false),
-        (500, false),
-    ] {
+    for (status, account) in
+        [(400, false), (401, true), (402, true), (403, true), (404, false), (500, false)]
+    {
         assert_eq!(read(status, "").is_account(), account, "{status}");
-        assert_eq!(
-            read(status, r#"{"error":{"code":"new"}}"#).is_account(),
-            account,
-            "{status}"
-        );
+        assert_eq!(read(status, r#"{"error":{"code":"new"}}"#).is_account(), account, "{status}");
     }
 }
 
@@ -206,16 +192,11 @@ fn retry_date_counts_from_the_date_of_the_response() {
         date.map(|date| headers.insert("date", HeaderValue::from_static(date)));
         headers
     };
-    for (date, seconds) in [
-        ("Sat, 01 Aug 2026 12:00:00 GMT", 30),
-        ("Sat, 01 Aug 2026 12:01:00 GMT", 0),
-    ] {
+    for (date, seconds) in
+        [("Sat, 01 Aug 2026 12:00:00 GMT", 30), ("Sat, 01 Aug 2026 12:01:00 GMT", 0)]
+    {
         let error = ApiError::read(StatusCode::OK, &headers(Some(date)), b"", &token());
-        assert_eq!(
-            error.retry_after,
-            Some(Duration::from_secs(seconds)),
-            "{date}"
-        );
+        assert_eq!(error.retry_after, Some(Duration::from_secs(seconds)), "{date}");
     }
     for date in [None, Some("today")] {
         let error = ApiError::read(StatusCode::OK, &headers(date), b"", &token());

@@ -58,12 +58,7 @@ impl MediaClients {
     pub(crate) fn for_url(&self, url: &Url) -> Result<Client, ConfigError> {
         let (connect_timeout, read_timeout, slot) = match &*self.0 {
             Clients::Given(client) => return Ok(client.clone()),
-            Clients::Own {
-                connect_timeout,
-                read_timeout,
-                loopback,
-                internet,
-            } => {
+            Clients::Own { connect_timeout, read_timeout, loopback, internet } => {
                 let slot = match (is_loopback(url), url.scheme()) {
                     (true, "http") => loopback,
                     // Rare: not worth a client of its own.
@@ -103,9 +98,7 @@ fn finish(client: ClientBuilder, read_timeout: Duration) -> Result<Client, Confi
 
 /// A client for this URL, before it is built.
 pub(crate) fn http_client(url: &Url, connect_timeout: Duration) -> ClientBuilder {
-    let builder = Client::builder()
-        .user_agent(AGENT)
-        .connect_timeout(connect_timeout);
+    let builder = Client::builder().user_agent(AGENT).connect_timeout(connect_timeout);
     // No proxy reaches this machine's loopback.
     let builder = match is_loopback(url) {
         true => builder.no_proxy(),
@@ -136,16 +129,12 @@ mod tests {
     #[test]
     fn media_client_of_each_kind_is_made_once() {
         let media = MediaClients::new(Duration::from_secs(1), Duration::from_secs(1));
-        let Clients::Own {
-            loopback, internet, ..
-        } = &*media.0
-        else {
+        let Clients::Own { loopback, internet, .. } = &*media.0 else {
             panic!("not given");
         };
-        for (url, is_loopback) in [
-            ("https://cdn.example/v.mp4", false),
-            ("http://127.0.0.1:1/v.mp4", true),
-        ] {
+        for (url, is_loopback) in
+            [("https://cdn.example/v.mp4", false), ("http://127.0.0.1:1/v.mp4", true)]
+        {
             let url = Url::parse(url).expect("a URL");
             media.for_url(&url).expect("a client");
             assert!(internet.get().is_some());

@@ -117,9 +117,7 @@ impl Operation {
         match (self, end) {
             (_, AttemptEnd::NoConnection) => true,
             // One that names a task was accepted all the same.
-            (Self::Submit, AttemptEnd::Error(error)) => {
-                error.is_rate_limit() && !error.names_task
-            }
+            (Self::Submit, AttemptEnd::Error(error)) => error.is_rate_limit() && !error.names_task,
             (Self::Submit, AttemptEnd::Broken | AttemptEnd::Unreadable) => false,
             (Self::Lookup, AttemptEnd::Error(error)) => error.is_transient(),
             (Self::Lookup, AttemptEnd::Broken | AttemptEnd::Unreadable) => true,
@@ -232,11 +230,7 @@ mod tests {
             (1, None, 30, None),
         ] {
             let delay = policy.delay(secs(backoff), retry_after.map(secs), secs(elapsed));
-            assert_eq!(
-                delay,
-                expected.map(secs),
-                "{backoff} {retry_after:?} {elapsed}"
-            );
+            assert_eq!(delay, expected.map(secs), "{backoff} {retry_after:?} {elapsed}");
         }
         assert_eq!(RetryPolicy::none().delays().count(), 0);
         assert_eq!(RetryPolicy::default().max_attempts(0).delays().count(), 0);

@@ -29,12 +29,7 @@ impl Token {
         bearer.set_sensitive(true);
         let finder = memmem::Finder::new(secret.expose_secret()).into_owned();
         let permits = max_in_flight.clamp(1, Semaphore::MAX_PERMITS);
-        Ok(Self {
-            secret,
-            bearer,
-            finder,
-            in_flight: Arc::new(Semaphore::new(permits)),
-        })
+        Ok(Self { secret, bearer, finder, in_flight: Arc::new(Semaphore::new(permits)) })
     }
 
     pub(super) fn bearer(&self) -> HeaderValue {
@@ -75,8 +70,7 @@ impl Token {
         {
             return serde_json::to_vec(&json).ok();
         }
-        self.is_in(body)
-            .then(|| self.redact(String::from_utf8_lossy(body).into_owned()).into())
+        self.is_in(body).then(|| self.redact(String::from_utf8_lossy(body).into_owned()).into())
     }
 
     /// Whether an escape in this JSON stands for a character of the token. Most texts have escapes,
@@ -100,8 +94,7 @@ impl Token {
                 let fields = map.len();
                 map.retain(|name, _| !self.is_in(name.as_bytes()));
                 let removed = map.len() < fields;
-                map.values_mut()
-                    .fold(removed, |found, value| self.redact_json(value) || found)
+                map.values_mut().fold(removed, |found, value| self.redact_json(value) || found)
             }
             // Each of them, not only up to the first.
             Value::Array(list) => {
@@ -134,9 +127,8 @@ mod tests {
         };
         for (at, how) in (0..secret.len()).flat_map(|at| [(at, 0), (at, 1), (at, 2)]) {
             let hidden = secret.char_indices();
-            let hidden: String = hidden
-                .map(|(i, c)| escaped(c, if i == at { how } else { 3 }))
-                .collect();
+            let hidden: String =
+                hidden.map(|(i, c)| escaped(c, if i == at { how } else { 3 })).collect();
             let body = format!(r#"{{"a":"x {hidden} y"}}"#);
             let answer = token.redact_body(body.as_bytes()).expect(&body);
             assert_eq!(answer, br#"{"a":"x [token] y"}"#, "{body}");

@@ -97,10 +97,7 @@ pub(crate) fn failure(failure: &TaskFailure) -> Problem {
 
 pub(crate) fn cancelled() -> (Problem, String) {
     let problem = Problem::new("cancelled", "the call was cancelled");
-    (
-        problem,
-        "Nothing was submitted by this call. Repeat it if it is still needed.".to_owned(),
-    )
+    (problem, "Nothing was submitted by this call. Repeat it if it is still needed.".to_owned())
 }
 
 pub(crate) fn later(stage: Stage, seconds: Option<f64>) -> String {
@@ -135,9 +132,8 @@ pub(crate) fn explain(error: &RequestError, stage: Stage) -> (Problem, String) {
         _ if error.is_retryable() => later(stage, retry_after),
         (_, code) => {
             let remedy = remedy(code.as_ref());
-            let remedy = remedy
-                .as_deref()
-                .unwrap_or("Tell the user: a repeat gives the same error.");
+            let remedy =
+                remedy.as_deref().unwrap_or("Tell the user: a repeat gives the same error.");
             format!("{cost} {remedy}")
         }
     };
@@ -193,10 +189,7 @@ mod tests {
     #[test]
     fn remedy_of_an_account_error_is_for_the_user() {
         for (code, part) in [
-            (
-                ErrorCode::InvalidToken,
-                "Tell the user: check the API token",
-            ),
+            (ErrorCode::InvalidToken, "Tell the user: check the API token"),
             (ErrorCode::UsedUp, "top up"),
             (ErrorCode::Disabled, "enable it"),
             (ErrorCode::BadRequest, "To fix it: correct the request"),

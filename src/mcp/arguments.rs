@@ -136,10 +136,7 @@ impl JsonSchema for KnownRatio {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let known = AspectRatio::KNOWN
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>();
+        let known = AspectRatio::KNOWN.iter().map(ToString::to_string).collect::<Vec<_>>();
         let default = AspectRatio::default().to_string();
         json_schema!({ "type": "string", "enum": known, "default": default })
     }

@@ -65,11 +65,8 @@ pub async fn call(
         Err(problems) => Err(problems),
     };
     let mut outcome = outcome.unwrap_or_else(|problems| {
-        let next_step = format!(
-            "{} Correct the arguments and call {} again.",
-            advice::UNSENT,
-            tool.name
-        );
+        let next_step =
+            format!("{} Correct the arguments and call {} again.", advice::UNSENT, tool.name);
         Outcome::failed("invalid_arguments", &problems.join("; "), &next_step)
     });
     // An error of the service may quote the request.
@@ -146,8 +143,7 @@ fn refused(input: InvalidInput) -> Refused {
 }
 
 fn read_id(name: &str, text: &str) -> Result<TaskId, Refused> {
-    text.parse()
-        .map_err(|error| vec![format!("{name}: {error}")])
+    text.parse().map_err(|error| vec![format!("{name}: {error}")])
 }
 
 /// Sets an argument that was given.
@@ -212,10 +208,7 @@ async fn submit(luma: &Luma, submission: Submission, hold: Duration, context: &C
             }
         }
     };
-    let accepted = Task {
-        id: Some(handle.id().to_string()),
-        ..Task::default()
-    };
+    let accepted = Task { id: Some(handle.id().to_string()), ..Task::default() };
     let left = hold.saturating_sub(begin.elapsed());
     let task = match left.is_zero() {
         true => None,
@@ -223,9 +216,7 @@ async fn submit(luma: &Luma, submission: Submission, hold: Duration, context: &C
     };
     // The submit was accepted. A lookup that failed does not hide that.
     let task = task.unwrap_or(accepted);
-    TaskReport::of(handle.id(), &task, context.read_only)
-        .into_outcome()
-        .billed()
+    TaskReport::of(handle.id(), &task, context.read_only).into_outcome().billed()
 }
 
 /// Looks for a submit whose response was lost, before a model submits it again.
@@ -319,13 +310,7 @@ async fn watch(
         (None, Err(WaitError::Cancelled { .. })) => Err(advice::cancelled()),
         (
             None,
-            Err(
-                WaitError::Poll { source, .. }
-                | WaitError::Deadline {
-                    source: Some(source),
-                    ..
-                },
-            ),
+            Err(WaitError::Poll { source, .. } | WaitError::Deadline { source: Some(source), .. }),
         ) => Err(advice::explain(&source, Stage::Lookup)),
         (None, _) => {
             let message = format!("the service did not answer in {} seconds", hold.as_secs());
@@ -349,16 +334,10 @@ async fn get_tasks(luma: &Luma, ids: &[TaskId], context: &Context) -> Outcome {
         })
         .collect();
     let is_running = |report: &&TaskReport| {
-        matches!(
-            report.state,
-            Some(State::Pending | State::Processing | State::Unknown)
-        )
+        matches!(report.state, Some(State::Pending | State::Processing | State::Unknown))
     };
     let running = reports.iter().filter(is_running).count();
-    let missing = reports
-        .iter()
-        .filter(|report| report.state.is_none())
-        .count();
+    let missing = reports.iter().filter(|report| report.state.is_none()).count();
     let links = reports.iter().flat_map(TaskReport::links).collect();
     let batch = BatchReport {
         tasks: Some(reports),
@@ -370,11 +349,7 @@ async fn get_tasks(luma: &Luma, ids: &[TaskId], context: &Context) -> Outcome {
 
 /// An error about the call as a whole. Its shape is valid for every tool.
 fn failed((error, next_step): (Problem, String)) -> Outcome {
-    let report = TaskReport {
-        error: Some(error),
-        next_step,
-        ..TaskReport::default()
-    };
+    let report = TaskReport { error: Some(error), next_step, ..TaskReport::default() };
     report.into_outcome().into_error()
 }
 

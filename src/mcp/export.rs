@@ -72,21 +72,13 @@ fn each(export: impl Fn(&Tool) -> Value) -> Value {
 }
 
 fn has_properties(schema: &Map<String, Value>) -> bool {
-    schema["properties"]
-        .as_object()
-        .is_some_and(|properties| !properties.is_empty())
+    schema["properties"].as_object().is_some_and(|properties| !properties.is_empty())
 }
 
 /// Keywords that every strict host accepts. Some refuse lengths and limits: those are said in the
 /// descriptions, and checked when a call comes.
-const STRICT_KEYWORDS: [&str; 6] = [
-    "type",
-    "description",
-    "enum",
-    "items",
-    "properties",
-    "required",
-];
+const STRICT_KEYWORDS: [&str; 6] =
+    ["type", "description", "enum", "items", "properties", "required"];
 
 /// Keywords that Gemini documents for `parametersJsonSchema`. Not among them: `default`, `minLength`,
 /// `maxLength`.
@@ -114,10 +106,9 @@ fn keep(schema: &Map<String, Value>, keywords: &[&str]) -> Map<String, Value> {
         .filter(|(keyword, _)| keywords.contains(&keyword.as_str()))
         .map(|(keyword, value)| {
             let value = match (keyword.as_str(), value) {
-                ("properties", Value::Object(properties)) => properties
-                    .iter()
-                    .map(|(name, schema)| (name.clone(), below(schema)))
-                    .collect(),
+                ("properties", Value::Object(properties)) => {
+                    properties.iter().map(|(name, schema)| (name.clone(), below(schema))).collect()
+                }
                 ("items", schema) => below(schema),
                 (_, value) => value.clone(),
             };

@@ -9,11 +9,7 @@ use crate::AspectRatio;
 pub(crate) fn aspect_ratios(read_only: bool) -> AspectRatios {
     let ratios = AspectRatio::KNOWN.iter().map(|ratio| {
         let (shape, suits) = describe(ratio);
-        Ratio {
-            aspect_ratio: ratio.to_string(),
-            shape,
-            suits,
-        }
+        Ratio { aspect_ratio: ratio.to_string(), shape, suits }
     });
     let next_step = match read_only {
         false => {
@@ -66,10 +62,7 @@ pub(crate) fn actions(read_only: bool) -> Actions {
             "Call the tool whose goal fits. This server is read-only and creates no videos.",
         ),
     };
-    let workflows = workflows.iter().map(|(goal, steps)| Workflow {
-        goal,
-        steps: steps.to_vec(),
-    });
+    let workflows = workflows.iter().map(|(goal, steps)| Workflow { goal, steps: steps.to_vec() });
     Actions {
         actions: Some(actions.collect()),
         workflows: Some(workflows.collect()),

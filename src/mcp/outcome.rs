@@ -85,9 +85,7 @@ impl Outcome {
 
     /// Returns the id of the task that the result is about.
     pub fn task_id(&self) -> Option<&str> {
-        self.structured_content
-            .pointer("/result/task_id")
-            .and_then(Value::as_str)
+        self.structured_content.pointer("/result/task_id").and_then(Value::as_str)
     }
 
     /// Changes every text of the result, with its longest length in characters. A link that would change
@@ -103,8 +101,7 @@ impl Outcome {
         }
         walk("", &mut self.structured_content, edit);
         self.text = self.structured_content.to_string();
-        self.links
-            .retain(|link| edit(&link.uri, MAX_URL) == link.uri);
+        self.links.retain(|link| edit(&link.uri, MAX_URL) == link.uri);
     }
 
     /// Returns the outcome as the `CallToolResult` of MCP: `content`, `structuredContent`, `isError`.
@@ -136,10 +133,6 @@ impl ResourceLink {
             "webp" => Some("image/webp"),
             _ => None,
         };
-        Some(Self {
-            uri: url.to_owned(),
-            name,
-            mime_type,
-        })
+        Some(Self { uri: url.to_owned(), name, mime_type })
     }
 }

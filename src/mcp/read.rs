@@ -100,11 +100,7 @@ pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> O
     let similarity = |known: &str| {
         let known = bare(known);
         let is_part = known.starts_with(&name) || known.ends_with(&name);
-        let least = if is_part && name.len() >= PART {
-            SIMILAR
-        } else {
-            0.0
-        };
+        let least = if is_part && name.len() >= PART { SIMILAR } else { 0.0 };
         strsim::normalized_damerau_levenshtein(&name, &known).max(least)
     };
     names
@@ -130,9 +126,7 @@ fn problem(name: &str, schema: &Value, value: &Value) -> Option<String> {
                 Some(format!("{name} is blank"))
             } else {
                 let most = limit("maxLength").filter(|most| length as f64 > *most)?;
-                Some(format!(
-                    "{name} has {length} characters, and at most {most} are allowed"
-                ))
+                Some(format!("{name} has {length} characters, and at most {most} are allowed"))
             }
         }
         (Some("number"), Value::Number(number)) => {
@@ -209,26 +203,11 @@ mod tests {
     fn read_of_odd_hosts_gives_declared_types() {
         for (arguments, expected) in [
             (json!({ "prompt": "a" }), json!({ "prompt": "a" })),
-            (
-                json!({ "prompt": "a", "loop": null }),
-                json!({ "prompt": "a" }),
-            ),
-            (
-                json!(r#"{"prompt":"a","loop":true}"#),
-                json!({ "prompt": "a", "loop": true }),
-            ),
-            (
-                json!({ "prompt": "a", "callback_url": "" }),
-                json!({ "prompt": "a" }),
-            ),
-            (
-                json!({ "prompt": "a", "ratio": " " }),
-                json!({ "prompt": "a" }),
-            ),
-            (
-                json!({ "prompt": "a", "loop": "" }),
-                json!({ "prompt": "a" }),
-            ),
+            (json!({ "prompt": "a", "loop": null }), json!({ "prompt": "a" })),
+            (json!(r#"{"prompt":"a","loop":true}"#), json!({ "prompt": "a", "loop": true })),
+            (json!({ "prompt": "a", "callback_url": "" }), json!({ "prompt": "a" })),
+            (json!({ "prompt": "a", "ratio": " " }), json!({ "prompt": "a" })),
+            (json!({ "prompt": "a", "loop": "" }), json!({ "prompt": "a" })),
             (
                 json!({ "prompt": "a", "loop": "true", "timeout": "0", "ids": "[\"b\"]" }),
                 json!({ "prompt": "a", "loop": true, "timeout": 0, "ids": ["b"] }),
@@ -240,10 +219,7 @@ mod tests {
                 json!({ "prompt": "a", "toolCallId": "1", "sessionId": "2", "model": "m", "": 1 }),
                 json!({ "prompt": "a" }),
             ),
-            (
-                json!({ "prompt": "a", "x".repeat(1 << 20): 1 }),
-                json!({ "prompt": "a" }),
-            ),
+            (json!({ "prompt": "a", "x".repeat(1 << 20): 1 }), json!({ "prompt": "a" })),
         ] {
             let shown = arguments.to_string();
             let read = read(&schema(), arguments).map(Value::Object);
@@ -258,23 +234,14 @@ mod tests {
             (json!(" "), "prompt is required and missing"),
             (json!({ "prompt": null }), "prompt is required and missing"),
             (json!([]), "the arguments must be a JSON object, not a list"),
-            (
-                json!("7"),
-                "the arguments must be a JSON object, not the number 7",
-            ),
+            (json!("7"), "the arguments must be a JSON object, not the number 7"),
             (
                 json!("{\"prompt\":"),
                 "the arguments are not valid JSON: EOF while parsing a value at line 1 column 10",
             ),
-            (
-                json!({ "prompt": 7 }),
-                "prompt must be a string, not the number 7",
-            ),
+            (json!({ "prompt": 7 }), "prompt must be a string, not the number 7"),
             (json!({ "prompt": " \n" }), "prompt is blank"),
-            (
-                json!({ "prompt": "123456" }),
-                "prompt has 6 characters, and at most 5 are allowed",
-            ),
+            (json!({ "prompt": "123456" }), "prompt has 6 characters, and at most 5 are allowed"),
             (
                 json!({ "prompt": "a", "promt": "b" }),
                 "\"promt\" is not known; did you mean prompt?",
@@ -299,10 +266,7 @@ mod tests {
                 json!({ "prompt": "a", "timeout": "-1" }),
                 "timeout must be 0 or more, not the number -1",
             ),
-            (
-                json!({ "prompt": "a", "ids": "a" }),
-                "ids must be a list, not the string \"a\"",
-            ),
+            (json!({ "prompt": "a", "ids": "a" }), "ids must be a list, not the string \"a\""),
             (json!({ "prompt": "a", "ids": [] }), "ids is empty"),
             (
                 json!({ "prompt": "a", "ids": ["a", 7] }),

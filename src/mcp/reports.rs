@@ -41,12 +41,7 @@ impl TaskReport {
 
     /// A task that could not be looked up.
     pub(crate) fn lost(id: &TaskId, (error, next_step): (Problem, String)) -> Self {
-        Self {
-            task_id: Some(id.to_string()),
-            error: Some(error),
-            next_step,
-            ..Self::default()
-        }
+        Self { task_id: Some(id.to_string()), error: Some(error), next_step, ..Self::default() }
     }
 
     pub(crate) fn links(&self) -> Vec<ResourceLink> {
@@ -93,10 +88,6 @@ impl VideoFile {
 impl Thumbnail {
     fn of(video: &Video) -> Option<Self> {
         let (width, height) = video.thumbnail_size().unzip();
-        Some(Self {
-            url: web_url(video.thumbnail_url()?)?.into(),
-            width,
-            height,
-        })
+        Some(Self { url: web_url(video.thumbnail_url()?)?.into(), width, height })
     }
 }

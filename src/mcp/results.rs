@@ -184,11 +184,7 @@ pub(crate) struct Workflow {
 
 impl Problem {
     pub(crate) fn new(code: &str, message: &str) -> Self {
-        Self {
-            code: code.to_owned(),
-            message: message.to_owned(),
-            ..Self::default()
-        }
+        Self { code: code.to_owned(), message: message.to_owned(), ..Self::default() }
     }
 
     pub(crate) fn traced(mut self, trace_id: Option<&str>) -> Self {

@@ -51,8 +51,6 @@ fn simplify(schema: &mut Schema) {
         values.retain(|value| !value.is_null());
     }
     if schema.get("type").is_some_and(|kind| kind == "object") {
-        schema
-            .entry("properties")
-            .or_insert_with(|| Map::new().into());
+        schema.entry("properties").or_insert_with(|| Map::new().into());
     }
 }

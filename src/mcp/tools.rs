@@ -64,10 +64,7 @@ impl Annotations {
         idempotent_hint: true,
         open_world_hint: true,
     };
-    const STATIC: Self = Self {
-        open_world_hint: false,
-        ..Self::LOOKUP
-    };
+    const STATIC: Self = Self { open_world_hint: false, ..Self::LOOKUP };
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,9 +87,7 @@ impl Tool {
 
     /// Returns the description for a model that has only the lookup tools. It names no other tool.
     pub fn read_only_description(&self) -> &str {
-        self.read_only_description
-            .as_deref()
-            .unwrap_or(&self.description)
+        self.read_only_description.as_deref().unwrap_or(&self.description)
     }
 }
 
@@ -228,12 +223,7 @@ fn catalogue() -> [Tool; 8] {
             TaskReport,
             "Extend a finished Luma video when only its URL is known"
         ),
-        tool!(
-            GetTask,
-            "luma_get_task",
-            TaskReport,
-            "Check one Luma video task and get its video"
-        ),
+        tool!(GetTask, "luma_get_task", TaskReport, "Check one Luma video task and get its video"),
         tool!(
             GetTasksBatch,
             "luma_get_tasks_batch",

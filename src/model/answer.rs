@@ -73,11 +73,7 @@ impl<'de> Deserialize<'de> for TaskAnswer {
 }
 
 impl TaskAnswer {
-    fn from_parts(
-        items: Option<Vec<Task>>,
-        deleted: Option<Value>,
-        mut task: Task,
-    ) -> Self {
+    fn from_parts(items: Option<Vec<Task>>, deleted: Option<Value>, mut task: Task) -> Self {
         if let Some(items) = items {
             return Self::Batch(TaskBatch {
                 items,
@@ -90,10 +86,9 @@ impl TaskAnswer {
             deleted.as_bool().or_else(parse)
         });
         match deleted {
-            Some(deleted) => Self::Deleted(DeletedTask {
-                id: task.id.unwrap_or_default(),
-                deleted,
-            }),
+            Some(deleted) => {
+                Self::Deleted(DeletedTask { id: task.id.unwrap_or_default(), deleted })
+            }
             None => Self::Task(Box::new(task)),
         }
     }

@@ -23,7 +23,11 @@ mod tests {
     use serde_json::json;
 
     use super::{
-        super::{answer::TaskAnswer, lenient::UNREADABLE, task::{Task, TaskState}},
+        super::{
+            answer::TaskAnswer,
+            lenient::UNREADABLE,
+            task::{Task, TaskState},
+        },
         *,
     };
     use crate::api::types::VideoResult;

@@ -67,12 +67,16 @@ impl ErrorCode {
             Self::TokenMismatched => "the API token is for another service: use one for Luma",
             Self::PaymentRequired => "payment is required: top up the account",
             Self::UsedUp => "the balance is used up: top up the account",
-            Self::Disabled => "the application or the service is disabled: enable it in the console",
+            Self::Disabled => {
+                "the application or the service is disabled: enable it in the console"
+            }
             Self::Forbidden => "moderation refused it: change the prompt or the images",
             Self::NotFound => "check the task id: this account has no such task",
             Self::TooManyRequests => "too many requests: wait, then try again more slowly",
             Self::ApiError => "the service failed: try again later",
-            Self::Timeout => "the service did not answer in time: look the task up before you repeat",
+            Self::Timeout => {
+                "the service did not answer in time: look the task up before you repeat"
+            }
             Self::Other(_) => return None,
         })
     }

@@ -114,11 +114,7 @@ fn parse_text(text: &str) -> Option<f64> {
     text.parse()
         .ok()
         .or_else(|| OffsetDateTime::parse(text, &Rfc3339).ok().map(seconds))
-        .or_else(|| {
-            OffsetDateTime::parse(text, &Iso8601::DEFAULT)
-                .ok()
-                .map(seconds)
-        })
+        .or_else(|| OffsetDateTime::parse(text, &Iso8601::DEFAULT).ok().map(seconds))
         .or_else(|| {
             // Python's `str(datetime)` has a space for the `T`, and no offset.
             let text = text.replacen(' ', "T", 1);
@@ -195,10 +191,7 @@ impl From<Value> for ErrorInfo {
 }
 
 fn text(value: &Value) -> Option<&str> {
-    value
-        .as_str()
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
+    value.as_str().map(str::trim).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -276,12 +269,7 @@ mod tests {
     #[test]
     fn error_info_in_many_forms_is_read() {
         for (sent, code, message, some) in [
-            (
-                json!({"code": "forbidden", "message": "No."}),
-                Some("forbidden"),
-                Some("No."),
-                true,
-            ),
+            (json!({"code": "forbidden", "message": "No."}), Some("forbidden"), Some("No."), true),
             (json!({"code": "forbidden"}), Some("forbidden"), None, true),
             (json!("temporary"), None, Some("temporary"), true),
             (json!(null), None, None, false),

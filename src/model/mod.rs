@@ -9,14 +9,14 @@ mod lenient;
 mod task;
 mod video;
 
+pub(crate) use self::{
+    answer::TaskAnswer,
+    decode::{decode, recover},
+    task::Outcome,
+};
 pub use self::{
     aspect_ratio::AspectRatio,
     error_code::ErrorCode,
     task::{FailureKind, Task, TaskFailure, TaskState},
     video::Video,
-};
-pub(crate) use self::{
-    answer::TaskAnswer,
-    decode::{decode, recover},
-    task::Outcome,
 };

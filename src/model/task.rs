@@ -160,9 +160,7 @@ impl Task {
         TaskFailure {
             kind,
             code: error.and_then(ErrorInfo::code).map(ErrorCode::from),
-            message: error
-                .and_then(ErrorInfo::message)
-                .map(|message| clean(message, MESSAGE)),
+            message: error.and_then(ErrorInfo::message).map(|message| clean(message, MESSAGE)),
             trace_id: result
                 .and_then(|result| result.trace_id.as_ref())
                 .or(self.trace_id.as_ref())
@@ -183,10 +181,7 @@ impl Task {
     }
 
     pub(crate) fn outcome(&self) -> Outcome {
-        let finished = self
-            .finished_at
-            .as_ref()
-            .is_some_and(|time| time.unix_seconds().is_some());
+        let finished = self.finished_at.as_ref().is_some_and(|time| time.unix_seconds().is_some());
         let nothing = VideoResult::default();
         let (result, is_empty) = match &self.response {
             Some(TaskResponse::Other(value)) if !value.is_null() => {
@@ -243,7 +238,9 @@ impl From<Outcome> for TaskState {
             Outcome::Unknown(word) => Self::Unknown(word),
             Outcome::Completed => Self::Completed,
             Outcome::Failed(_) => Self::Failed,
-            Outcome::Pending | Outcome::Doubtful | Outcome::Refused | Outcome::Missing => Self::Pending,
+            Outcome::Pending | Outcome::Doubtful | Outcome::Refused | Outcome::Missing => {
+                Self::Pending
+            }
         }
     }
 }

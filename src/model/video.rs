@@ -80,10 +80,7 @@ impl Video {
             // The service's clock may be ahead.
             Err(ahead) => ahead.duration() < age,
         };
-        [self.finished_at, self.seen_at]
-            .into_iter()
-            .flatten()
-            .any(is_recent)
+        [self.finished_at, self.seen_at].into_iter().flatten().any(is_recent)
     }
 
     /// The id of the video, as [`extend`](crate::Luma::extend) takes it, if the service sent one.

@@ -14,7 +14,7 @@ use futures_util::{
 };
 use tokio::{
     runtime::{Handle, Id},
-    sync::{mpsc, watch},
+    sync::mpsc,
     time::{Instant, sleep_until},
 };
 use tracing::Instrument;
@@ -22,7 +22,7 @@ use tracing::Instrument;
 use super::{
     early::EarlyReports,
     state::{Now, Options, State},
-    status::Status,
+    status::{Receiver, Sender, channel},
 };
 use crate::{
     api,
@@ -75,7 +75,7 @@ struct Running {
 }
 
 enum Command {
-    Join(TaskId, Box<Options>, watch::Sender<Status>),
+    Join(TaskId, Box<Options>, Sender),
     Leave(TaskId),
     Notify(TaskId, Box<Task>),
 }
@@ -110,7 +110,7 @@ impl Poller {
     /// Outside a runtime.
     pub(crate) fn join(&self, id: &TaskId, options: Options) -> Membership {
         let runtime = Handle::current();
-        let (sender, status) = watch::channel(Status::default());
+        let (sender, status) = channel();
         let mut running = self.0.running();
         // An actor without waits may be on a runtime that nobody runs any more.
         let usable = |running: &&Running| {
@@ -120,10 +120,7 @@ impl Poller {
             Some(running) => (running.commands.clone(), None),
             None => {
                 let (commands, receiver) = mpsc::unbounded_channel();
-                *running = Some(Running {
-                    commands: commands.clone(),
-                    runtime: runtime.id(),
-                });
+                *running = Some(Running { commands: commands.clone(), runtime: runtime.id() });
                 let actor = Actor {
                     shared: self.0.clone(),
                     state: State::new(self.0.early.clone()),
@@ -139,10 +136,7 @@ impl Poller {
             runtime.spawn(actor.run());
         }
         let id = id.clone();
-        Membership {
-            status,
-            _seat: Seat { id, commands },
-        }
+        Membership { status, _seat: Seat { id, commands } }
     }
 
     /// Takes in a report that came by another way than a lookup.
@@ -161,8 +155,7 @@ impl Poller {
 
 /// A wait at the poller.
 pub(crate) struct Membership {
-    /// It closes without an end if the runtime of the actor has gone: then join again.
-    pub(crate) status: watch::Receiver<Status>,
+    pub(crate) status: Receiver,
     _seat: Seat,
 }
 

@@ -81,11 +81,7 @@ mod tests {
         assert_eq!(early.lock().len(), MAX_REPORTS);
         let taken = |id: &str| early.take(&id.parse().expect("an id"), now).is_some();
         assert_eq!(["t1", "t2", "t2"].map(taken), [false, true, false]);
-        assert!(
-            early
-                .take(&"t9".parse().expect("an id"), now + 2 * KEPT_FOR)
-                .is_none()
-        );
+        assert!(early.take(&"t9".parse().expect("an id"), now + 2 * KEPT_FOR).is_none());
     }
 
     #[test]

@@ -83,13 +83,10 @@ fn after_failures(interval: Duration, failures: u32) -> Duration {
 fn adaptive(age: Duration) -> Duration {
     let age = age.as_secs_f64();
     let last = ADAPTIVE[ADAPTIVE.len() - 1];
-    let seconds = ADAPTIVE
-        .windows(2)
-        .find(|pair| age < pair[1].0)
-        .map_or(last.1, |pair| {
-            let ((from, begin), (to, end)) = (pair[0], pair[1]);
-            begin + (end - begin) * (age - from) / (to - from)
-        });
+    let seconds = ADAPTIVE.windows(2).find(|pair| age < pair[1].0).map_or(last.1, |pair| {
+        let ((from, begin), (to, end)) = (pair[0], pair[1]);
+        begin + (end - begin) * (age - from) / (to - from)
+    });
     Duration::from_secs_f64(seconds)
 }
 
@@ -111,10 +108,7 @@ mod tests {
             let got = PollInterval::default().interval(Duration::from_secs_f64(age));
             assert_eq!(got.as_secs_f64(), interval, "at {age} s");
         }
-        assert_eq!(
-            PollInterval::default().interval(Duration::MAX).as_secs(),
-            10
-        );
+        assert_eq!(PollInterval::default().interval(Duration::MAX).as_secs(), 10);
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod status;
 pub(crate) use self::{
     actor::{Membership, Poller},
     state::Options,
-    status::End,
+    status::{End, Status},
 };
 pub use self::{interval::PollInterval, status::LookupFailure};
 

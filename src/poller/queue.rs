@@ -19,11 +19,7 @@ pub(super) struct Due {
 impl Due {
     /// What both allow.
     pub(super) fn first(self, other: Self) -> Self {
-        Self {
-            at: self.at.min(other.at),
-            latest: self.latest.min(other.latest),
-            ..self
-        }
+        Self { at: self.at.min(other.at), latest: self.latest.min(other.latest), ..self }
     }
 }
 
@@ -116,40 +112,19 @@ mod tests {
         let nearly = [&full[1..], &[(400, 500, SHARED), (450, 500, SHARED)]].concat();
         for (case, items, expected) in [
             ("empty", vec![], Err(None)),
-            (
-                "nothing due",
-                vec![(70, 9, SHARED), (90, 9, SHARED)],
-                Err(Some(70)),
-            ),
-            (
-                "nobody in time",
-                vec![(0, 500, SHARED), (501, 9, SHARED)],
-                Ok(1),
-            ),
+            ("nothing due", vec![(70, 9, SHARED), (90, 9, SHARED)], Err(Some(70))),
+            ("nobody in time", vec![(0, 500, SHARED), (501, 9, SHARED)], Ok(1)),
             ("no patience", vec![(0, 0, SHARED), (1, 9, SHARED)], Ok(1)),
-            (
-                "in time",
-                vec![(0, 500, SHARED), (500, 9, SHARED), (501, 9, SHARED)],
-                Err(Some(500)),
-            ),
+            ("in time", vec![(0, 500, SHARED), (500, 9, SHARED), (501, 9, SHARED)], Err(Some(500))),
             (
                 "the least patience",
-                vec![
-                    (0, 500, SHARED),
-                    (0, 100, SHARED),
-                    (90, 0, SHARED),
-                    (200, 0, SHARED),
-                ],
+                vec![(0, 500, SHARED), (0, 100, SHARED), (90, 0, SHARED), (200, 0, SHARED)],
                 Err(Some(90)),
             ),
             ("full", full.clone(), Ok(MAX_BATCH)),
             ("full soon", nearly, Err(Some(400))),
             ("alone", vec![(0, 500, ALONE), (100, 500, SHARED)], Ok(1)),
-            (
-                "alone later",
-                vec![(0, 500, SHARED), (0, 0, ALONE), (0, 500, SHARED)],
-                Ok(2),
-            ),
+            ("alone later", vec![(0, 500, SHARED), (0, 0, ALONE), (0, 500, SHARED)], Ok(2)),
         ] {
             assert_eq!(take(&items, false), expected, "{case}");
         }
@@ -162,11 +137,7 @@ mod tests {
             ("nothing due", vec![(70, 9, SHARED)], Err(Some(70))),
             ("one", vec![(0, 500, SHARED)], Err(Some(500))),
             ("full", vec![(0, 500, SHARED); MAX_BATCH], Err(Some(500))),
-            (
-                "the least patience",
-                vec![(0, 500, SHARED), (90, 10, SHARED)],
-                Err(Some(100)),
-            ),
+            ("the least patience", vec![(0, 500, SHARED), (90, 10, SHARED)], Err(Some(100))),
             ("no patience", vec![(0, 0, SHARED), (1, 9, SHARED)], Ok(1)),
         ] {
             assert_eq!(take(&items, true), expected, "{case}");
@@ -179,18 +150,9 @@ mod tests {
         let mut items = vec![(0, 0, SHARED); MAX_BATCH + 2];
         items.push((1, 0, SHARED));
         let mut queue = queue(now, &items);
-        assert_eq!(
-            queue.take(now, false).map(|batch| batch.len()),
-            Ok(MAX_BATCH)
-        );
+        assert_eq!(queue.take(now, false).map(|batch| batch.len()), Ok(MAX_BATCH));
         let rest = queue.take(now, false).expect("a batch");
-        assert_eq!(
-            rest.iter().map(TaskId::as_str).collect::<Vec<_>>(),
-            ["t50", "t51"]
-        );
-        assert_eq!(
-            queue.take(now, false),
-            Err(Some(now + Duration::from_millis(1)))
-        );
+        assert_eq!(rest.iter().map(TaskId::as_str).collect::<Vec<_>>(), ["t50", "t51"]);
+        assert_eq!(queue.take(now, false), Err(Some(now + Duration::from_millis(1))));
     }
 }

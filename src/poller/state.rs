@@ -6,13 +6,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     early::EarlyReports,
     interval::PollInterval,
     queue::{Due, Queue},
-    status::{End, LookupFailure, Status},
+    status::{End, LookupFailure, Sender, Status},
 };
 use crate::{
     http::RequestError,
@@ -73,7 +73,7 @@ pub(crate) struct Options {
 struct Waiter {
     options: Options,
     /// It has left once nobody reads this.
-    status: watch::Sender<Status>,
+    status: Sender,
     /// Lookups before it began.
     polls_before: u32,
 }
@@ -133,22 +133,17 @@ impl Entry {
         }
     }
 
-    fn join(&mut self, mut options: Options, status: watch::Sender<Status>, now: Instant) {
+    fn join(&mut self, mut options: Options, status: Sender, now: Instant) {
         self.learn_age(options.age, now);
         if let Some(polled) = self.polled {
             // Waits that come and go, each with a last lookup of its own, must not undercut the
             // interval.
             let due = after(polled, options.interval.interval(self.age(polled)));
-            options.last_look = options
-                .last_look
-                .filter(|look| due.is_some_and(|due| due <= *look));
+            options.last_look =
+                options.last_look.filter(|look| due.is_some_and(|due| due <= *look));
         }
         let polls_before = self.status.polls;
-        self.waiters.push(Waiter {
-            options,
-            status,
-            polls_before,
-        });
+        self.waiters.push(Waiter { options, status, polls_before });
     }
 
     /// When it is to be looked up or, without waits, forgotten.
@@ -157,19 +152,12 @@ impl Entry {
             let polled = || Some(self.exactly(after(self.polled?, REMEMBERED_FOR)?));
             return self.queued.or_else(polled);
         }
-        let due = self
-            .waiters
-            .iter()
-            .filter_map(|waiter| self.due_for(&waiter.options));
+        let due = self.waiters.iter().filter_map(|waiter| self.due_for(&waiter.options));
         due.reduce(Due::first)
     }
 
     fn exactly(&self, at: Instant) -> Due {
-        Due {
-            at,
-            latest: at,
-            alone: self.alone,
-        }
+        Due { at, latest: at, alone: self.alone }
     }
 
     /// The next lookup that a wait wants.
@@ -196,10 +184,7 @@ impl Entry {
             (Some(time), look) => {
                 let latest = time.checked_add(delay.min(BATCH_DELAY.1))?;
                 let latest = look.map_or(latest, |look| latest.min(look));
-                Some(Due {
-                    latest,
-                    ..self.exactly(time)
-                })
+                Some(Due { latest, ..self.exactly(time) })
             }
             (None, Some(look)) => Some(self.exactly(look)),
             // After the last look, or never.
@@ -210,7 +195,7 @@ impl Entry {
     /// Tells the waits, and wakes those that want it.
     fn publish(&self) {
         for waiter in &self.waiters {
-            waiter.status.send_if_modified(|status| {
+            waiter.status.send(|status| {
                 *status = self.status.clone();
                 status.polls -= waiter.polls_before;
                 status.end.is_some() || waiter.options.wants_updates
@@ -230,10 +215,7 @@ impl Entry {
         }
         let state = TaskState::from(outcome);
         if !state.is_terminal() {
-            let is_wanted = self
-                .waiters
-                .iter()
-                .any(|waiter| waiter.options.wants_updates);
+            let is_wanted = self.waiters.iter().any(|waiter| waiter.options.wants_updates);
             let task = is_wanted.then(|| Arc::new(task));
             (self.status.state, self.status.task) = (Some(state), task);
         }
@@ -260,10 +242,7 @@ impl Entry {
     fn fail(&mut self, error: &Arc<RequestError>, now: Instant) {
         let since = self.status.failure.as_ref().map(|failure| failure.since);
         let since = since.unwrap_or(now.into_std());
-        let failure = LookupFailure {
-            error: error.clone(),
-            since,
-        };
+        let failure = LookupFailure { error: error.clone(), since };
         (self.status.task, self.status.failure) = (None, Some(failure));
         self.failures = self.failures.saturating_add(1);
         self.publish();
@@ -271,7 +250,10 @@ impl Entry {
             let is_over = self.failures > waiter.options.max_errors;
             if is_over {
                 let end = Some(End::Lookup(error.clone()));
-                waiter.status.send_modify(|status| status.end = end);
+                waiter.status.send(|status| {
+                    status.end = end;
+                    true
+                });
             }
             !is_over
         });
@@ -295,10 +277,7 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(early: EarlyReports) -> Self {
-        Self {
-            early,
-            ..Self::default()
-        }
+        Self { early, ..Self::default() }
     }
 
     /// Whether nobody waits, and there is nothing to remember.
@@ -312,21 +291,15 @@ impl State {
     }
 
     /// Adds a wait.
-    pub(crate) fn join(
-        &mut self,
-        id: TaskId,
-        options: Options,
-        status: watch::Sender<Status>,
-        now: Now,
-    ) {
+    pub(crate) fn join(&mut self, id: TaskId, options: Options, status: Sender, now: Now) {
         if let Some(task) = self.early.take(&id, now.instant) {
-            status.send_modify(|status| status.end = Some(End::Task(task)));
+            status.send(|status| {
+                status.end = Some(End::Task(task));
+                true
+            });
             return;
         }
-        let entry = self
-            .entries
-            .entry(id.clone())
-            .or_insert_with(|| Box::new(Entry::new(now)));
+        let entry = self.entries.entry(id.clone()).or_insert_with(|| Box::new(Entry::new(now)));
         entry.join(options, status, now.instant);
         let Some(waiter) = entry.waiters.last() else {
             return;
@@ -335,9 +308,10 @@ impl State {
         // An old report is not news if a new one is about to come.
         if !entry.in_flight && due.is_none_or(|due| due.at > now.instant) {
             let (state, task) = (entry.status.state.clone(), entry.status.task.clone());
-            waiter
-                .status
-                .send_modify(|status| (status.state, status.task) = (state, task));
+            waiter.status.send(|status| {
+                (status.state, status.task) = (state, task);
+                status.task.is_some()
+            });
         }
         // With many waits of one task, only the new one is asked.
         let is_sooner = |due: Due| {
@@ -360,7 +334,10 @@ impl State {
     /// Takes in a report that came by another way than a lookup.
     pub(crate) fn notify(&mut self, id: TaskId, task: Task, now: Now) {
         match self.entries.get(&id) {
-            Some(entry) if !entry.waiters.is_empty() => self.report(&id, task, now),
+            Some(entry) if !entry.waiters.is_empty() => {
+                self.report(&id, task, now);
+                self.enqueue(&id);
+            }
             _ => self.early.insert(id, task, now.instant),
         }
     }
@@ -379,10 +356,7 @@ impl State {
         while self.in_flight < limit {
             let mut ids = self.queue.take(now, self.in_flight >= FEW_IN_FLIGHT)?;
             ids.retain(|id| {
-                let entry = self
-                    .entries
-                    .get_mut(id)
-                    .filter(|entry| !entry.waiters.is_empty());
+                let entry = self.entries.get_mut(id).filter(|entry| !entry.waiters.is_empty());
                 if let Some(entry) = entry {
                     (entry.queued, entry.again, entry.in_flight) = (None, false, true);
                     entry.polled = Some(now);
@@ -442,9 +416,7 @@ impl State {
     }
 
     fn apply_error(&mut self, ids: &[TaskId], error: RequestError, now: Instant) {
-        let hold = error
-            .retry_after()
-            .and_then(|time| after(now, time.min(MAX_HOLD)));
+        let hold = error.retry_after().and_then(|time| after(now, time.min(MAX_HOLD)));
         self.hold_until = self.hold_until.max(hold);
         let is_retryable = error.is_retryable();
         let is_split = ids.len() > 1 && !error.is_outage();
@@ -455,8 +427,7 @@ impl State {
         let error = Arc::new(error);
         if ends_all {
             let all: Vec<_> = self.entries.keys().cloned().collect();
-            all.iter()
-                .for_each(|id| self.end(id, End::Lookup(error.clone())));
+            all.iter().for_each(|id| self.end(id, End::Lookup(error.clone())));
             return;
         }
         for (place, id) in ids.iter().enumerate() {
@@ -504,10 +475,7 @@ impl State {
         if entry.waiters.is_empty()
             && let End::Task(task) = end
         {
-            let (at, task) = (
-                entry.polled.unwrap_or(entry.age.1),
-                Arc::unwrap_or_clone(task),
-            );
+            let (at, task) = (entry.polled.unwrap_or(entry.age.1), Arc::unwrap_or_clone(task));
             self.early.insert(id.clone(), task, at);
             return;
         }

@@ -1,6 +1,11 @@
 //! What the poller tells a wait.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use tokio::sync::Notify;
 
 use crate::{
     http::RequestError,
@@ -20,6 +25,68 @@ pub(crate) struct Status {
     pub(crate) failure: Option<LookupFailure>,
     /// Set once. Nothing changes afterwards.
     pub(crate) end: Option<End>,
+    /// The poller's task has gone with its runtime: without an end, join again.
+    pub(crate) is_gone: bool,
+}
+
+/// A quarter of the memory of `tokio::sync::watch`, which is for many readers.
+#[derive(Default)]
+struct Shared {
+    status: Mutex<Status>,
+    changed: Notify,
+}
+
+impl Shared {
+    fn with<T>(&self, use_it: impl FnOnce(&mut Status) -> T) -> T {
+        use_it(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The poller's end of a status.
+pub(crate) struct Sender(Arc<Shared>);
+
+/// The wait's end of a status.
+pub(crate) struct Receiver(Arc<Shared>);
+
+/// A status with its two ends.
+pub(crate) fn channel() -> (Sender, Receiver) {
+    let shared = Arc::<Shared>::default();
+    (Sender(shared.clone()), Receiver(shared))
+}
+
+impl Sender {
+    /// Changes the status, and wakes the wait if the change is of interest.
+    pub(super) fn send(&self, change: impl FnOnce(&mut Status) -> bool) {
+        if self.0.with(change) {
+            self.0.changed.notify_one();
+        }
+    }
+
+    /// Whether nobody waits any more.
+    pub(super) fn is_closed(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.send(|status| {
+            status.is_gone = true;
+            true
+        });
+    }
+}
+
+impl Receiver {
+    /// Reads the latest status.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Status) -> T) -> T {
+        self.0.with(|status| read(status))
+    }
+
+    /// Waits for a change of interest since the last one.
+    pub(crate) async fn changed(&self) {
+        self.0.changed.notified().await;
+    }
 }
 
 /// How a wait ends, unless by its deadline or its token.

@@ -24,7 +24,9 @@ pub enum InvalidInput {
     #[error("the aspect ratio is blank: use one such as 16:9, or leave it out")]
     BlankAspectRatio,
     /// A URL is not an absolute http or https URL.
-    #[error("{field} {url:?} is not a valid URL: use an http or https URL, such as https://example.com/a.jpg")]
+    #[error(
+        "{field} {url:?} is not a valid URL: use an http or https URL, such as https://example.com/a.jpg"
+    )]
     Url {
         /// The field of the request.
         field: &'static str,

@@ -245,11 +245,7 @@ mod tests {
             (-DAY - 1.0, None, LongBefore),
         ] {
             let task = task("a", NOW + later, json!({}));
-            assert_eq!(
-                age(&task, sent(), clock_ahead),
-                expected,
-                "{later} {clock_ahead:?}"
-            );
+            assert_eq!(age(&task, sent(), clock_ahead), expected, "{later} {clock_ahead:?}");
         }
         assert_eq!(age(&Task::default(), sent(), Some(0.0)), Unclear);
     }
@@ -263,10 +259,7 @@ mod tests {
         }))
         .expect("a request");
         for (theirs, expected) in [
-            (
-                json!({ "action": "generate", "prompt": "a lighthouse", "async": true }),
-                Equal,
-            ),
+            (json!({ "action": "generate", "prompt": "a lighthouse", "async": true }), Equal),
             (json!({ "prompt": "a lighthouse" }), Equal),
             (json!({ "prompt": " a lighthouse\n" }), Equal),
             (
@@ -274,40 +267,21 @@ mod tests {
                     "enhancement": true, "video_id": null, "brand_new": 1 }),
                 Equal,
             ),
-            (
-                json!({ "prompt": "a lighthouse", "timeout": 5, "callback_url": "x" }),
-                Equal,
-            ),
+            (json!({ "prompt": "a lighthouse", "timeout": 5, "callback_url": "x" }), Equal),
             (json!({ "prompt": "a\r\nlighthouse" }), Equal),
             (json!({ "prompt": "A lighthouse" }), Other),
-            (
-                json!({ "prompt": "a lighthouse", "aspect_ratio": "9:16" }),
-                Other,
-            ),
+            (json!({ "prompt": "a lighthouse", "aspect_ratio": "9:16" }), Other),
             (json!({ "prompt": "a lighthouse", "loop": true }), Other),
-            (
-                json!({ "prompt": "a lighthouse", "enhancement": false }),
-                Other,
-            ),
-            (
-                json!({ "prompt": "a lighthouse", "start_image_url": "https://h/a" }),
-                Other,
-            ),
-            (
-                json!({ "prompt": "a lighthouse", "action": "extend", "video_id": "v" }),
-                Other,
-            ),
+            (json!({ "prompt": "a lighthouse", "enhancement": false }), Other),
+            (json!({ "prompt": "a lighthouse", "start_image_url": "https://h/a" }), Other),
+            (json!({ "prompt": "a lighthouse", "action": "extend", "video_id": "v" }), Other),
             (json!({}), Unclear),
             (json!({ "action": "generate" }), Unclear),
             (json!("a lighthouse"), Unclear),
             (json!(null), Unclear),
         ] {
             let task = task("a", NOW, theirs.clone());
-            assert_eq!(
-                resemblance(&request, task.request.as_ref()),
-                expected,
-                "{theirs}"
-            );
+            assert_eq!(resemblance(&request, task.request.as_ref()), expected, "{theirs}");
         }
     }
 
@@ -315,12 +289,11 @@ mod tests {
     fn callbacks_tell_equal_requests_apart() {
         use Resemblance::*;
         const OURS: &str = "https://app.example/luma?job=17";
-        let request = |prompt: &str, callback: Option<&Value>| {
-            json!({ "prompt": prompt, "callback_url": callback })
-        };
+        let request = |prompt: &str, callback: Option<&Value>| json!({ "prompt": prompt, "callback_url": callback });
         let ours: VideoRequest =
             serde_json::from_value(request("a fox", Some(&json!(OURS)))).expect("a request");
-        let plain: VideoRequest = serde_json::from_value(request("a fox", None)).expect("a request");
+        let plain: VideoRequest =
+            serde_json::from_value(request("a fox", None)).expect("a request");
         // The callback that a task shows; with the same prompt, with another.
         for (theirs, same_prompt, other_prompt) in [
             (json!(OURS), Named, Unclear),
@@ -350,24 +323,14 @@ mod tests {
         let id = |id: &str| id.parse::<TaskId>().expect("an id");
         for (tasks, expected) in [
             (vec![], Err(InconclusiveReason::NoHistory)),
-            (
-                vec![(Since, Other)],
-                Err(InconclusiveReason::Unexplained(vec![id("0")])),
-            ),
+            (vec![(Since, Other)], Err(InconclusiveReason::Unexplained(vec![id("0")]))),
             (vec![(Since, OtherCallback)], Ok(None)),
             (
-                vec![
-                    (Before, Equal),
-                    (LongBefore, Equal),
-                    (LongBefore, Resemblance::Unclear),
-                ],
+                vec![(Before, Equal), (LongBefore, Equal), (LongBefore, Resemblance::Unclear)],
                 Err(InconclusiveReason::Ambiguous(vec![id("0")])),
             ),
             (vec![(Before, Other), (LongBefore, Equal)], Ok(None)),
-            (
-                vec![(Since, Other), (Since, Equal), (LongBefore, Equal)],
-                Ok(Some(id("1"))),
-            ),
+            (vec![(Since, Other), (Since, Equal), (LongBefore, Equal)], Ok(Some(id("1")))),
             (
                 vec![(Since, Equal), (Before, Equal)],
                 Err(InconclusiveReason::Ambiguous(vec![id("0"), id("1")])),
@@ -376,24 +339,14 @@ mod tests {
                 vec![(Since, Equal), (Since, Equal)],
                 Err(InconclusiveReason::Ambiguous(vec![id("0"), id("1")])),
             ),
-            (
-                vec![(Age::Unclear, Equal)],
-                Err(InconclusiveReason::Ambiguous(vec![id("0")])),
-            ),
+            (vec![(Age::Unclear, Equal)], Err(InconclusiveReason::Ambiguous(vec![id("0")]))),
             (
                 vec![(Since, Resemblance::Unclear)],
                 Err(InconclusiveReason::Ambiguous(vec![id("0")])),
             ),
+            (vec![(Age::Unclear, Other)], Err(InconclusiveReason::Unexplained(vec![id("0")]))),
             (
-                vec![(Age::Unclear, Other)],
-                Err(InconclusiveReason::Unexplained(vec![id("0")])),
-            ),
-            (
-                vec![
-                    (Since, Equal),
-                    (Since, Named),
-                    (Since, Resemblance::Unclear),
-                ],
+                vec![(Since, Equal), (Since, Named), (Since, Resemblance::Unclear)],
                 Ok(Some(id("1"))),
             ),
             (vec![(Age::Unclear, Named)], Ok(Some(id("0")))),

@@ -139,10 +139,7 @@ impl Reconcile {
     }
 
     fn handle(&self, id: TaskId) -> TaskHandle {
-        self.luma.task(TaskRef {
-            id,
-            submitted_at: Some(self.submission.created_at),
-        })
+        self.luma.task(TaskRef { id, submitted_at: Some(self.submission.created_at) })
     }
 
     async fn look(

@@ -57,10 +57,7 @@ impl Registry {
     /// Whether an equal submission is in flight: a task that nobody owns may be its task.
     pub(super) fn has_equal_in_flight(&self, submission: &Submission) -> bool {
         let submissions = self.lock();
-        let mut others = submissions
-            .in_flight
-            .iter()
-            .filter(|other| other.key != submission.key);
+        let mut others = submissions.in_flight.iter().filter(|other| other.key != submission.key);
         others.any(|other| {
             let shown = serde_json::to_value(&other.request).ok();
             !matches!(
@@ -126,7 +123,8 @@ mod tests {
             })
         };
         let registry = Arc::new(Registry::default());
-        let (lost, equal, other) = (submission("a fox"), submission("a fox "), submission("an owl"));
+        let (lost, equal, other) =
+            (submission("a fox"), submission("a fox "), submission("an owl"));
         let _lost = registry.begin(&lost);
         let _other = registry.begin(&other);
         assert!(!registry.has_equal_in_flight(&lost));

@@ -170,10 +170,7 @@ impl Generate {
 impl Luma {
     /// Builds a new video from a prompt. Nothing is sent before [`Generate::submit`].
     pub fn generate(&self, prompt: impl Into<String>) -> Generate {
-        Generate {
-            luma: self.clone(),
-            request: request(VideoAction::Generate, prompt.into()),
-        }
+        Generate { luma: self.clone(), request: request(VideoAction::Generate, prompt.into()) }
     }
 
     /// Builds the continuation of a video. Nothing is sent before [`Extend::submit`].
@@ -185,17 +182,10 @@ impl Luma {
             VideoSource::VideoId(id) => request.video_id = Some(id),
             VideoSource::Url(url) => request.video_url = Some(url),
         }
-        Extend {
-            luma: self.clone(),
-            request,
-        }
+        Extend { luma: self.clone(), request }
     }
 }
 
 fn request(action: VideoAction, prompt: String) -> VideoRequest {
-    VideoRequest {
-        action: Some(action),
-        prompt: Some(prompt),
-        ..VideoRequest::default()
-    }
+    VideoRequest { action: Some(action), prompt: Some(prompt), ..VideoRequest::default() }
 }

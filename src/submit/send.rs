@@ -46,8 +46,7 @@ async fn create(luma: &Luma, request: &VideoRequest) -> Result<TaskId, RequestEr
     let result = match luma.api().create_video(request).await {
         Ok(response) => response.into_inner(),
         Err(api::Error::InvalidResponsePayload(body, reason)) => {
-            let unreadable =
-                || RequestError::unreadable(luma.token(), &reason.to_string(), &body);
+            let unreadable = || RequestError::unreadable(luma.token(), &reason.to_string(), &body);
             recover(&body).ok_or_else(unreadable)?
         }
         Err(failure) => {

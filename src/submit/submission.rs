@@ -49,12 +49,7 @@ pub struct Submission {
 
 impl Submission {
     pub(super) fn new(request: VideoRequest) -> Self {
-        Self {
-            request,
-            created_at: SystemTime::now(),
-            key: fastrand::u64(..),
-            trace_id: None,
-        }
+        Self { request, created_at: SystemTime::now(), key: fastrand::u64(..), trace_id: None }
     }
 
     /// The request to send.

@@ -204,12 +204,18 @@ mod tests {
             (br#"{"a":"\ud83d\ud83d\ude00"}"#.to_vec(), json!({"a": "\u{fffd}😀"})),
             (b"{\"a\":\"1\n2\t3\"}".to_vec(), json!({"a": "1\n2\t3"})),
             (b"{\"a\":\"\xf0\x9f\x98\",\"b\":1}".to_vec(), json!({"a": "\u{fffd}", "b": 1})),
-            (br#"{"a":NaN,"b":-Infinity,"c":1e999,"d":1.5}"#.to_vec(),
-                json!({"a": null, "b": null, "c": null, "d": 1.5})),
-            (br#"{"a":"\q\x41","b":"\u12"}"#.to_vec(),
-                json!({"a": "\u{fffd}q\u{fffd}x41", "b": "\u{fffd}u12"})),
-            (br#"{"a":[true,false,null,-1,"\\\"\/"]}"#.to_vec(),
-                json!({"a": [true, false, null, -1, "\\\"/"]})),
+            (
+                br#"{"a":NaN,"b":-Infinity,"c":1e999,"d":1.5}"#.to_vec(),
+                json!({"a": null, "b": null, "c": null, "d": 1.5}),
+            ),
+            (
+                br#"{"a":"\q\x41","b":"\u12"}"#.to_vec(),
+                json!({"a": "\u{fffd}q\u{fffd}x41", "b": "\u{fffd}u12"}),
+            ),
+            (
+                br#"{"a":[true,false,null,-1,"\\\"\/"]}"#.to_vec(),
+                json!({"a": [true, false, null, -1, "\\\"/"]}),
+            ),
         ] {
             let shown = String::from_utf8_lossy(&body);
             let repaired = repair(&body).expect(&shown);
@@ -222,7 +228,8 @@ mod tests {
     fn repair_of_deep_nesting_keeps_the_rest() {
         let deep = ["[".repeat(500), "]".repeat(500)].concat();
         let body = format!(r#"{{"id":"t","deep":{deep},"b":1}}"#);
-        let got: Value = serde_json::from_str(&repair(body.as_bytes()).expect("whole")).expect("JSON");
+        let got: Value =
+            serde_json::from_str(&repair(body.as_bytes()).expect("whole")).expect("JSON");
         assert_eq!((&got["id"], &got["b"]), (&json!("t"), &json!(1)));
     }
 

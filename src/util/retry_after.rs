@@ -26,10 +26,7 @@ pub(crate) fn parse(value: &[u8], now: SystemTime) -> Option<Duration> {
     let after = match text.parse::<f64>() {
         Ok(seconds) if seconds.is_nan() || seconds < 0.0 => return None,
         Ok(seconds) => Duration::try_from_secs_f64(seconds).unwrap_or(MAX_RETRY_AFTER),
-        Err(_) => httpdate::parse_http_date(text)
-            .ok()?
-            .duration_since(now)
-            .unwrap_or_default(),
+        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default(),
     };
     Some(after.min(MAX_RETRY_AFTER))
 }

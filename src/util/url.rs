@@ -122,9 +122,7 @@ pub(crate) fn redact_query(text: &str, url: &Url) -> String {
     secrets.retain(|secret| secret.len() >= MIN_SECRET_BYTES);
     // A secret that is part of a longer one must not split it.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    secrets
-        .iter()
-        .fold(text.to_owned(), |text, secret| text.replace(&**secret, "…"))
+    secrets.iter().fold(text.to_owned(), |text, secret| text.replace(&**secret, "…"))
 }
 
 #[cfg(test)]
@@ -293,10 +291,7 @@ mod tests {
     fn query_is_redacted() {
         let signed = url("https://a.example/v.mp4?Expires=1700000000&Signature=ab%2Fcdef%3D&k=abc");
         for (text, expected) in [
-            (
-                "SignatureDoesNotMatch ab/cdef= abc",
-                "SignatureDoesNotMatch … abc",
-            ),
+            ("SignatureDoesNotMatch ab/cdef= abc", "SignatureDoesNotMatch … abc"),
             (
                 "/v.mp4?Expires=1700000000&amp;Signature=ab%2Fcdef%3D",
                 "/v.mp4?Expires=…&amp;Signature=…",

@@ -76,8 +76,7 @@ impl fmt::Debug for Wait<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut wait = f.debug_struct("Wait");
         if let Stage::New(setup) = &self.0 {
-            wait.field("task", &setup.task)
-                .field("settings", &setup.settings);
+            wait.field("task", &setup.task).field("settings", &setup.settings);
         }
         wait.finish_non_exhaustive()
     }
@@ -96,13 +95,7 @@ impl<'a> Wait<'a> {
     }
 
     pub(super) fn with_settings(luma: Luma, task: TaskRef, settings: Settings) -> Self {
-        Self(Stage::New(Box::new(Setup {
-            luma,
-            task,
-            settings,
-            on_update: None,
-            on_error: None,
-        })))
+        Self(Stage::New(Box::new(Setup { luma, task, settings, on_update: None, on_error: None })))
     }
 
     /// Has no effect on a wait that has begun.

@@ -25,9 +25,7 @@ pub struct TaskHandle {
 
 impl fmt::Debug for TaskHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskHandle")
-            .field("id", &self.task.id)
-            .finish_non_exhaustive()
+        f.debug_struct("TaskHandle").field("id", &self.task.id).finish_non_exhaustive()
     }
 }
 
@@ -81,10 +79,7 @@ impl From<TaskHandle> for TaskRef {
 impl Luma {
     /// Gives a handle on a task that was submitted earlier, also by another process. No I/O.
     pub fn task(&self, task: impl Into<TaskRef>) -> TaskHandle {
-        TaskHandle {
-            luma: self.clone(),
-            task: task.into(),
-        }
+        TaskHandle { luma: self.clone(), task: task.into() }
     }
 
     /// Takes in a task that was reported by another way than a lookup, like a

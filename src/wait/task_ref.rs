@@ -42,10 +42,7 @@ impl TaskRef {
 
 impl From<TaskId> for TaskRef {
     fn from(id: TaskId) -> Self {
-        Self {
-            id,
-            submitted_at: None,
-        }
+        Self { id, submitted_at: None }
     }
 }
 

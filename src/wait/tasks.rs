@@ -50,9 +50,7 @@ impl Luma {
             };
             found.retain(|task| task.outcome() != Outcome::Refused);
             for id in batch {
-                let place = found
-                    .iter()
-                    .position(|task| task.id.as_deref() == Some(id.as_str()));
+                let place = found.iter().position(|task| task.id.as_deref() == Some(id.as_str()));
                 let result = match place {
                     Some(place) => Ok(found.swap_remove(place)),
                     // A lookup of its own has the right error.

@@ -50,9 +50,7 @@ pub struct Updates {
 
 impl fmt::Debug for Updates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Updates")
-            .field("task", &self.id)
-            .finish_non_exhaustive()
+        f.debug_struct("Updates").field("task", &self.id).finish_non_exhaustive()
     }
 }
 

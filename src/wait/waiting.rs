@@ -13,7 +13,7 @@ use super::{error::WaitError, task_ref::TaskRef};
 use crate::{
     client::Luma,
     model::{FailureKind, Task, Video},
-    poller::{End, LookupFailure, Membership, Options, PollInterval, Poller},
+    poller::{End, LookupFailure, Membership, Options, PollInterval, Poller, Status},
     util::time::after,
 };
 
@@ -121,23 +121,16 @@ impl Waiting {
 
     async fn next_event(&mut self) -> Event {
         loop {
-            let end_of_task = self.membership.status.borrow().end.clone();
+            let end_of_task = self.membership.status.read(|status| status.end.clone());
             if let Some(end) = end_of_task {
                 return self.conclude(end);
             }
             // News may come as fast as they are read: they must not keep the wait from ending.
-            if self
-                .cancel
-                .as_ref()
-                .is_some_and(CancellationToken::is_cancelled)
-            {
+            if self.cancel.as_ref().is_some_and(CancellationToken::is_cancelled) {
                 let task = self.task.id.clone();
                 return end(Err(WaitError::Cancelled { task }));
             }
-            if self
-                .deadline
-                .is_some_and(|deadline| deadline <= Instant::now())
-            {
+            if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 match self.at_deadline().await {
                     Some(event) => return event,
                     None => continue,
@@ -157,34 +150,28 @@ impl Waiting {
             };
             tokio::select! {
                 biased;
-                changed = self.membership.status.changed() => match changed {
-                    Ok(()) => {
-                        if let Some(event) = self.news() {
-                            return event;
-                        }
+                () = self.membership.status.changed() => {
+                    let status = self.membership.status.read(Status::clone);
+                    match (status.end, status.failure, status.task) {
+                        (Some(_), _, _) => {}
+                        // The runtime of the poller's task has gone.
+                        (None, _, _) if status.is_gone => self.join_again().await,
+                        (None, Some(failure), _) => return Event::Failure(failure),
+                        (None, None, Some(task)) => return Event::Update(task),
+                        (None, None, None) => {}
                     }
-                    // The runtime of the poller's task has gone.
-                    Err(_) => self.join_again(),
-                },
+                }
                 () = cancelled => {}
                 () = deadline => {}
             }
         }
     }
 
-    fn news(&mut self) -> Option<Event> {
-        let status = self.membership.status.borrow_and_update();
-        if status.end.is_some() {
-            return None;
-        }
-        let failure = status.failure.clone().map(Event::Failure);
-        let update = || status.task.clone().map(Event::Update);
-        failure.or_else(update)
-    }
-
-    fn join_again(&mut self) {
+    async fn join_again(&mut self) {
         self.options.age = self.task.age();
         self.membership = self.poller.join(&self.task.id, self.options);
+        // A runtime that shuts down has no place for it, and ends this wait here.
+        tokio::task::yield_now().await;
     }
 
     /// The deadline has passed. A report that has arrived by now counts.
@@ -195,19 +182,19 @@ impl Waiting {
             self.overslept = true;
             self.deadline = after(Instant::now(), LAST_CHANCE);
             self.options.last_look = Some(Instant::now());
-            self.join_again();
+            self.join_again().await;
             return None;
         }
-        let status = self.membership.status.borrow();
+        let status = self.membership.status.read(Status::clone);
         if status.end.is_some() {
             return None;
         }
         Some(end(Err(WaitError::Deadline {
             task: self.task.id.clone(),
-            last_state: status.state.clone(),
+            last_state: status.state,
             polls: status.polls,
             elapsed: self.begin.elapsed(),
-            source: status.failure.as_ref().map(|failure| failure.error.clone()),
+            source: status.failure.map(|failure| failure.error),
         })))
     }
 
@@ -235,10 +222,9 @@ impl Waiting {
 /// However it ends. A wait without an `end` in its span was dropped before.
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let polls = self.membership.status.borrow().polls;
+        let polls = self.membership.status.read(|status| status.polls);
         self.span.record("polls", polls);
-        self.span
-            .record("elapsed_ms", self.begin.elapsed().as_millis() as u64);
+        self.span.record("elapsed_ms", self.begin.elapsed().as_millis() as u64);
         tracing::debug!(parent: &self.span, "over");
     }
 }

@@ -81,10 +81,7 @@ async fn futures_move_between_threads() {
     future(luma.reconcile(&submission));
     future(luma.tasks(&[]));
     future(luma.delete(&id));
-    future(
-        luma.api()
-            .query_tasks(&TaskQuery::new(TaskAction::Retrieve)),
-    );
+    future(luma.api().query_tasks(&TaskQuery::new(TaskAction::Retrieve)));
     future(luma.api().create_video(&VideoRequest::default()));
     future(task.get());
     future(task.wait());

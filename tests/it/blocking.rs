@@ -23,9 +23,7 @@ fn video_is_made_without_async_code() {
     let folder = tempfile::tempdir().expect("a folder");
     let task = block_on(luma.generate("A fox").submit()).expect("accepted");
     let mut states = Vec::new();
-    let wait = task
-        .wait()
-        .interval(PollInterval::fixed(Duration::from_millis(20)));
+    let wait = task.wait().interval(PollInterval::fixed(Duration::from_millis(20)));
     let video = block_on(wait.on_update(|task| states.push(task.state()))).expect("a video");
     let path = folder.path().join("fox.mp4");
     block_on(luma.download(&video, &path)).expect("a file");
@@ -41,9 +39,7 @@ fn threads_that_block_share_their_lookups() {
     let tasks: Vec<_> = (0..20).map(submit).collect();
     thread::scope(|scope| {
         for task in &tasks {
-            let wait = task
-                .wait()
-                .interval(PollInterval::fixed(Duration::from_secs(1)));
+            let wait = task.wait().interval(PollInterval::fixed(Duration::from_secs(1)));
             scope.spawn(|| block_on(wait).expect("a video"));
         }
     });
@@ -55,15 +51,9 @@ fn threads_that_block_share_their_lookups() {
 fn error_of_a_blocking_call_keeps_its_type() {
     let (_runtime, service, luma) = service();
     let blank = block_on(luma.generate(" ").submit());
-    assert!(
-        matches!(blank, Err(Error::Submit(SubmitError::InvalidInput(_)))),
-        "{blank:?}"
-    );
+    assert!(matches!(blank, Err(Error::Submit(SubmitError::InvalidInput(_)))), "{blank:?}");
     let nobody = block_on(luma.task(id("nobody")).wait());
-    assert!(
-        matches!(nobody, Err(Error::Wait(WaitError::NotFound { .. }))),
-        "{nobody:?}"
-    );
+    assert!(matches!(nobody, Err(Error::Wait(WaitError::NotFound { .. }))), "{nobody:?}");
     assert_eq!(service.stats().submits_accepted, 0);
 }
 
@@ -71,13 +61,8 @@ fn error_of_a_blocking_call_keeps_its_type() {
 fn blocking_call_inside_a_runtime_sends_nothing() {
     let (runtime, service, luma) = service();
     let submit = luma.generate("A fox").submit();
-    let error = runtime
-        .block_on(async { block_on(submit) })
-        .expect_err("refused");
-    assert!(
-        matches!(error, Error::Config(ConfigError::InsideRuntime)),
-        "{error:?}"
-    );
+    let error = runtime.block_on(async { block_on(submit) }).expect_err("refused");
+    assert!(matches!(error, Error::Config(ConfigError::InsideRuntime)), "{error:?}");
     assert_eq!(service.stats().submits_accepted, 0);
     assert!(error.to_string().contains(".await"));
 }

@@ -14,10 +14,7 @@ const SOON: Duration = Duration::from_millis(300);
 
 fn builder(url: &str) -> LumaBuilder {
     let retry = RetryPolicy::none();
-    luma_client::Luma::builder()
-        .token(TOKEN)
-        .base_url(url)
-        .retry(retry)
+    luma_client::Luma::builder().token(TOKEN).base_url(url).retry(retry)
 }
 
 fn http() -> reqwest::ClientBuilder {
@@ -29,11 +26,7 @@ async fn video_at(url: &str) -> Video {
     let (simulator, luma) = start().await;
     let response = json!({ "state": "completed", "video_url": url });
     simulator.on_submit(TaskScript::response(response));
-    let task = luma
-        .generate("A lighthouse")
-        .submit()
-        .await
-        .expect("accepted");
+    let task = luma.generate("A lighthouse").submit().await.expect("accepted");
     task.get().await.expect("a task").video().expect("a video")
 }
 
@@ -49,56 +42,31 @@ async fn connect_timeout_bounds_calls_and_downloads() {
         let begin = Instant::now();
         // The builder's own setting wins over that of a custom client.
         let luma = match custom {
-            true => builder(&url)
-                .http_client(patient())
-                .download_client(patient()),
+            true => builder(&url).http_client(patient()).download_client(patient()),
             false => builder(&url),
         };
         let luma = luma.connect_timeout(SOON).build().expect("a client");
         let submit = luma.generate("A lighthouse").submit().await;
         assert_eq!(end(&submit), "no connection", "custom: {custom}");
         let download = luma.download(&video, folder.path().join("v.mp4"));
-        let error = download
-            .retry(RetryPolicy::none())
-            .await
-            .expect_err("no connection");
+        let error = download.retry(RetryPolicy::none()).await.expect_err("no connection");
         assert_eq!(error.name(), "no connection", "custom: {custom}");
         let took = begin.elapsed();
-        assert!(
-            took >= 2 * SOON && took < Duration::from_secs(20),
-            "{custom}: {took:?}"
-        );
+        assert!(took >= 2 * SOON && took < Duration::from_secs(20), "{custom}: {took:?}");
     }
     // If the builder sets none, a custom client keeps its own.
     let luma = builder(&url).http_client(http().connect_timeout(SOON));
-    let luma = luma
-        .timeout(Duration::from_secs(60))
-        .build()
-        .expect("a client");
+    let luma = luma.timeout(Duration::from_secs(60)).build().expect("a client");
     assert_eq!(end(&luma.task(id("a")).get().await), "no connection");
 }
 
 #[tokio::test]
 async fn response_over_the_limit_is_refused() {
     let (simulator, luma) = start().await;
-    let id = luma
-        .generate("A lighthouse")
-        .submit()
-        .await
-        .expect("accepted")
-        .id()
-        .clone();
-    let size = simulator
-        .task(id.as_str())
-        .expect("a task")
-        .to_string()
-        .len();
-    let limited = |bytes| {
-        builder(simulator.url())
-            .max_response_bytes(bytes)
-            .build()
-            .expect("a client")
-    };
+    let id = luma.generate("A lighthouse").submit().await.expect("accepted").id().clone();
+    let size = simulator.task(id.as_str()).expect("a task").to_string().len();
+    let limited =
+        |bytes| builder(simulator.url()).max_response_bytes(bytes).build().expect("a client");
     for (limit, expected) in [
         (size + 200, "ok"),
         (size, "ok"),
@@ -122,11 +90,7 @@ async fn custom_authority_is_trusted_by_the_client_that_has_it() {
     let (simulator, plain) = start().await;
     let tls = Tls::before(simulator.url()).await;
     let folder = tempfile::tempdir().expect("a folder");
-    let task = plain
-        .generate("A lighthouse")
-        .submit()
-        .await
-        .expect("accepted");
+    let task = plain.generate("A lighthouse").submit().await.expect("accepted");
     let file = simulator.video_url(task.id().as_str()).expect("a file");
     let video = video_at(&file.replace(simulator.url(), &tls.url)).await;
     for (trusts_file, expected) in [(true, "ok"), (false, "no connection")] {
@@ -143,10 +107,7 @@ async fn custom_authority_is_trusted_by_the_client_that_has_it() {
     // A client that does not trust it sends nothing.
     let stats = simulator.stats();
     let stranger = builder(&tls.url).build().expect("a client");
-    assert_eq!(
-        end(&stranger.generate("A fox").submit().await),
-        "no connection"
-    );
+    assert_eq!(end(&stranger.generate("A fox").submit().await), "no connection");
     assert_eq!(simulator.stats().submits_received, stats.submits_received);
     assert_eq!(stats.media_requests, 1);
     assert_eq!(stats.media_requests_with_authorization, 0);

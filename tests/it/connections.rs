@@ -60,20 +60,10 @@ async fn tls_offers_http2_first() {
         hello
     });
     // The default HTTP client.
-    let luma = Luma::builder()
-        .token(TOKEN)
-        .base_url(url)
-        .retry(RetryPolicy::none());
+    let luma = Luma::builder().token(TOKEN).base_url(url).retry(RetryPolicy::none());
     let luma = luma.build().expect("a client");
-    luma.task(id("a"))
-        .get()
-        .await
-        .expect_err("no TLS on the other side");
+    luma.task(id("a")).get().await.expect_err("no TLS on the other side");
     let hello = hello.await.expect("a message");
     let protocols = b"\x02h2\x08http/1.1";
-    assert!(
-        hello
-            .windows(protocols.len())
-            .any(|window| window == protocols)
-    );
+    assert!(hello.windows(protocols.len()).any(|window| window == protocols));
 }

@@ -31,9 +31,7 @@ fn at_once() -> RetryPolicy {
 
 /// A client whose API is on loopback, so that files on loopback are allowed.
 fn luma() -> Luma {
-    let luma = Luma::builder()
-        .token("a-token")
-        .base_url("http://127.0.0.1:9");
+    let luma = Luma::builder().token("a-token").base_url("http://127.0.0.1:9");
     luma.build().unwrap()
 }
 

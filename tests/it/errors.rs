@@ -89,10 +89,7 @@ fn request() -> VideoRequest {
 /// Checks what every error of the table carries.
 fn check(api: Option<&luma_client::ApiError>, shown: &str, status: u16, code: &ErrorCode) {
     let api = api.unwrap_or_else(|| panic!("{code}: {shown}"));
-    assert_eq!(
-        (api.status.as_u16(), api.code.as_ref()),
-        (status, Some(code))
-    );
+    assert_eq!((api.status.as_u16(), api.code.as_ref()), (status, Some(code)));
     assert_eq!(api.message, MESSAGE, "{code}");
     assert_eq!(api.trace_id.as_deref(), Some("a-trace"), "{code}");
     for part in [code.as_str(), MESSAGE, "a-trace"] {
@@ -113,19 +110,11 @@ async fn documented_error_is_read_as_the_table_says() {
             when.body(&query());
             respond!(then, status, &body);
         });
-        let submit = luma
-            .generate("A lighthouse")
-            .submit()
-            .await
-            .expect_err("an error");
+        let submit = luma.generate("A lighthouse").submit().await.expect_err("an error");
         let cause = std::error::Error::source(&submit).map(ToString::to_string);
         let shown = format!("{submit} {}", cause.unwrap_or_default());
         check(submit.api(), &shown, *status, code);
-        assert_eq!(
-            submit.may_have_been_accepted(),
-            !is_refusal,
-            "{status} {code}"
-        );
+        assert_eq!(submit.may_have_been_accepted(), !is_refusal, "{status} {code}");
         // Only what did nothing may be sent again without a second bill.
         let is_rate_limit = *code == ErrorCode::TooManyRequests;
         assert_eq!(submit.is_retryable(), is_rate_limit, "{status} {code}");
@@ -162,11 +151,7 @@ async fn documented_success_is_read() {
         when.body(&query());
         then.ok(&answer);
     });
-    let task = luma
-        .generate("A lighthouse")
-        .submit()
-        .await
-        .expect("accepted");
+    let task = luma.generate("A lighthouse").submit().await.expect("accepted");
     assert_eq!(task.id(), &id("a-task"));
     assert!(task.get().await.is_ok());
 }

@@ -43,13 +43,7 @@ async fn row(case: &Case) -> Vec<String> {
 
 /// What is sent again, and how often.
 fn assert_sent(case: &Case, operation: Operation, outcome: &Outcome) {
-    let Outcome {
-        name,
-        requests,
-        accepted,
-        reset,
-        ..
-    } = outcome;
+    let Outcome { name, requests, accepted, reset, .. } = outcome;
     let context = format!("{}, {operation:?}: {outcome:?}", case.name);
     let is_submit = operation == Operation::Submit;
     let attempts = u64::from(ATTEMPTS);
@@ -69,32 +63,18 @@ fn assert_sent(case: &Case, operation: Operation, outcome: &Outcome) {
         _ => assert_eq!(*accepted, 0, "{context}"),
     }
     // A page of the history that is too large is asked for in smaller pages.
-    let pages = if operation == Operation::History {
-        2
-    } else {
-        1
-    };
+    let pages = if operation == Operation::History { 2 } else { 1 };
     assert!(*requests <= pages * rounds * attempts, "{context}");
     if let Cause::Gate = case.cause
         && operation != Operation::Webhook
     {
-        assert_eq!(
-            *reset,
-            if is_submit { 1 } else { rounds * attempts },
-            "{context}"
-        );
+        assert_eq!(*reset, if is_submit { 1 } else { rounds * attempts }, "{context}");
     }
 }
 
 /// What is known after a submit, which is true. If it is unconfirmed, the search has the last word.
 async fn submitted(fixture: &Fixture, case: &Case, outcome: Outcome) -> String {
-    let Outcome {
-        name,
-        requests,
-        accepted,
-        submission,
-        ..
-    } = outcome;
+    let Outcome { name, requests, accepted, submission, .. } = outcome;
     let context = format!("{}: {name}", case.name);
     let Some(submission) = submission else {
         assert_eq!(accepted == 1, name == "ok", "{context}");
@@ -114,11 +94,7 @@ async fn submitted(fixture: &Fixture, case: &Case, outcome: Outcome) -> String {
     };
     assert_eq!(found, accepted == 1, "{context}");
     // Whatever was looked for, nothing was sent again.
-    assert_eq!(
-        fixture.simulator.stats().submits_received,
-        before,
-        "{context}"
-    );
+    assert_eq!(fixture.simulator.stats().submits_received, before, "{context}");
     let found = if found { "found" } else { "not found" };
     format!("{name} ({requests} sent, {found})")
 }
@@ -127,10 +103,7 @@ fn table(rows: &[Vec<String>]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
     let lines = rows.iter().map(|row| {
-        let cells = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:width$}"));
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
         format!("| {} |", cells.collect::<Vec<_>>().join(" | "))
     });
     lines.collect::<Vec<_>>().join("\n")

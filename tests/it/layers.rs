@@ -46,10 +46,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     };
     let mut files = Vec::new();
     for path in entries.map(|entry| entry.expect("an entry").path()) {
-        let name = path
-            .file_stem()
-            .and_then(|name| name.to_str())
-            .expect("a name");
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("a name");
         let is_test = name == "tests" || name.ends_with("_tests");
         match path.is_dir() {
             _ if is_test => {}
@@ -64,10 +61,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 /// The code of a file without comments, strings and test modules.
 fn code(file: &Path) -> String {
     let text = fs::read_to_string(file).expect("a file");
-    let text = text
-        .split("#[cfg(test)]\nmod tests {")
-        .next()
-        .expect("a part");
+    let text = text.split("#[cfg(test)]\nmod tests {").next().expect("a part");
     let mut code = String::new();
     let mut in_string = false;
     for line in text.lines() {
@@ -133,11 +127,7 @@ fn row(module: &str) -> Option<usize> {
 fn module(src: &Path, file: &Path) -> String {
     let path = file.strip_prefix(src).expect("a source");
     let first = path.components().next().expect("a name").as_os_str();
-    first
-        .to_str()
-        .expect("a name")
-        .trim_end_matches(".rs")
-        .to_owned()
+    first.to_str().expect("a name").trim_end_matches(".rs").to_owned()
 }
 
 /// The modules that a file imports, by their names in the root of the crate.
@@ -198,15 +188,9 @@ fn crates_import_only_what_their_row_allows() {
 fn import_in_each_form_is_read() {
     for (code, expected) in [
         ("use crate::model::Task;", &["model"][..]),
-        (
-            "use crate::{\n    api::{self, types::Task},\n    util::TaskId,\n};",
-            &["api", "util"],
-        ),
+        ("use crate::{\n    api::{self, types::Task},\n    util::TaskId,\n};", &["api", "util"]),
         ("fn f() -> crate::http::Token {}", &["http"]),
-        (
-            "pub(crate) use crate::{poller::Poller as P, wait};",
-            &["poller", "wait"],
-        ),
+        ("pub(crate) use crate::{poller::Poller as P, wait};", &["poller", "wait"]),
         ("use other::crate_::x; let a_crate::x = 1;", &[]),
     ] {
         assert_eq!(segments(code, "crate::"), expected, "{code}");

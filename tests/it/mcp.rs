@@ -45,9 +45,7 @@ fn tool(name: &str) -> &'static Tool {
 
 /// Calls a tool, and checks what is true of every outcome.
 async fn call(luma: &Luma, name: &str, arguments: Value, context: &Context) -> Outcome {
-    let outcome = mcp::call(luma, name, arguments, context)
-        .await
-        .expect("a known tool");
+    let outcome = mcp::call(luma, name, arguments, context).await.expect("a known tool");
     check(name, &outcome);
     outcome
 }
@@ -65,18 +63,8 @@ fn check(name: &str, outcome: &Outcome) {
     if outcome.is_error {
         assert!(!text_of(&result["error"]["message"]).is_empty());
     }
-    for private in [
-        "user_id",
-        "credential_id",
-        "application_id",
-        "api_id",
-        TOKEN,
-    ] {
-        assert!(
-            !outcome.text.contains(private),
-            "{private}: {}",
-            outcome.text
-        );
+    for private in ["user_id", "credential_id", "application_id", "api_id", TOKEN] {
+        assert!(!outcome.text.contains(private), "{private}: {}", outcome.text);
     }
 }
 

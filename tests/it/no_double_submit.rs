@@ -76,11 +76,7 @@ async fn submit_after_connection_was_closed_unused_succeeds() {
     let luma = client(simulator.url());
     for _ in 0..20 {
         simulator.inject(Fault::truncated().on(Target::Lookup));
-        let _ = luma
-            .with_retry(RetryPolicy::none())
-            .task(id("a"))
-            .get()
-            .await;
+        let _ = luma.with_retry(RetryPolicy::none()).task(id("a")).get().await;
         luma.generate("A prompt").submit().await.expect("accepted");
     }
     assert_eq!(simulator.stats().submits_received, 20);
@@ -92,10 +88,7 @@ async fn submit_after_connection_was_closed_unused_succeeds() {
 async fn submit_refused_by_http2_is_sent_once() {
     for behavior in [Behavior::RefusedStream, Behavior::GoAway] {
         let (url, counts) = http2::start(behavior).await;
-        let luma = builder(&url)
-            .http_client(http2::client())
-            .build()
-            .expect("a client");
+        let luma = builder(&url).http_client(http2::client()).build().expect("a client");
         let submit = luma.generate("A prompt").submit().await;
         assert_eq!(end(&submit), "unconfirmed: broken", "{behavior:?}");
         sleep(LATE).await;
@@ -109,13 +102,8 @@ async fn submit_by_custom_http_client_is_sent_once() {
     let (simulator, _) = start().await;
     let again = reqwest::retry::for_host("127.0.0.1").no_budget();
     let again = again.classify_fn(|attempt| attempt.retryable());
-    let http = bare()
-        .redirect(reqwest::redirect::Policy::limited(10))
-        .retry(again);
-    let luma = builder(simulator.url())
-        .http_client(http)
-        .build()
-        .expect("a client");
+    let http = bare().redirect(reqwest::redirect::Policy::limited(10)).retry(again);
+    let luma = builder(simulator.url()).http_client(http).build().expect("a client");
     let location = format!("{}/luma/videos", simulator.url());
     let redirects = [301, 302, 303, 307, 308].map(|status| {
         let fault = Fault::redirect(status, location.clone()).accepting(true);
@@ -124,11 +112,7 @@ async fn submit_by_custom_http_client_is_sent_once() {
     for (fault, status) in redirects.into_iter().chain([(Fault::reset_after(), None)]) {
         let before = simulator.stats().requests();
         simulator.inject(fault);
-        let error = luma
-            .generate("A prompt")
-            .submit()
-            .await
-            .expect_err("no answer");
+        let error = luma.generate("A prompt").submit().await.expect_err("no answer");
         assert_eq!(error.api().map(|error| error.status.as_u16()), status);
         assert_eq!(simulator.stats().requests(), before + 1, "{status:?}");
     }
@@ -146,29 +130,14 @@ async fn response_that_names_a_task_oddly_leaves_submit_unconfirmed() {
         (200, json!({ "taskId": "a" })),
         (200, json!({ "task_id": ["a"] })),
         (200, json!({ "task_id": "not an id" })),
-        (
-            200,
-            json!({ "success": false, "error": refusal, "data": { "task_id": "a" } }),
-        ),
-        (
-            200,
-            json!({ "success": false, "error": refusal, "task_id": 17 }),
-        ),
+        (200, json!({ "success": false, "error": refusal, "data": { "task_id": "a" } })),
+        (200, json!({ "success": false, "error": refusal, "task_id": 17 })),
         (400, json!({ "error": refusal, "task_id": "a" })),
         (400, json!({ "error": refusal, "data": { "task_id": 17 } })),
-        (
-            403,
-            json!({ "error": { "code": "used_up" }, "task_ids": ["a"] }),
-        ),
+        (403, json!({ "error": { "code": "used_up" }, "task_ids": ["a"] })),
         (409, json!({ "task_id": "a" })),
-        (
-            409,
-            json!({ "detail": "Exists.", "data": { "taskId": "a" } }),
-        ),
-        (
-            429,
-            json!({ "error": { "code": "too_many_requests" }, "task_id": "a" }),
-        ),
+        (409, json!({ "detail": "Exists.", "data": { "taskId": "a" } })),
+        (429, json!({ "error": { "code": "too_many_requests" }, "task_id": "a" })),
         (429, json!({ "task_id": 17 })),
         (500, json!({ "data": { "task_id": 17 } })),
     ] {
@@ -180,40 +149,16 @@ async fn response_that_names_a_task_oddly_leaves_submit_unconfirmed() {
         };
         assert!(!error.is_retryable(), "{status} {body}");
         let after = simulator.stats();
-        assert_eq!(
-            after.submits_received,
-            before.submits_received + 1,
-            "{status} {body}"
-        );
-        assert_eq!(
-            after.submits_accepted,
-            before.submits_accepted + 1,
-            "{status} {body}"
-        );
+        assert_eq!(after.submits_received, before.submits_received + 1, "{status} {body}");
+        assert_eq!(after.submits_accepted, before.submits_accepted + 1, "{status} {body}");
     }
     // No id is no task, however it is spelled; and a gateway that names one has accepted it.
     for (status, body, expected) in [
-        (
-            400,
-            json!({ "error": refusal, "task_id": null }),
-            "400 bad_request",
-        ),
-        (
-            400,
-            json!({ "error": refusal, "task_id": " " }),
-            "400 bad_request",
-        ),
+        (400, json!({ "error": refusal, "task_id": null }), "400 bad_request"),
+        (400, json!({ "error": refusal, "task_id": " " }), "400 bad_request"),
         (502, json!({ "task_id": "a" }), "ok"),
-        (
-            504,
-            json!({ "success": false, "task_id": "a", "error": { "code": "timeout" } }),
-            "ok",
-        ),
-        (
-            200,
-            json!({ "success": false, "task_id": "a", "error": { "code": "timeout" } }),
-            "ok",
-        ),
+        (504, json!({ "success": false, "task_id": "a", "error": { "code": "timeout" } }), "ok"),
+        (200, json!({ "success": false, "task_id": "a", "error": { "code": "timeout" } }), "ok"),
     ] {
         simulator.inject(Fault::status(status).json(body.clone()));
         let submit = luma.generate("A prompt").submit().await;
@@ -229,20 +174,13 @@ async fn error_leads_to_its_cause() {
     simulator.inject(Fault::reset_after());
     for (luma, summary, cause) in [
         (luma, "could not connect to the service", "refused"),
-        (
-            lossy,
-            "the video may have been accepted and billed, but the response was lost",
-            "reset",
-        ),
+        (lossy, "the video may have been accepted and billed, but the response was lost", "reset"),
     ] {
         let error = luma.generate("A prompt").submit().await.expect_err("lost");
         let shown = show_error(&error);
         assert!(shown.contains(cause), "{shown}");
         let name = error.name();
         let chain = format!("{:#}", anyhow::Error::from(error));
-        assert!(
-            chain.starts_with(summary) && chain.contains(cause),
-            "{name}: {chain}"
-        );
+        assert!(chain.starts_with(summary) && chain.contains(cause), "{name}: {chain}");
     }
 }

@@ -82,10 +82,7 @@ async fn each_operation_marks_the_token_as_sensitive() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     for (operation, ..) in operations() {
-        let luma = builder(&url)
-            .http_client(http2::client())
-            .build()
-            .expect("a client");
+        let luma = builder(&url).http_client(http2::client()).build().expect("a client");
         let call = tokio::spawn(call(&luma, &operation));
         let (mut stream, _) = listener.accept().await.expect("a connection");
         let mut sent = Vec::new();
@@ -135,9 +132,7 @@ async fn each_operation_gets_its_turn() {
         let slow = Fault::status(200).json(body());
         simulator.inject(slow.always());
         let calls = join_all((0..50).map(|_| call(&luma, &operation)));
-        let ends = timeout(Duration::from_secs(20), calls)
-            .await
-            .expect("all ended");
+        let ends = timeout(Duration::from_secs(20), calls).await.expect("all ended");
         assert!(ends.into_iter().all(|end| end), "{operation}");
         simulator.clear_faults();
     }
@@ -155,17 +150,9 @@ async fn each_operation_keeps_the_body_limit() {
             let luma = luma.build().expect("a client");
             let before = simulator.stats().requests();
             simulator.inject(Fault::status(200).json(body.clone()).always());
-            assert_eq!(
-                call(&luma, &operation).await,
-                expected,
-                "{operation} {limit}"
-            );
+            assert_eq!(call(&luma, &operation).await, expected, "{operation} {limit}");
             // It would be too large again.
-            assert_eq!(
-                simulator.stats().requests(),
-                before + 1,
-                "{operation} {limit}"
-            );
+            assert_eq!(simulator.stats().requests(), before + 1, "{operation} {limit}");
             simulator.clear_faults();
         }
     }
@@ -175,21 +162,13 @@ async fn each_operation_keeps_the_body_limit() {
 async fn each_operation_is_retried_as_its_cost_allows() {
     let (simulator, luma) = start().await;
     for (operation, _, is_free) in operations() {
-        for (status, is_retried) in [
-            (429, true),
-            (503, is_free),
-            (500, is_free),
-            (408, is_free),
-            (400, false),
-        ] {
+        for (status, is_retried) in
+            [(429, true), (503, is_free), (500, is_free), (408, is_free), (400, false)]
+        {
             let before = simulator.stats().requests();
             simulator.inject(Fault::status(status));
             simulator.inject(Fault::status(200).json(body()));
-            assert_eq!(
-                call(&luma, &operation).await,
-                is_retried,
-                "{operation} {status}"
-            );
+            assert_eq!(call(&luma, &operation).await, is_retried, "{operation} {status}");
             let sent = simulator.stats().requests() - before;
             assert_eq!(sent, 1 + u64::from(is_retried), "{operation} {status}");
             simulator.clear_faults();
@@ -205,11 +184,7 @@ async fn each_operation_accepts_any_success() {
             let before = simulator.stats().requests();
             simulator.inject(Fault::status(status).json(body()));
             assert!(call(&luma, &operation).await, "{operation} {status}");
-            assert_eq!(
-                simulator.stats().requests(),
-                before + 1,
-                "{operation} {status}"
-            );
+            assert_eq!(simulator.stats().requests(), before + 1, "{operation} {status}");
         }
     }
 }

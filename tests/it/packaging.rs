@@ -30,11 +30,7 @@ fn versions_equal_that_of_the_crate() {
     let server = read("server.json");
     let bundle = read("packaging/mcpb/manifest.json");
     let version = package("Cargo.toml", "version");
-    for described in [
-        &server["version"],
-        &server["packages"][0]["version"],
-        &bundle["version"],
-    ] {
+    for described in [&server["version"], &server["packages"][0]["version"], &bundle["version"]] {
         assert_eq!(described, version.as_str());
     }
 }

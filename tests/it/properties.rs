@@ -6,29 +6,14 @@ use luma_client::{Task, TaskId, TaskState, fields::TaskAnswer, webhook};
 use proptest::{collection, option, prelude::*};
 use serde_json::{Map, Value, json};
 
-const COMPLETED: [&str; 6] = [
-    "completed",
-    "complete",
-    "succeeded",
-    "succeed",
-    "success",
-    "finished",
-];
-const FAILED: [&str; 6] = [
-    "failed",
-    "failure",
-    "error",
-    "cancelled",
-    "canceled",
-    "rejected",
-];
+const COMPLETED: [&str; 6] =
+    ["completed", "complete", "succeeded", "succeed", "success", "finished"];
+const FAILED: [&str; 6] = ["failed", "failure", "error", "cancelled", "canceled", "rejected"];
 const PENDING: [&str; 3] = ["pending", "queued", "submitted"];
 const PROCESSING: [&str; 4] = ["processing", "running", "dreaming", "in_progress"];
 
 fn known_words() -> impl Iterator<Item = &'static str> {
-    [&COMPLETED[..], &FAILED, &PENDING, &PROCESSING]
-        .concat()
-        .into_iter()
+    [&COMPLETED[..], &FAILED, &PENDING, &PROCESSING].concat().into_iter()
 }
 
 /// Any JSON, with the names that mean something among the others.
@@ -53,13 +38,9 @@ fn object(fields: BTreeMap<String, Value>) -> Value {
 }
 
 fn text() -> impl Strategy<Value = String> {
-    let words: Vec<&str> = known_words()
-        .chain(["https://h/v.mp4", "forbidden", "1785585600"])
-        .collect();
-    prop_oneof![
-        any::<String>(),
-        proptest::sample::select(words).prop_map(str::to_owned),
-    ]
+    let words: Vec<&str> =
+        known_words().chain(["https://h/v.mp4", "forbidden", "1785585600"]).collect();
+    prop_oneof![any::<String>(), proptest::sample::select(words).prop_map(str::to_owned),]
 }
 
 fn name() -> impl Strategy<Value = String> {
@@ -129,10 +110,7 @@ fn report() -> impl Strategy<Value = Value> {
                 task.pointer_mut(parent).expect("an object")[name] = value;
             };
             if let Some(word) = word {
-                put(
-                    if at_top { "/state" } else { "/response/state" },
-                    word.into(),
-                );
+                put(if at_top { "/state" } else { "/response/state" }, word.into());
             }
             for (name, value) in [
                 ("/response/success", success.map(Value::from)),
@@ -163,10 +141,7 @@ fn read_all(task: &Task) {
 
 /// Cases that do not fit are drawn again, without a limit.
 fn config() -> ProptestConfig {
-    ProptestConfig {
-        max_global_rejects: u32::MAX,
-        ..ProptestConfig::default()
-    }
+    ProptestConfig { max_global_rejects: u32::MAX, ..ProptestConfig::default() }
 }
 
 proptest! {

@@ -24,10 +24,7 @@ const MINUTE: f64 = 60.0;
 async fn lose(simulator: &Simulator, luma: &Luma, fault: Fault) -> Submission {
     simulator.inject(fault.on(Target::Submit));
     let error = luma.generate(PROMPT).submit().await.expect_err("lost");
-    assert!(
-        error.may_have_been_accepted() && !error.is_retryable(),
-        "{error}"
-    );
+    assert!(error.may_have_been_accepted() && !error.is_retryable(), "{error}");
     let SubmitError::Unconfirmed { submission, .. } = error else {
         panic!("{error:?}");
     };
@@ -85,10 +82,7 @@ async fn accepted_submit_is_found_each_time() {
 #[tokio::test]
 async fn submit_that_was_not_accepted_is_not_found() {
     let (simulator, luma) = start().await;
-    luma.generate("Something else")
-        .submit()
-        .await
-        .expect("accepted");
+    luma.generate("Something else").submit().await.expect("accepted");
     let submission = lose(&simulator, &luma, Fault::reset_before()).await;
     assert_eq!(name(&reconcile(&luma, &submission).await), "not found");
     assert_eq!(simulator.stats().submits_received, 2);
@@ -100,16 +94,11 @@ async fn submit_that_was_not_accepted_is_not_found() {
 #[tokio::test(start_paused = true)]
 async fn task_that_appears_late_is_found() {
     let second = Duration::from_secs(1);
-    for (accepted_after, lag) in [
-        (2 * second, Duration::ZERO),
-        (Duration::ZERO, 2 * second),
-        (second, second),
-    ] {
+    for (accepted_after, lag) in
+        [(2 * second, Duration::ZERO), (Duration::ZERO, 2 * second), (second, second)]
+    {
         let (simulator, luma) = start().await;
-        luma.generate("Something else")
-            .submit()
-            .await
-            .expect("accepted");
+        luma.generate("Something else").submit().await.expect("accepted");
         sleep(3 * second).await;
         simulator.set_history_lag(lag);
         let fault = match accepted_after {
@@ -129,10 +118,7 @@ async fn task_that_appears_late_is_found() {
 #[tokio::test(start_paused = true)]
 async fn search_looks_until_the_history_has_settled() {
     let (simulator, luma) = start().await;
-    luma.generate("Something else")
-        .submit()
-        .await
-        .expect("accepted");
+    luma.generate("Something else").submit().await.expect("accepted");
     let submission = lose(&simulator, &luma, Fault::reset_before()).await;
     let luma = luma.with_timeout(Duration::from_secs(30));
     for (settle, seconds) in [(None, 40), (Some(100), 100), (Some(0), 0)] {
@@ -145,14 +131,8 @@ async fn search_looks_until_the_history_has_settled() {
             panic!("{settle:?}");
         };
         let settle = Duration::from_secs(seconds);
-        assert!(
-            searched >= settle && begin.elapsed() >= settle,
-            "{searched:?}"
-        );
-        assert!(
-            begin.elapsed() < settle + Duration::from_secs(10),
-            "{settle:?}"
-        );
+        assert!(searched >= settle && begin.elapsed() >= settle, "{searched:?}");
+        assert!(begin.elapsed() < settle + Duration::from_secs(10), "{settle:?}");
     }
 }
 
@@ -165,11 +145,7 @@ async fn service_without_history_is_inconclusive() {
     for body in ["{}", "null", r#"{"data":[]}"#, r#"{"items":null}"#] {
         let fault = Fault::replace_body(200, "application/json", body);
         simulator.inject(fault.on(Target::Lookup));
-        assert_eq!(
-            name(&reconcile(&luma, &submission).await),
-            "no history",
-            "{body}"
-        );
+        assert_eq!(name(&reconcile(&luma, &submission).await), "no history", "{body}");
     }
     simulator.set_history_supported(false);
     let submission = lose(&simulator, &luma, Fault::reset_after()).await;
@@ -193,10 +169,7 @@ async fn search_that_fails_can_be_repeated() {
         assert!(search.is_err(), "{fault:?}: {search:?}");
         simulator.clear_faults();
     }
-    assert!(matches!(
-        reconcile(&luma, &submission).await,
-        Reconciliation::Found(_)
-    ));
+    assert!(matches!(reconcile(&luma, &submission).await, Reconciliation::Found(_)));
     assert_eq!(simulator.stats().submits_received, 1);
 }
 
@@ -213,11 +186,7 @@ async fn equal_submits_of_the_same_client_are_told_apart() {
     // Two searches, one task: it is found for one of the two.
     let (one, other) = tokio::join!(reconcile(&luma, &refused), reconcile(&luma, &accepted));
     let names = [name(&one), name(&other)];
-    assert_eq!(
-        names.iter().filter(|name| **name == found).count(),
-        1,
-        "{names:?}"
-    );
+    assert_eq!(names.iter().filter(|name| **name == found).count(), 1, "{names:?}");
     assert_eq!(simulator.stats().submits_received, 3);
 }
 
@@ -237,17 +206,11 @@ async fn equal_submit_of_another_client_is_ambiguous() {
 #[tokio::test]
 async fn task_of_submit_in_flight_is_left_to_it() {
     let (simulator, luma) = start().await;
-    luma.generate("Something else")
-        .submit()
-        .await
-        .expect("accepted");
+    luma.generate("Something else").submit().await.expect("accepted");
     let submission = lose(&simulator, &luma, Fault::html(502)).await;
     simulator.inject(Fault::slow(Duration::from_secs(1)).on(Target::Submit));
     let equal = tokio::spawn(luma.generate(PROMPT).submit());
-    eventually("the other submit", || {
-        simulator.stats().submits_accepted == 2
-    })
-    .await;
+    eventually("the other submit", || simulator.stats().submits_accepted == 2).await;
     assert_eq!(name(&reconcile(&luma, &submission).await), "not found");
     equal.await.expect("no panic").expect("accepted");
 }
@@ -265,10 +228,7 @@ async fn trace_id_of_the_error_decides() {
     let body = json!({ "error": { "code": "api_error" }, "trace_id": task["trace_id"] });
     let submission = lose(&simulator, &luma, Fault::status(500).json(body)).await;
     let found = name(&reconcile(&luma, &submission).await);
-    assert_eq!(
-        found,
-        format!("found {}", task["id"].as_str().expect("an id"))
-    );
+    assert_eq!(found, format!("found {}", task["id"].as_str().expect("an id")));
     assert_eq!(simulator.stats().submits_received, 3);
 }
 
@@ -284,11 +244,7 @@ impl History {
         let (simulator, luma) = start().await;
         let luma = luma.with_retry(RetryPolicy::none());
         let submission = lose(&simulator, &luma, Fault::status(502)).await;
-        Self {
-            simulator,
-            luma,
-            submission,
-        }
+        Self { simulator, luma, submission }
     }
 
     /// What a search makes of these pages, which it gets one after the other.
@@ -328,23 +284,11 @@ async fn verdict_on_one_new_task_follows_the_evidence() {
     let with = |created_at: f64, request: Value| json!({ "id": "new", "created_at": created_at, "request": request });
     for (case, task, expected) in [
         ("equal", busy(PROMPT), "found new"),
-        (
-            "other line ends",
-            busy(&PROMPT.replace(' ', "\r\n")),
-            "found new",
-        ),
-        (
-            "white space around",
-            busy(&format!(" {PROMPT}\n")),
-            "found new",
-        ),
+        ("other line ends", busy(&PROMPT.replace(' ', "\r\n")), "found new"),
+        ("white space around", busy(&format!(" {PROMPT}\n")), "found new"),
         ("NFD", busy("A cafe\u{301} by the sea"), "found new"),
         ("cut", busy("A café by"), "unexplained new"),
-        (
-            "rewritten",
-            busy("A cozy seaside café at golden hour"),
-            "unexplained new",
-        ),
+        ("rewritten", busy("A cozy seaside café at golden hour"), "unexplained new"),
         ("other case", busy("a café by the sea"), "unexplained new"),
         (
             "other ratio",
@@ -352,59 +296,21 @@ async fn verdict_on_one_new_task_follows_the_evidence() {
             "unexplained new",
         ),
         ("no request", with(now(), Value::Null), "ambiguous new"),
-        (
-            "no prompt",
-            with(now(), json!({ "action": "generate" })),
-            "ambiguous new",
-        ),
-        (
-            "no time",
-            json!({ "id": "new", "request": { "prompt": PROMPT } }),
-            "ambiguous new",
-        ),
-        (
-            "no id",
-            json!({ "created_at": now(), "request": { "prompt": PROMPT } }),
-            "ambiguous ",
-        ),
+        ("no prompt", with(now(), json!({ "action": "generate" })), "ambiguous new"),
+        ("no time", json!({ "id": "new", "request": { "prompt": PROMPT } }), "ambiguous new"),
+        ("no id", json!({ "created_at": now(), "request": { "prompt": PROMPT } }), "ambiguous "),
         // The clock behind `created_at` need not be the one behind `Date`.
-        (
-            "clock 3 s behind",
-            item("new", now() - 3.0, PROMPT),
-            "ambiguous new",
-        ),
-        (
-            "clock 5 min behind",
-            item("new", now() - 5.0 * MINUTE, PROMPT),
-            "ambiguous new",
-        ),
-        (
-            "clock 5 min ahead",
-            item("new", now() + 5.0 * MINUTE, PROMPT),
-            "found new",
-        ),
-        (
-            "milliseconds",
-            item("new", (now() * 1000.0).round(), PROMPT),
-            "found new",
-        ),
+        ("clock 3 s behind", item("new", now() - 3.0, PROMPT), "ambiguous new"),
+        ("clock 5 min behind", item("new", now() - 5.0 * MINUTE, PROMPT), "ambiguous new"),
+        ("clock 5 min ahead", item("new", now() + 5.0 * MINUTE, PROMPT), "found new"),
+        ("milliseconds", item("new", (now() * 1000.0).round(), PROMPT), "found new"),
         // Long before the submit, or another request a moment before.
-        (
-            "equal, 20 min older",
-            item("new", now() - 20.0 * MINUTE, PROMPT),
-            "not found",
-        ),
-        (
-            "other, 5 min older",
-            item("new", now() - 5.0 * MINUTE, "An owl"),
-            "not found",
-        ),
+        ("equal, 20 min older", item("new", now() - 20.0 * MINUTE, PROMPT), "not found"),
+        ("other, 5 min older", item("new", now() - 5.0 * MINUTE, "An owl"), "not found"),
     ] {
         let history = History::start().await;
         let old = item("old", now() - 60.0 * MINUTE, PROMPT);
-        let result = history
-            .search(Some(now()), vec![vec![task, old], vec![]])
-            .await;
+        let result = history.search(Some(now()), vec![vec![task, old], vec![]]).await;
         assert_eq!(result, expected, "{case}");
     }
 }
@@ -419,16 +325,9 @@ async fn verdict_counts_from_the_clock_of_the_service() {
     ] {
         let history = History::start().await;
         let theirs = now() + ahead.unwrap_or(0.0);
-        let items = vec![
-            item("ours", theirs, PROMPT),
-            item("earlier", theirs - 1_200.0, PROMPT),
-        ];
+        let items = vec![item("ours", theirs, PROMPT), item("earlier", theirs - 1_200.0, PROMPT)];
         let date = ahead.map(|_| theirs);
-        assert_eq!(
-            history.search(date, vec![items, vec![]]).await,
-            expected,
-            "{ahead:?}"
-        );
+        assert_eq!(history.search(date, vec![items, vec![]]).await, expected, "{ahead:?}");
     }
 }
 
@@ -437,42 +336,20 @@ async fn verdict_counts_from_the_clock_of_the_service() {
 async fn history_of_odd_pages_is_read_to_its_end() {
     let busy = |id: &str| item(id, now() - 5.0, "Something else");
     let ours = || item("ours", now(), PROMPT);
-    let old = |number: u32| {
-        item(
-            &format!("old-{number}"),
-            now() - 9_000.0 + f64::from(number),
-            PROMPT,
-        )
-    };
+    let old =
+        |number: u32| item(&format!("old-{number}"), now() - 9_000.0 + f64::from(number), PROMPT);
     let same = || vec![busy("a")];
     for (case, pages, expected) in [
-        (
-            "short",
-            vec![vec![busy("a"), busy("b")], vec![ours()], vec![]],
-            "found ours",
-        ),
+        ("short", vec![vec![busy("a"), busy("b")], vec![ours()], vec![]], "found ours"),
         // The same page again and again: what is behind it is not known.
-        (
-            "stuck",
-            vec![same(), same(), same(), same(), same(), same()],
-            "too long",
-        ),
+        ("stuck", vec![same(), same(), same(), same(), same(), same()], "too long"),
         // What is submitted meanwhile shifts old tasks into the next page.
         (
             "shifted",
-            [
-                vec![vec![busy("c"), ours(), busy("a")]],
-                vec![same(); 7],
-                vec![vec![]],
-            ]
-            .concat(),
+            [vec![vec![busy("c"), ours(), busy("a")]], vec![same(); 7], vec![vec![]]].concat(),
             "found ours",
         ),
-        (
-            "oldest first",
-            vec![(0..100).map(old).collect(), vec![ours()], vec![]],
-            "found ours",
-        ),
+        ("oldest first", vec![(0..100).map(old).collect(), vec![ours()], vec![]], "found ours"),
     ] {
         let history = History::start().await;
         assert_eq!(history.search(Some(now()), pages).await, expected, "{case}");
@@ -484,10 +361,7 @@ async fn search_ends_after_fifty_old_tasks() {
     let history = History::start().await;
     let created_at = now() - 9_000.0;
     let old = (0..50).map(|number| item(&format!("old-{number}"), created_at, PROMPT));
-    assert_eq!(
-        history.search(Some(now()), vec![old.collect()]).await,
-        "not found"
-    );
+    assert_eq!(history.search(Some(now()), vec![old.collect()]).await, "not found");
     assert_eq!(history.simulator.stats().lookups, 1);
 }
 
@@ -521,10 +395,7 @@ async fn history_turns_its_pages() {
 async fn history_that_shifts_gives_no_task_twice() {
     let (simulator, luma) = start().await;
     for number in 0..12 {
-        luma.generate(format!("Scene {number}"))
-            .submit()
-            .await
-            .expect("accepted");
+        luma.generate(format!("Scene {number}")).submit().await.expect("accepted");
     }
     let mut history = luma.history().page_size(5);
     let mut ids = HashSet::new();
@@ -544,18 +415,9 @@ async fn task_is_deleted_once() {
     let task = luma.generate(PROMPT).submit().await.expect("accepted");
     assert!(luma.delete(task.id()).await.expect("deleted"));
     assert_eq!(simulator.task_count(), 0);
-    for answer in [
-        NotFound::EmptyObject,
-        NotFound::Null,
-        NotFound::Error,
-        NotFound::Status404,
-    ] {
+    for answer in [NotFound::EmptyObject, NotFound::Null, NotFound::Error, NotFound::Status404] {
         simulator.set_not_found(answer);
-        assert_eq!(
-            end(&luma.delete(task.id()).await),
-            "not found",
-            "{answer:?}"
-        );
+        assert_eq!(end(&luma.delete(task.id()).await), "not found", "{answer:?}");
     }
 }
 

@@ -16,18 +16,13 @@ fn request_has_only_fields_that_were_set() {
     let generate = || luma.generate("A fox");
     let extend = |source| luma.extend(source, "On").prepare();
     for (submission, body) in [
-        (
-            generate().prepare(),
-            r#"{"action":"generate","async":true,"prompt":"A fox"}"#,
-        ),
+        (generate().prepare(), r#"{"action":"generate","async":true,"prompt":"A fox"}"#),
         (
             generate().aspect_ratio(AspectRatio::Ratio21x9).prepare(),
             r#"{"action":"generate","aspect_ratio":"21:9","async":true,"prompt":"A fox"}"#,
         ),
         (
-            generate()
-                .aspect_ratio(AspectRatio::Other("2:1".into()))
-                .prepare(),
+            generate().aspect_ratio(AspectRatio::Other("2:1".into())).prepare(),
             r#"{"action":"generate","aspect_ratio":"2:1","async":true,"prompt":"A fox"}"#,
         ),
         (
@@ -42,9 +37,7 @@ fn request_has_only_fields_that_were_set() {
             r#"{"action":"generate","async":true,"end_image_url":"https://a.example/e.jpg","prompt":"A fox","start_image_url":"https://a.example/s.jpg"}"#,
         ),
         (
-            generate()
-                .callback_url(format!("{URL}hook?key=1"))
-                .prepare(),
+            generate().callback_url(format!("{URL}hook?key=1")).prepare(),
             r#"{"action":"generate","async":true,"callback_url":"https://a.example/hook?key=1","prompt":"A fox"}"#,
         ),
         (
@@ -68,48 +61,22 @@ async fn invalid_input_sends_nothing() {
     let (simulator, luma) = start().await;
     let generate = || luma.generate("A fox");
     for (submit, field) in [
-        (
-            generate().start_image_url("a").submit().await,
-            "start_image_url",
-        ),
-        (
-            generate().end_image_url("a").submit().await,
-            "end_image_url",
-        ),
+        (generate().start_image_url("a").submit().await, "start_image_url"),
+        (generate().end_image_url("a").submit().await, "end_image_url"),
         (generate().callback_url("a").submit().await, "callback_url"),
-        (
-            luma.extend(VideoSource::Url("a".into()), "On")
-                .submit()
-                .await,
-            "video_url",
-        ),
-        (
-            luma.extend(VideoSource::VideoId(" ".into()), "On")
-                .submit()
-                .await,
-            "video id",
-        ),
+        (luma.extend(VideoSource::Url("a".into()), "On").submit().await, "video_url"),
+        (luma.extend(VideoSource::VideoId(" ".into()), "On").submit().await, "video id"),
         (luma.generate(" \u{200b}").submit().await, "prompt"),
-        (
-            generate()
-                .aspect_ratio(AspectRatio::Other(String::new()))
-                .submit()
-                .await,
-            "aspect ratio",
-        ),
+        (generate().aspect_ratio(AspectRatio::Other(String::new())).submit().await, "aspect ratio"),
     ] {
         let error = submit.expect_err("refused");
         assert!(matches!(error, SubmitError::InvalidInput(_)), "{error:?}");
         assert!(error.to_string().contains(field), "{error}");
         assert!(!error.may_have_been_accepted() && !error.is_retryable());
     }
-    let error = generate()
-        .start_image_url("ftp://key:s3cret@a.example/s.jpg?sig=s3cret")
-        .prepare();
-    let expected = InvalidInput::Url {
-        field: "start_image_url",
-        url: "…@a.example/s.jpg".to_owned(),
-    };
+    let error = generate().start_image_url("ftp://key:s3cret@a.example/s.jpg?sig=s3cret").prepare();
+    let expected =
+        InvalidInput::Url { field: "start_image_url", url: "…@a.example/s.jpg".to_owned() };
     assert_eq!(error, Err(expected));
     assert_eq!(simulator.stats().requests(), 0);
 }
@@ -120,10 +87,7 @@ async fn submit_sends_these_bytes_and_headers() {
     luma.generate("A fox").submit().await.expect("accepted");
     let request = &simulator.requests()[0];
     assert_eq!(request.path, "/luma/videos");
-    assert_eq!(
-        request.body,
-        r#"{"action":"generate","async":true,"prompt":"A fox"}"#.as_bytes()
-    );
+    assert_eq!(request.body, r#"{"action":"generate","async":true,"prompt":"A fox"}"#.as_bytes());
     let header = |name: &str| header(&request.headers, name);
     assert_eq!(header("authorization"), Some(format!("Bearer {TOKEN}")));
     assert_eq!(header("content-type").as_deref(), Some("application/json"));
@@ -154,18 +118,9 @@ async fn video_is_extended_by_its_id() {
     let (simulator, luma) = start().await;
     let first = luma.generate("A fox").submit().await.expect("accepted");
     let video = first.get().await.expect("a task").video().expect("a video");
-    let second = luma
-        .extend(&video, "It runs")
-        .submit()
-        .await
-        .expect("accepted");
+    let second = luma.extend(&video, "It runs").submit().await.expect("accepted");
     assert_ne!(first.id(), second.id());
-    let sent = simulator
-        .requests()
-        .pop()
-        .expect("a request")
-        .json()
-        .expect("JSON");
+    let sent = simulator.requests().pop().expect("a request").json().expect("JSON");
     assert_eq!(sent["video_id"].as_str(), video.id());
     assert!(sent["video_url"].is_null());
 }

@@ -89,11 +89,8 @@ impl log::Log for ThreadLogger {
 
 /// Neither the token nor a part of it that somebody would search for.
 fn assert_clean(shown: &str, context: &str) {
-    let has = |line: &&str| {
-        ["never-to-be-shown", "sk-9f3c1e7a"]
-            .iter()
-            .any(|part| line.contains(part))
-    };
+    let has =
+        |line: &&str| ["never-to-be-shown", "sk-9f3c1e7a"].iter().any(|part| line.contains(part));
     let lines: Vec<&str> = shown.lines().filter(has).collect();
     assert!(lines.is_empty(), "{context}: {}", lines.join("\n"));
 }
@@ -128,15 +125,8 @@ async fn faults_show_and_log_no_token() {
 async fn http2_logs_no_token() {
     let (logged, _guard) = Logged::listen();
     let (url, _) = http2::start(Behavior::RefusedStream).await;
-    let luma = builder(&url)
-        .http_client(http2::client())
-        .build()
-        .expect("a client");
-    let error = luma
-        .generate("A prompt")
-        .submit()
-        .await
-        .expect_err("refused");
+    let luma = builder(&url).http_client(http2::client()).build().expect("a client");
+    let error = luma.generate("A prompt").submit().await.expect_err("refused");
     assert_clean(&show_error(&error), "error");
     let logged = logged.text();
     assert!(logged.contains("h2::"), "nothing of h2");
@@ -152,9 +142,7 @@ async fn public_types_show_no_token() {
     let builder = || {
         // Would log each byte of the connection.
         let verbose = bare().connection_verbose(true);
-        builder(simulator.url())
-            .http_client(verbose)
-            .retry(RetryPolicy::none())
+        builder(simulator.url()).http_client(verbose).retry(RetryPolicy::none())
     };
     let luma = builder().build().expect("a client");
     let generate = luma.generate("A prompt");
@@ -170,22 +158,13 @@ async fn public_types_show_no_token() {
         both(&extend.prepare().expect("valid")),
     ];
     let task = generate.submit().await.expect("accepted");
-    let wait = || {
-        task.wait()
-            .interval(PollInterval::fixed(Duration::from_millis(10)))
-    };
+    let wait = || task.wait().interval(PollInterval::fixed(Duration::from_millis(10)));
     let updates: Vec<_> = wait().updates().collect().await;
     let video = wait().await.expect("a video");
     let report = task.get().await.expect("a task");
     let history = luma.history().since(SystemTime::UNIX_EPOCH);
     shown.extend([
-        show(&(
-            &task,
-            wait(),
-            wait().updates(),
-            luma.watch([task.id()]),
-            updates,
-        )),
+        show(&(&task, wait(), wait().updates(), luma.watch([task.id()]), updates)),
         both(&task.to_ref()),
         both(task.id()),
         both(&video),
@@ -215,9 +194,7 @@ async fn public_types_show_no_token() {
     shown.push(show_error(&wait().await.expect_err("refused")));
     simulator.clear_faults();
     // Even a task that repeats it.
-    simulator.on_submit(TaskScript::response(
-        json!({ "state": TOKEN, "prompt": TOKEN }),
-    ));
+    simulator.on_submit(TaskScript::response(json!({ "state": TOKEN, "prompt": TOKEN })));
     let odd = luma.generate("A").submit().await.expect("accepted");
     let odd = odd.get().await.expect("a task");
     shown.extend([both(&odd), odd.state().to_string()]);
@@ -228,12 +205,8 @@ async fn public_types_show_no_token() {
     // Clients that cannot be built, requests that cannot be sent, responses that are lost.
     for error in [
         Luma::builder().token(format!("{TOKEN} {TOKEN}")).build(),
-        builder()
-            .base_url(format!("https://{TOKEN}@example.com"))
-            .build(),
-        builder()
-            .base_url(format!("https://example.com?{TOKEN}"))
-            .build(),
+        builder().base_url(format!("https://{TOKEN}@example.com")).build(),
+        builder().base_url(format!("https://example.com?{TOKEN}")).build(),
         builder().base_url(TOKEN).build(),
     ] {
         shown.push(show_error(&error.expect_err("refused")));
@@ -247,16 +220,10 @@ async fn public_types_show_no_token() {
     let SubmitError::Unconfirmed { submission, .. } = error else {
         panic!("{error:?}");
     };
-    let found = luma
-        .reconcile(&submission)
-        .settle(Duration::ZERO)
-        .await
-        .expect("a history");
+    let found = luma.reconcile(&submission).settle(Duration::ZERO).await.expect("a history");
     assert!(matches!(found, Reconciliation::Found(_)), "{found:?}");
     shown.push(show(&(found, submission)));
-    shown.push(show(&webhook::parse(
-        br#"{"task_id":"a","state":"processing"}"#,
-    )));
+    shown.push(show(&webhook::parse(br#"{"task_id":"a","state":"processing"}"#)));
 
     for shown in shown {
         assert_clean(&shown, "shown");

@@ -11,10 +11,7 @@ use crate::support::{PATIENCE, builder, end, eventually, id, start};
 /// A client whose back-off never ends during a test.
 fn patient(url: &str) -> Luma {
     let hour = Duration::from_secs(3600);
-    let retry = RetryPolicy::default()
-        .min_delay(hour)
-        .max_delay(hour)
-        .max_elapsed(10 * hour);
+    let retry = RetryPolicy::default().min_delay(hour).max_delay(hour).max_elapsed(10 * hour);
     builder(url).retry(retry).build().expect("a client")
 }
 
@@ -43,10 +40,7 @@ async fn shutdown_during_back_off_sends_no_further_request() {
             });
             eventually("a request", || simulator.stats().requests() > before).await;
             shutdown.cancel();
-            let error = timeout(PATIENCE, call)
-                .await
-                .expect("an end")
-                .expect("no panic");
+            let error = timeout(PATIENCE, call).await.expect("an end").expect("no panic");
             assert_says_so(&error);
             simulator.clear_faults();
             assert_eq!(simulator.stats().requests(), before + 1);
@@ -59,25 +53,16 @@ async fn shutdown_during_back_off_sends_no_further_request() {
 #[tokio::test]
 async fn shutdown_while_connection_is_refused_sends_nothing() {
     let closed = TcpSocket::new_v4().expect("a socket");
-    closed
-        .bind("127.0.0.1:0".parse().expect("an address"))
-        .expect("a port");
+    closed.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
     let port = closed.local_addr().expect("an address").port();
     let shutdown = CancellationToken::new();
     let luma = patient(&format!("http://127.0.0.1:{port}")).with_shutdown(shutdown.clone());
     let submit = tokio::spawn(luma.generate("A fox").submit());
     tokio::time::sleep(Duration::from_millis(300)).await;
     drop(closed);
-    let simulator = Simulator::builder()
-        .port(port)
-        .start()
-        .await
-        .expect("a simulator");
+    let simulator = Simulator::builder().port(port).start().await.expect("a simulator");
     shutdown.cancel();
-    let submit = timeout(PATIENCE, submit)
-        .await
-        .expect("an end")
-        .expect("no panic");
+    let submit = timeout(PATIENCE, submit).await.expect("an end").expect("no panic");
     let Err(SubmitError::NotAccepted(error)) = submit else {
         panic!("{submit:?}");
     };
@@ -92,11 +77,7 @@ async fn shutdown_before_a_call_sends_nothing() {
     let stopped = luma.with_shutdown(shutdown.clone());
     stopped.generate("A fox").submit().await.expect("accepted");
     shutdown.cancel();
-    let submit = stopped
-        .generate("A fox")
-        .submit()
-        .await
-        .expect_err("shut down");
+    let submit = stopped.generate("A fox").submit().await.expect_err("shut down");
     assert!(!submit.may_have_been_accepted());
     let SubmitError::NotAccepted(error @ RequestError::Transport(_)) = &submit else {
         panic!("{submit:?}");
@@ -114,11 +95,7 @@ async fn shutdown_during_a_request_waits_for_its_response() {
     let (simulator, luma) = start().await;
     simulator.inject(Fault::slow(Duration::from_millis(300)));
     let shutdown = CancellationToken::new();
-    let submit = tokio::spawn(
-        luma.with_shutdown(shutdown.clone())
-            .generate("A fox")
-            .submit(),
-    );
+    let submit = tokio::spawn(luma.with_shutdown(shutdown.clone()).generate("A fox").submit());
     eventually("a submit", || simulator.stats().submits_received == 1).await;
     shutdown.cancel();
     submit.await.expect("no panic").expect("accepted");

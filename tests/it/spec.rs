@@ -22,10 +22,7 @@ fn document_has_both_operations_and_needs_the_token() {
     assert_eq!(document["servers"][0]["url"], DEFAULT_BASE_URL);
     assert_eq!(document["security"], json!([{ "bearer": [] }]));
     let bearer = &document["components"]["securitySchemes"]["bearer"];
-    assert_eq!(
-        (&bearer["type"], &bearer["scheme"]),
-        (&json!("http"), &json!("bearer"))
-    );
+    assert_eq!((&bearer["type"], &bearer["scheme"]), (&json!("http"), &json!("bearer")));
     assert_eq!(operation("/luma/videos")["operationId"], "create_video");
     assert_eq!(operation("/luma/tasks")["operationId"], "query_tasks");
 }
@@ -33,9 +30,7 @@ fn document_has_both_operations_and_needs_the_token() {
 #[test]
 fn every_field_has_a_description_and_a_type() {
     let document = document();
-    let schemas = document["components"]["schemas"]
-        .as_object()
-        .expect("schemas");
+    let schemas = document["components"]["schemas"].as_object().expect("schemas");
     for (name, schema) in schemas {
         assert!(schema["description"].is_string(), "{name}");
         let Some(fields) = schema["properties"].as_object() else {
@@ -79,10 +74,7 @@ fn every_error_has_an_example() {
     for path in ["/luma/videos", "/luma/tasks"] {
         let responses = operation(path)["responses"].clone();
         for (status, codes) in [
-            (
-                "400",
-                &["bad_request", "token_mismatched", "api_not_implemented"][..],
-            ),
+            ("400", &["bad_request", "token_mismatched", "api_not_implemented"][..]),
             ("401", &["invalid_token", "token_expired", "no_token"]),
             ("402", &["payment_required"]),
             ("403", &["forbidden", "used_up", "disabled"]),

@@ -11,10 +11,7 @@ fn ours() -> Value {
 }
 
 fn shown(theirs: &Value) -> Vec<String> {
-    diff(&ours(), theirs)
-        .iter()
-        .map(ToString::to_string)
-        .collect()
+    diff(&ours(), theirs).iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -33,16 +30,9 @@ fn fields_of_both_operations_are_found() {
         "POST /luma/tasks 200.response.state",
         "POST /luma/tasks 200.deleted",
     ] {
-        assert!(
-            fields.contains_key(path),
-            "{path} is not in {:#?}",
-            fields.keys()
-        );
+        assert!(fields.contains_key(path), "{path} is not in {:#?}", fields.keys());
     }
-    assert_eq!(
-        fields["POST /luma/videos request.timeout"].to_string(),
-        "number, default 300"
-    );
+    assert_eq!(fields["POST /luma/videos request.timeout"].to_string(), "number, default 300");
     assert!(fields["POST /luma/tasks request.action"].required);
 }
 
@@ -72,12 +62,6 @@ fn inline_schemas_and_type_lists_are_read() {
         {"application/json": {"schema": {"type": "object", "required": ["prompt"], "properties":
             {"prompt": {"type": ["string", "null"]}, "self": {"$ref": "#/nowhere"}}}}}}}}}});
     let fields = fields(&theirs);
-    assert_eq!(
-        fields["POST /luma/videos request.prompt"].to_string(),
-        "string, required"
-    );
-    assert_eq!(
-        fields["POST /luma/videos request.self"].to_string(),
-        "anything"
-    );
+    assert_eq!(fields["POST /luma/videos request.prompt"].to_string(), "string, required");
+    assert_eq!(fields["POST /luma/videos request.self"].to_string(), "anything");
 }

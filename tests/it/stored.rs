@@ -11,20 +11,11 @@ fn assert_stored<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T)
     let json = serde_json::to_vec(value).expect("JSON");
     assert_eq!(serde_json::from_slice::<T>(&json).expect("JSON"), *value);
     let postcard = postcard::to_stdvec(value).expect("postcard");
-    assert_eq!(
-        postcard::from_bytes::<T>(&postcard).expect("postcard"),
-        *value
-    );
+    assert_eq!(postcard::from_bytes::<T>(&postcard).expect("postcard"), *value);
     let compact = rmp_serde::to_vec(value).expect("MessagePack");
-    assert_eq!(
-        rmp_serde::from_slice::<T>(&compact).expect("MessagePack"),
-        *value
-    );
+    assert_eq!(rmp_serde::from_slice::<T>(&compact).expect("MessagePack"), *value);
     let named = rmp_serde::to_vec_named(value).expect("MessagePack");
-    assert_eq!(
-        rmp_serde::from_slice::<T>(&named).expect("MessagePack"),
-        *value
-    );
+    assert_eq!(rmp_serde::from_slice::<T>(&named).expect("MessagePack"), *value);
 }
 
 #[tokio::test]

@@ -60,16 +60,9 @@ async fn spans_name_the_task_and_never_the_token() {
     };
     simulator.on_submit(script());
     simulator.on_submit(script());
-    let luma = Luma::builder()
-        .token("s3cret")
-        .base_url(simulator.url())
-        .build()
-        .unwrap();
+    let luma = Luma::builder().token("s3cret").base_url(simulator.url()).build().unwrap();
     let task = luma.generate("A lighthouse").submit().await.unwrap();
-    let wait = || {
-        task.wait()
-            .interval(PollInterval::fixed(Duration::from_millis(30)))
-    };
+    let wait = || task.wait().interval(PollInterval::fixed(Duration::from_millis(30)));
     let late = wait().deadline(Duration::from_millis(50)).await;
     late.unwrap_err();
     wait().await.unwrap();

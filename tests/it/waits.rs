@@ -17,20 +17,14 @@ const QUICK: Duration = Duration::from_millis(30);
 const JOB: Duration = Duration::from_millis(200);
 
 async fn start(job: Duration) -> (Simulator, Luma) {
-    let simulator = Simulator::builder()
-        .duration(JobDuration::Fixed(job))
-        .start();
+    let simulator = Simulator::builder().duration(JobDuration::Fixed(job)).start();
     let simulator = simulator.await.expect("a simulator");
     let luma = client(&simulator);
     (simulator, luma)
 }
 
 fn client(simulator: &Simulator) -> Luma {
-    Luma::builder()
-        .token("any")
-        .base_url(simulator.url())
-        .build()
-        .expect("a client")
+    Luma::builder().token("any").base_url(simulator.url()).build().expect("a client")
 }
 
 async fn submit(luma: &Luma) -> TaskHandle {
@@ -81,11 +75,7 @@ async fn wait_resumed_from_a_stored_reference_gives_the_video() {
     assert!(age.expect("in the past") < PATIENCE);
     let before = simulator.stats().lookups;
     let task = luma.task(stored);
-    assert_eq!(
-        simulator.stats().lookups,
-        before,
-        "no I/O before it is awaited"
-    );
+    assert_eq!(simulator.stats().lookups, before, "no I/O before it is awaited");
     task.wait().interval(quick()).await.expect("a video");
 
     // The id alone is enough, too.
@@ -97,12 +87,7 @@ async fn wait_resumed_from_a_stored_reference_gives_the_video() {
 async fn unknown_task_is_not_found_however_the_service_says_it() {
     let (simulator, luma) = start(Duration::ZERO).await;
     let known = submit(&luma).await;
-    for answer in [
-        NotFound::EmptyObject,
-        NotFound::Null,
-        NotFound::Error,
-        NotFound::Status404,
-    ] {
+    for answer in [NotFound::EmptyObject, NotFound::Null, NotFound::Error, NotFound::Status404] {
         simulator.set_not_found(answer);
         let ids: [TaskId; 2] = ["no-1", "no-2"].map(|id| id.parse().expect("an id"));
         let ends = all(&luma, ids.iter().cloned().chain([known.id().clone()])).await;
@@ -137,10 +122,7 @@ async fn updates_follow_the_task() {
     let first = updates.next().await.expect("one").expect("a report");
     assert_eq!(first.state(), TaskState::Pending);
     assert!(simulator.complete(task.id().as_str()));
-    let rest: Vec<_> = updates
-        .map(|task| task.expect("a report").state())
-        .collect()
-        .await;
+    let rest: Vec<_> = updates.map(|task| task.expect("a report").state()).collect().await;
     assert_eq!(rest.last(), Some(&TaskState::Completed));
 }
 
@@ -160,12 +142,7 @@ async fn dropped_wait_sends_nothing_more() {
 #[tokio::test]
 async fn prompt_becomes_a_video() {
     let (simulator, luma) = start(JOB).await;
-    let video = submit(&luma)
-        .await
-        .wait()
-        .interval(quick())
-        .await
-        .expect("a video");
+    let video = submit(&luma).await.wait().interval(quick()).await.expect("a video");
     assert_eq!((video.width(), video.height()), (Some(1360), Some(752)));
     assert_eq!(simulator.stats().submits_accepted, 1);
     let expected = r#"{"action":"generate","async":true,"prompt":"A lighthouse at dusk"}"#;
@@ -208,14 +185,8 @@ async fn reference_in_binary_formats_reads_back() {
     let id_only = TaskRef::from(&submitted.id);
     for task in [submitted, id_only] {
         let bytes = postcard::to_stdvec(&task).expect("bytes");
-        assert_eq!(
-            postcard::from_bytes::<TaskRef>(&bytes).expect("a reference"),
-            task
-        );
+        assert_eq!(postcard::from_bytes::<TaskRef>(&bytes).expect("a reference"), task);
         let bytes = rmp_serde::to_vec(&task).expect("bytes");
-        assert_eq!(
-            rmp_serde::from_slice::<TaskRef>(&bytes).expect("a reference"),
-            task
-        );
+        assert_eq!(rmp_serde::from_slice::<TaskRef>(&bytes).expect("a reference"), task);
     }
 }

@@ -13,11 +13,7 @@ use crate::support::{ATTEMPTS, builder, end, id, retry, start};
 
 /// Fields that a strict parser refuses, or reads as another type than the documented one.
 fn odd_fields() -> Vec<(&'static str, Vec<u8>)> {
-    let deep = format!(
-        r#""x":{}1{}"#,
-        r#"{"a":["#.repeat(5_000),
-        "]}".repeat(5_000)
-    );
+    let deep = format!(r#""x":{}1{}"#, r#"{"a":["#.repeat(5_000), "]}".repeat(5_000));
     let text = |text: &str| text.as_bytes().to_vec();
     vec![
         ("nothing odd", text(r#""x":1"#)),
@@ -27,46 +23,24 @@ fn odd_fields() -> Vec<(&'static str, Vec<u8>)> {
         ("infinity", text(r#""elapsed":-Infinity"#)),
         ("overflow", text(r#""elapsed":1e999,"video_height":-1e999"#)),
         ("raw newline", text("\"prompt\":\"one\ntwo\r\n\"")),
-        (
-            "raw tab and controls",
-            text("\"prompt\":\"one\ttwo\u{0}\u{1b}\""),
-        ),
+        ("raw tab and controls", text("\"prompt\":\"one\ttwo\u{0}\u{1b}\"")),
         ("cut UTF-8", b"\"prompt\":\"cut \xf0\x9f\x98\"".to_vec()),
         ("Latin-1", b"\"prompt\":\"caf\xe9\"".to_vec()),
         ("bad escape", text(r#""prompt":"a\qb\x41""#)),
         ("deep nesting", deep.into_bytes()),
-        (
-            "other types",
-            text(r#""trace_id":7,"prompt":[],"success":"yes","video_width":"wide""#),
-        ),
-        (
-            "a word for a time",
-            text(r#""created_at":"soon","elapsed":{}"#),
-        ),
+        ("other types", text(r#""trace_id":7,"prompt":[],"success":"yes","video_width":"wide""#)),
+        ("a word for a time", text(r#""created_at":"soon","elapsed":{}"#)),
     ]
 }
 
 /// An object of these fields, with the odd ones in the middle.
 fn object(before: &str, odd: &[u8], after: &str) -> Vec<u8> {
-    [
-        b"{",
-        before.as_bytes(),
-        b",",
-        odd,
-        b",",
-        after.as_bytes(),
-        b"}",
-    ]
-    .concat()
+    [b"{", before.as_bytes(), b",", odd, b",", after.as_bytes(), b"}"].concat()
 }
 
 /// A finished task, odd in itself and in its response.
 fn task(odd: &[u8]) -> Vec<u8> {
-    let response = object(
-        r#""state":"completed""#,
-        odd,
-        r#""video_url":"https://h/v.mp4""#,
-    );
+    let response = object(r#""state":"completed""#, odd, r#""video_url":"https://h/v.mp4""#);
     [br#"{"id":"a","#, odd, br#","response":"#, &response, b"}"].concat()
 }
 
@@ -111,11 +85,7 @@ async fn odd_field_costs_no_more_than_itself() {
                 }
             }
             let after = simulator.stats();
-            assert_eq!(
-                after.submits_received,
-                before.submits_received + 1,
-                "{case}"
-            );
+            assert_eq!(after.submits_received, before.submits_received + 1, "{case}");
             assert_eq!(after.lookups, before.lookups + 3, "{case}");
 
             let callback = object(
@@ -150,16 +120,8 @@ async fn cut_body_is_not_taken_for_a_whole_one() {
             assert_eq!(end(&lookup), "unreadable", "{case}, {cut}");
             simulator.clear_faults();
             let after = simulator.stats();
-            assert_eq!(
-                after.submits_received,
-                before.submits_received + 1,
-                "{case}, {cut}"
-            );
-            assert_eq!(
-                after.lookups,
-                before.lookups + u64::from(ATTEMPTS),
-                "{case}, {cut}"
-            );
+            assert_eq!(after.submits_received, before.submits_received + 1, "{case}, {cut}");
+            assert_eq!(after.lookups, before.lookups + u64::from(ATTEMPTS), "{case}, {cut}");
             let callback = part(&submitted);
             assert!(webhook::parse(&callback).is_err(), "{case}, {cut}");
         }
@@ -172,10 +134,7 @@ async fn unasked_gzip_is_decoded() {
     simulator.inject(Fault::gzip().on(Target::Submit));
     simulator.inject(Fault::gzip().on(Target::Lookup).always());
     let task = luma.generate("A fox").submit().await.expect("accepted");
-    assert_eq!(
-        task.get().await.expect("a task").state(),
-        TaskState::Completed
-    );
+    assert_eq!(task.get().await.expect("a task").state(), TaskState::Completed);
     let tasks = luma.tasks(&[task.id().clone()]).await.expect("tasks");
     assert!(tasks[0].1.is_ok());
     let history: Vec<_> = luma.history().try_collect().await.expect("a history");
@@ -193,41 +152,20 @@ fn gzip(body: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn gzip_is_bounded_by_its_content() {
     let (simulator, luma) = start().await;
-    let body = format!(
-        r#"{{"task_id":"a","id":"a","x":"{}"}}"#,
-        " ".repeat(100_000_000)
-    );
+    let body = format!(r#"{{"task_id":"a","id":"a","x":"{}"}}"#, " ".repeat(100_000_000));
     let large = gzip(body.as_bytes());
     let whole = gzip(br#"{"task_id":"a","id":"a"}"#);
     let cut = whole[..whole.len() - 12].to_vec();
     for (case, status, body, submitted, looked_up) in [
         ("whole", 200, whole, "ok", "ok"),
-        (
-            "large",
-            200,
-            large.clone(),
-            "unconfirmed: unreadable",
-            "unreadable",
-        ),
+        ("large", 200, large.clone(), "unconfirmed: unreadable", "unreadable"),
         ("large error", 400, large, "HTTP 400", "HTTP 400"),
         ("cut", 200, cut, "unconfirmed: broken", "broken"),
-        (
-            "not gzip",
-            200,
-            b"{\"id\":\"a\"}".to_vec(),
-            "unconfirmed: broken",
-            "broken",
-        ),
+        ("not gzip", 200, b"{\"id\":\"a\"}".to_vec(), "unconfirmed: broken", "broken"),
     ] {
-        let fault = Fault::status(status)
-            .header("content-encoding", "gzip")
-            .body(body);
+        let fault = Fault::status(status).header("content-encoding", "gzip").body(body);
         simulator.inject(fault.always());
-        assert_eq!(
-            end(&luma.generate("A fox").submit().await),
-            submitted,
-            "{case}"
-        );
+        assert_eq!(end(&luma.generate("A fox").submit().await), submitted, "{case}");
         assert_eq!(end(&luma.task(id("a")).get().await), looked_up, "{case}");
         simulator.clear_faults();
     }
@@ -245,10 +183,7 @@ async fn id_of_other_case_is_the_same_task() {
         simulator.inject(Fault::status(200).json(json!({ "items": [task], "count": 1 })));
         let mut tasks = luma.tasks(&[id(asked)]).await.expect("tasks");
         let (got, task) = tasks.remove(0);
-        assert_eq!(
-            (got.as_str(), task.expect("the task").id.as_deref()),
-            (asked, Some(asked))
-        );
+        assert_eq!((got.as_str(), task.expect("the task").id.as_deref()), (asked, Some(asked)));
     }
     // The report of another task is not an answer.
     simulator.inject(Fault::status(200).json(json!({ "id": "other" })));
@@ -274,11 +209,7 @@ async fn time_of_each_form_is_the_same_moment() {
             json!({ "id": "a", "created_at": time, "finished_at": time, "response": response });
         simulator.inject(Fault::status(200).json(task));
         let task = luma.task(id("a")).get().await.expect("a task");
-        assert_eq!(
-            task.video().expect("a video").finished_at(),
-            Some(at),
-            "{time}"
-        );
+        assert_eq!(task.video().expect("a video").finished_at(), Some(at), "{time}");
         let created = task.created_at.and_then(|created| created.to_system_time());
         assert_eq!(created, Some(at), "{time}");
     }
@@ -288,35 +219,14 @@ async fn time_of_each_form_is_the_same_moment() {
 #[tokio::test]
 async fn tasks_with_one_bad_id_gives_the_others() {
     let (simulator, _) = start().await;
-    let luma = builder(simulator.url())
-        .retry(retry().max_attempts(1))
-        .build()
-        .expect("a client");
+    let luma = builder(simulator.url()).retry(retry().max_attempts(1)).build().expect("a client");
     let mut ids = Vec::new();
     for _ in 0..3 {
-        ids.push(
-            luma.generate("A fox")
-                .submit()
-                .await
-                .expect("accepted")
-                .id()
-                .clone(),
-        );
+        ids.push(luma.generate("A fox").submit().await.expect("accepted").id().clone());
     }
     let bad = id("no-such-task");
-    let asked = [
-        ids[2].clone(),
-        bad.clone(),
-        ids[0].clone(),
-        ids[2].clone(),
-        ids[1].clone(),
-    ];
-    let expected = [
-        (&ids[2], "ok"),
-        (&bad, "not found"),
-        (&ids[0], "ok"),
-        (&ids[1], "ok"),
-    ];
+    let asked = [ids[2].clone(), bad.clone(), ids[0].clone(), ids[2].clone(), ids[1].clone()];
+    let expected = [(&ids[2], "ok"), (&bad, "not found"), (&ids[0], "ok"), (&ids[1], "ok")];
     // Unknown, then refused as a batch.
     for fault in [None, Some(Fault::status(400)), Some(Fault::status(500))] {
         if let Some(fault) = fault.clone() {
@@ -324,10 +234,7 @@ async fn tasks_with_one_bad_id_gives_the_others() {
         }
         let tasks = luma.tasks(&asked).await.expect("tasks");
         let got: Vec<_> = tasks.iter().map(|(id, task)| (id, end(task))).collect();
-        let expected: Vec<_> = expected
-            .iter()
-            .map(|(id, end)| (*id, end.to_string()))
-            .collect();
+        let expected: Vec<_> = expected.iter().map(|(id, end)| (*id, end.to_string())).collect();
         assert_eq!(got, expected, "{fault:?}");
     }
     assert!(luma.tasks(&[]).await.expect("nothing").is_empty());

@@ -44,15 +44,16 @@ impl<'a> Context<'a> {
                 simulator: Some(simulator),
             });
         }
+        let from_environment = || env::var(TOKEN_VARIABLE).ok();
+        let given = globals.token.as_ref().map(|token| token.expose().to_owned());
+        if let Some(token) = given.or_else(from_environment) {
+            output.hide(&token);
+        }
         let mut options = Vec::new();
         if let Some(url) = &globals.base_url {
             options.extend(["--base-url".to_owned(), url.clone()]);
         }
-        options.extend(
-            globals
-                .allow_plain_http
-                .then(|| "--allow-plain-http".to_owned()),
-        );
+        options.extend(globals.allow_plain_http.then(|| "--allow-plain-http".to_owned()));
         Ok(Self {
             luma: client(globals)?.build()?,
             output,
@@ -66,9 +67,7 @@ impl<'a> Context<'a> {
     /// What to run next: a command line of this program, without the token, for the same service.
     pub fn next_step(&self, lead: &str, arguments: &[&str]) -> String {
         let options = self.options.iter().map(String::as_str);
-        let words = std::iter::once("luma")
-            .chain(options)
-            .chain(arguments.iter().copied());
+        let words = std::iter::once("luma").chain(options).chain(arguments.iter().copied());
         let command = words.map(quoted).collect::<Vec<_>>().join(" ");
         match self.token_was_typed {
             true => format!("{lead}: {command}\nAdd the token: --token or {TOKEN_VARIABLE}."),
@@ -95,9 +94,7 @@ pub fn client(globals: &Globals) -> Result<LumaBuilder, Failure> {
             ));
         }
     }
-    let from_environment = env::var(BASE_URL_VARIABLE)
-        .ok()
-        .filter(|url| !url.trim().is_empty());
+    let from_environment = env::var(BASE_URL_VARIABLE).ok().filter(|url| !url.trim().is_empty());
     let url = globals.base_url.clone().or(from_environment);
     let url = url.unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
     if let Some(service) = url.parse::<Uri>().ok().as_ref().and_then(origin) {
@@ -114,22 +111,13 @@ pub fn client(globals: &Globals) -> Result<LumaBuilder, Failure> {
 }
 
 fn origin(url: &Uri) -> Option<String> {
-    let port = url
-        .port()
-        .map(|port| format!(":{port}"))
-        .unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     Some(format!("{}://{}{port}", url.scheme()?, url.host()?))
 }
 
 /// The variables that the HTTP client reads.
-const PROXY_VARIABLES: [&str; 6] = [
-    "HTTPS_PROXY",
-    "https_proxy",
-    "HTTP_PROXY",
-    "http_proxy",
-    "ALL_PROXY",
-    "all_proxy",
-];
+const PROXY_VARIABLES: [&str; 6] =
+    ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 const PROXY_SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
 /// Whether the HTTP client uses this proxy as it is meant: it ignores or misreads other values
@@ -162,15 +150,11 @@ pub async fn simulated() -> Result<(Luma, Simulator), Failure> {
         .base_url(simulator.url())
         .poll_interval(PollInterval::fixed(Duration::from_millis(200)))
         .build()?;
-    luma.generate("A lighthouse at dusk, waves, slow zoom in")
-        .submit()
-        .await?;
+    luma.generate("A lighthouse at dusk, waves, slow zoom in").submit().await?;
     simulator.on_submit(TaskScript::fails("api_error", "the simulated failure"));
     luma.generate("A task that fails").submit().await?;
     simulator.set_duration(JobDuration::Fixed(SIMULATED));
-    luma.generate("A fox in the snow, handheld camera")
-        .submit()
-        .await?;
+    luma.generate("A fox in the snow, handheld camera").submit().await?;
     Ok((luma, simulator))
 }
 

@@ -8,7 +8,6 @@ use crate::{
     follow::{Job, Plan, Until, follow},
     input,
     save::{Content, SaveOptions, Saver},
-    signals::Signals,
 };
 
 /// Download the videos of completed tasks
@@ -45,7 +44,6 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
     };
     let saver = Saver::here(args.save, ids.len(), content)?;
     ids.iter().try_for_each(|id| saver.check(id))?;
-    let signals = Signals::listen();
     let plan = Plan {
         until: Until::Seen,
         saver: &saver,
@@ -54,5 +52,5 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
         is_list: ids.len() > 1,
     };
     let jobs = ids.into_iter().map(Job::Known).collect();
-    Ok(follow(context, &signals, jobs, &plan).await)
+    Ok(follow(context, jobs, &plan).await)
 }

@@ -69,10 +69,7 @@ async fn refuse_task_id(context: &Context<'_>, video: &str, prompt: &str) -> Res
     let Ok(id) = video.parse::<TaskId>() else {
         return Ok(());
     };
-    let luma = context
-        .luma
-        .with_retry(RetryPolicy::none())
-        .with_timeout(PATIENCE);
+    let luma = context.luma.with_retry(RetryPolicy::none()).with_timeout(PATIENCE);
     let Ok(task) = luma.task(&id).get().await else {
         return Ok(());
     };

@@ -60,35 +60,32 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// How a task ended, for a line of progress.
-    pub fn end(self) -> &'static str {
+    /// How a task ended, for a line of progress, and how the program ends.
+    fn ends(self) -> (&'static str, Exit) {
         match self {
-            Self::TaskFailed => "failed",
-            Self::NotFound => "not found",
-            Self::Deadline => "deadline",
-            Self::Interrupted => "interrupted",
-            Self::Download | Self::File => "not saved",
-            Self::NotReady => "not ready",
-            Self::BadInput | Self::Api | Self::Network | Self::Unconfirmed => "error",
+            Self::BadInput => ("error", Exit::BadInput),
+            Self::TaskFailed => ("failed", Exit::TaskFailed),
+            Self::NotFound => ("not found", Exit::Service),
+            Self::Api | Self::Network => ("error", Exit::Service),
+            Self::Download | Self::File => ("not saved", Exit::Service),
+            Self::Unconfirmed => ("error", Exit::Submitted),
+            Self::Deadline => ("deadline", Exit::Deadline),
+            Self::NotReady => ("not ready", Exit::Deadline),
+            Self::Interrupted => ("interrupted", Exit::Interrupted),
         }
+    }
+
+    pub fn end(self) -> &'static str {
+        self.ends().0
+    }
+
+    pub fn exit(self) -> Exit {
+        self.ends().1
     }
 
     /// Whether the same wait or download may succeed later.
     pub fn is_resumable(self) -> bool {
         !matches!(self, Self::TaskFailed | Self::NotFound | Self::NotReady)
-    }
-
-    pub fn exit(self) -> Exit {
-        match self {
-            Self::BadInput => Exit::BadInput,
-            Self::TaskFailed => Exit::TaskFailed,
-            Self::NotFound | Self::Api | Self::Network | Self::Download | Self::File => {
-                Exit::Service
-            }
-            Self::Unconfirmed => Exit::Submitted,
-            Self::Deadline | Self::NotReady => Exit::Deadline,
-            Self::Interrupted => Exit::Interrupted,
-        }
     }
 }
 
@@ -98,11 +95,11 @@ pub struct Failure {
     pub kind: Kind,
     pub message: String,
     /// The service's code.
-    pub code: Option<String>,
+    pub code: Option<Box<str>>,
     pub http_status: Option<u16>,
-    pub trace_id: Option<String>,
+    pub trace_id: Option<Box<str>>,
     /// What the last lookup before the deadline failed with.
-    pub last_error: Option<String>,
+    pub last_error: Option<Box<str>>,
     /// What to do now.
     pub hint: Option<String>,
 }
@@ -201,10 +198,9 @@ fn advice(error: &ApiError) -> Option<String> {
         }
         Code::ApiError | Code::TooManyRequests | Code::Timeout => Some(TRY_LATER.to_owned()),
         _ if known.is_some() => None,
-        Code::NotFound => Some(format!(
-            "The service is not at this address: check {}.",
-            base_url()
-        )),
+        Code::NotFound => {
+            Some(format!("The service is not at this address: check {}.", base_url()))
+        }
         code => code.remedy().map(sentence),
     }
 }
@@ -212,11 +208,7 @@ fn advice(error: &ApiError) -> Option<String> {
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|first| first.to_ascii_uppercase());
-    format!(
-        "{}{}.",
-        first.into_iter().collect::<String>(),
-        letters.as_str()
-    )
+    format!("{}{}.", first.into_iter().collect::<String>(), letters.as_str())
 }
 
 impl From<ConfigError> for Failure {
@@ -260,8 +252,8 @@ impl From<io::Error> for Failure {
 impl From<TaskFailure> for Failure {
     fn from(failure: TaskFailure) -> Self {
         Self {
-            code: failure.code.as_ref().map(ToString::to_string),
-            trace_id: failure.trace_id.clone(),
+            code: failure.code.as_ref().map(|code| code.as_str().into()),
+            trace_id: failure.trace_id.as_deref().map(Into::into),
             ..Self::new(Kind::TaskFailed, failure.to_string())
         }
     }
@@ -274,10 +266,9 @@ impl From<&TransportError> for Failure {
         }
         let failure = Self::new(Kind::Network, with_cause(error));
         match (error.is_connect(), SERVICE.get()) {
-            (true, Some(service)) => failure.hint(format!(
-                "Tried {service}: check the network, and {}.",
-                base_url()
-            )),
+            (true, Some(service)) => {
+                failure.hint(format!("Tried {service}: check the network, and {}.", base_url()))
+            }
             (true, None) => failure.hint(format!("Check the network, and {}.", base_url())),
             (false, _) => failure.hint(TRY_LATER),
         }
@@ -292,16 +283,14 @@ impl From<&RequestError> for Failure {
                 Self::new(Kind::NotFound, error.to_string()).hint(NOT_FOUND)
             }
             RequestError::Api(api) => Self {
-                code: api.code.as_ref().map(ToString::to_string),
+                code: api.code.as_ref().map(|code| code.as_str().into()),
                 http_status: Some(api.status.as_u16()),
-                trace_id: api.trace_id.clone(),
+                trace_id: api.trace_id.as_deref().map(Into::into),
                 hint: advice(api),
                 ..Self::new(Kind::Api, error.to_string())
             },
-            _ if error.is_retryable() => Self::new(Kind::Api, error.to_string()).hint(format!(
-                "Try again later; if it fails again, check {}.",
-                base_url()
-            )),
+            _ if error.is_retryable() => Self::new(Kind::Api, error.to_string())
+                .hint(format!("Try again later; if it fails again, check {}.", base_url())),
             _ => Self::new(Kind::Api, error.to_string()),
         }
     }
@@ -334,21 +323,13 @@ impl From<&WaitError> for Failure {
             WaitError::Failed { failure, .. } => failure.clone().into(),
             WaitError::Poll { source, .. } => {
                 let cause = Self::from(&**source);
-                Self {
-                    message: format!("{error}: {}", cause.message),
-                    ..cause
-                }
+                Self { message: format!("{error}: {}", cause.message), ..cause }
             }
-            WaitError::Deadline {
-                task,
-                last_state,
-                polls,
-                elapsed,
-                source,
-            } => {
-                let state = last_state
-                    .as_ref()
-                    .map_or("unknown".to_owned(), TaskState::to_string);
+            WaitError::Deadline { task, last_state, polls, elapsed, source } => {
+                let state = match last_state {
+                    None | Some(TaskState::Unknown(_)) => "unknown".to_owned(),
+                    Some(state) => state.to_string(),
+                };
                 let (time, lookups) = (clock(*elapsed), plural(*polls, "lookup"));
                 let message =
                     format!("{task} has not ended after {time} and {lookups} (state: {state})");
@@ -357,10 +338,7 @@ impl From<&WaitError> for Failure {
                     Some(cause) => format!("{message}; the last lookup failed: {cause}"),
                     None => message,
                 };
-                Self {
-                    last_error: cause,
-                    ..Self::new(Kind::Deadline, message)
-                }
+                Self { last_error: cause.map(Into::into), ..Self::new(Kind::Deadline, message) }
             }
             WaitError::NotFound { .. } => {
                 Self::new(Kind::NotFound, error.to_string()).hint(NOT_FOUND)
@@ -377,15 +355,17 @@ impl From<DownloadError> for Failure {
     fn from(error: DownloadError) -> Self {
         let kind = match error {
             DownloadError::Transport(ref error) => {
-                return Self {
-                    hint: Some(TRY_LATER.to_owned()),
-                    ..error.into()
-                };
+                return Self { hint: Some(TRY_LATER.to_owned()), ..error.into() };
             }
             DownloadError::Client(error) => return error.into(),
             DownloadError::Exists { path } => {
                 let advice = "already exists: choose another name, or add --overwrite";
                 return Self::new(Kind::File, format!("{} {advice}", path.display()));
+            }
+            DownloadError::TooLarge { limit } => {
+                let message =
+                    format!("the file is larger than {limit} bytes: save it from its URL");
+                return Self::new(Kind::Download, message);
             }
             DownloadError::DiskFull { .. }
             | DownloadError::Io { .. }
@@ -393,9 +373,6 @@ impl From<DownloadError> for Failure {
             | DownloadError::NotAFile { .. } => Kind::File,
             _ => Kind::Download,
         };
-        Self {
-            hint: error.retry_after().map(retry),
-            ..Self::new(kind, with_cause(&error))
-        }
+        Self { hint: error.retry_after().map(retry), ..Self::new(kind, with_cause(&error)) }
     }
 }

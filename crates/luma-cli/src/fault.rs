@@ -55,9 +55,7 @@ impl FromStr for Trouble {
             ("always", _) => None,
             (_, Ok(times)) if times > 0 => Some(times),
             _ => {
-                return Err(format!(
-                    "{count:?} is not a count: use a number or `always`"
-                ));
+                return Err(format!("{count:?} is not a count: use a number or `always`"));
             }
         };
         if let Some(script) = script(target, effect) {
@@ -101,11 +99,7 @@ fn script(target: &str, effect: &str) -> Option<TaskScript> {
 }
 
 fn fault(effect: &str) -> Option<Fault> {
-    let status = |text: &str| {
-        text.parse()
-            .ok()
-            .filter(|status| (100..=599).contains(status))
-    };
+    let status = |text: &str| text.parse().ok().filter(|status| (100..=599).contains(status));
     Some(match effect.split_once('=') {
         Some(("html", text)) => Fault::html(status(text)?),
         Some(("slow", time)) => Fault::slow(times::duration(time).ok()?),
@@ -132,25 +126,14 @@ mod tests {
     #[test]
     fn fault_in_a_word_is_read() {
         for (text, expected) in [
-            (
-                "submit:503:2",
-                Fault::status(503).on(Target::Submit).times(2),
-            ),
-            (
-                "lookup:429=5",
-                Fault::retry_after(429, "5").on(Target::Lookup),
-            ),
+            ("submit:503:2", Fault::status(503).on(Target::Submit).times(2)),
+            ("lookup:429=5", Fault::retry_after(429, "5").on(Target::Lookup)),
             ("any:html=502:always", Fault::html(502).always()),
             ("submit:lost", Fault::reset_after().on(Target::Submit)),
             ("media:truncate", Fault::truncated().on(Target::Media)),
-            (
-                "lookup:slow=250ms",
-                Fault::slow(Duration::from_millis(250)).on(Target::Lookup),
-            ),
+            ("lookup:slow=250ms", Fault::slow(Duration::from_millis(250)).on(Target::Lookup)),
         ] {
-            let Ok(Trouble::Request(got)) = text.parse() else {
-                panic!("{text}")
-            };
+            let Ok(Trouble::Request(got)) = text.parse() else { panic!("{text}") };
             assert_eq!(format!("{got:?}"), format!("{expected:?}"), "{text}");
         }
         for text in ["submit:refused", "task:fail:3", "task:no-video:always"] {

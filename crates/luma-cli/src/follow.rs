@@ -31,7 +31,7 @@ pub struct WaitOptions {
 
 /// Where a task comes from.
 pub enum Job {
-    Submit(Submission),
+    Submit(Box<Submission>),
     Known(TaskId),
 }
 
@@ -58,24 +58,14 @@ pub enum Until {
 
 /// Follows the jobs and prints a result for each, in their order. After a signal no submit begins, the
 /// one in flight is waited for, and waits and downloads end.
-pub async fn follow(
-    context: &Context<'_>,
-    signals: &Signals,
-    jobs: Vec<Job>,
-    plan: &Plan<'_>,
-) -> Exit {
+pub async fn follow(context: &Context<'_>, jobs: Vec<Job>, plan: &Plan<'_>) -> Exit {
+    let signals = &Signals::listen();
     let progress = Progress::new(context.output, context.usual, jobs.len());
     let mut views: Vec<TaskView> = jobs.iter().map(|_| TaskView::default()).collect();
     let submits = jobs.iter().any(|job| matches!(job, Job::Submit(_)));
     {
         let run = |(index, job)| {
-            let step = Step {
-                context,
-                signals,
-                progress: &progress,
-                index,
-                plan,
-            };
+            let step = Step { context, signals, progress: &progress, index, plan };
             async move { (index, step.follow(job).await) }
         };
         let runs = stream::iter(jobs.into_iter().enumerate()).map(run);
@@ -116,46 +106,31 @@ pub async fn follow(
 }
 
 fn report(context: &Context<'_>, mut views: Vec<TaskView>, plan: &Plan<'_>, submits: bool) -> Exit {
-    let (output, is_alone) = (context.output, views.len() == 1);
-    let is_open = |view: &&TaskView| {
-        view.error
-            .as_ref()
-            .is_some_and(|error| error.kind.is_resumable())
-    };
-    let open: Vec<TaskId> = views
-        .iter()
-        .filter(is_open)
-        .filter_map(|view| view.id.clone())
-        .collect();
-    let resume = (!open.is_empty()).then(|| match submits && context.is_simulated() {
-        true => "The simulated task ends with this program.".to_owned(),
-        false => resume(context, &open, plan),
-    });
-    if let (
-        Some(resume),
-        [
-            TaskView {
-                error: Some(error), ..
-            },
-        ],
-    ) = (&resume, &mut views[..])
-    {
-        *error = error.clone().also(resume);
-    }
-    if matches!(plan.until, Until::Accepted) && !output.json() {
-        for id in views
-            .iter()
-            .filter(|view| view.is_accepted)
-            .filter_map(|view| view.id.as_ref())
-        {
+    let output = context.output;
+    let mut open = Vec::new();
+    for view in &views {
+        let Some(id) = &view.id else { continue };
+        if view.is_accepted && !output.json() {
             output.text(&format!("{id}\n"));
+        }
+        if matches!(&view.error, Some(error) if error.kind.is_resumable()) {
+            open.push(id.clone());
         }
     }
     if matches!(plan.until, Until::Accepted) && context.is_simulated() {
         output.note("The simulated task ends with this program: `luma simulate` runs longer.");
     }
+    let mut resume = (!open.is_empty()).then(|| match submits && context.is_simulated() {
+        true => "The simulated task ends with this program.".to_owned(),
+        false => resume(context, &open, plan),
+    });
+    if let [view] = &mut views[..]
+        && let (Some(error), Some(resume)) = (&mut view.error, resume.take())
+    {
+        *error = error.clone().also(&resume);
+    }
     let exit = output.tasks(&views, plan.is_list);
-    if let Some(resume) = resume.filter(|_| !is_alone) {
+    if let Some(resume) = resume {
         output.note(&resume);
     }
     exit
@@ -192,11 +167,7 @@ impl Step<'_> {
                 match self.accepted(&submission).await {
                     Ok(task) => (task, prompt),
                     Err(failure) => {
-                        return TaskView {
-                            prompt,
-                            error: Some(failure),
-                            ..TaskView::default()
-                        };
+                        return TaskView { prompt, error: Some(failure), ..TaskView::default() };
                     }
                 }
             }
@@ -219,10 +190,7 @@ impl Step<'_> {
             Ok(None) => Ok(None),
             Err(failure) => Err(failure),
         };
-        let view = TaskView {
-            prompt,
-            ..TaskView::of(id, self.progress.last(self.index))
-        };
+        let view = TaskView { prompt, ..TaskView::of(id, self.progress.last(self.index)) };
         match saved {
             Ok(file) => TaskView { file, ..view },
             Err(failure) => view.with_error(failure),
@@ -231,23 +199,18 @@ impl Step<'_> {
 
     /// The task of a submission, searched for if its response was lost and the user wants it.
     async fn accepted(&self, submission: &Submission) -> Result<TaskHandle, Failure> {
-        let Self {
-            context,
-            signals,
-            progress,
-            index,
-            plan,
-        } = *self;
+        let (context, signals, progress) = (self.context, self.signals, self.progress);
         if signals.first.is_cancelled() {
             let message = "interrupted: this prompt was not sent";
             return Err(Failure::new(Kind::Interrupted, message));
         }
-        progress.enters(index, Stage::Submitting);
+        progress.enters(self.index, Stage::Submitting);
         let task = match submit::send(context, signals, submission).await {
             Ok(task) => task,
             Err(SubmitFailure::Final(failure)) => return Err(failure),
-            Err(SubmitFailure::Lost(submission, cause)) if plan.find_lost => {
-                submit::find(context, signals, progress, index, &submission, cause).await?
+            Err(SubmitFailure::Lost(submission, cause)) if self.plan.find_lost => {
+                progress.enters(self.index, Stage::Searching);
+                submit::find(context, signals, progress, &submission, cause).await?
             }
             Err(SubmitFailure::Lost(submission, cause)) => {
                 return Err(submit::lost(context, &submission, cause));
@@ -255,14 +218,10 @@ impl Step<'_> {
         };
         // It is paid for: its id is told even if the result cannot be printed.
         context.output.accepted();
-        let prompt = submission
-            .request()
-            .prompt
-            .as_deref()
-            .filter(|_| plan.is_list);
-        let about = prompt
-            .map(|prompt| format!(": {}", plain(prompt)))
-            .unwrap_or_default();
+        let about = match &submission.request().prompt {
+            Some(prompt) if self.plan.is_list => format!(": {}", plain(prompt)),
+            _ => String::new(),
+        };
         progress.note(&format!("task {} is accepted{about}", task.id()));
         Ok(task)
     }
@@ -272,9 +231,7 @@ impl Step<'_> {
         task: &TaskHandle,
         options: &WaitOptions,
     ) -> Result<Option<Video>, Failure> {
-        let Self {
-            progress, index, ..
-        } = *self;
+        let (progress, index) = (self.progress, self.index);
         progress.enters(index, Stage::Waiting);
         let mut wait = task
             .wait()
@@ -303,9 +260,7 @@ impl Step<'_> {
                 let options = options.filter(|option| *option != "--thumbnail");
                 let wait = ["wait", task.id().as_str()].into_iter().chain(options);
                 let message = format!("there is no video yet: the task is {state}");
-                let hint = self
-                    .context
-                    .next_step("Wait for it with", &wait.collect::<Vec<_>>());
+                let hint = self.context.next_step("Wait for it with", &wait.collect::<Vec<_>>());
                 Err(Failure::new(Kind::NotReady, message).hint(hint))
             }
         }
@@ -313,21 +268,14 @@ impl Step<'_> {
 
     async fn save(&self, id: &TaskId, video: &Video) -> Result<Option<File>, Failure> {
         let on_progress = |now: luma_client::Progress| {
-            let stage = Stage::Downloading {
-                bytes: now.bytes,
-                total: now.total,
-            };
+            let stage = Stage::Downloading { bytes: now.bytes, total: now.total };
             self.progress.enters(self.index, stage);
         };
         let saver = self.plan.saver;
         let save = saver.save(&self.context.luma, id, video, on_progress);
-        self.signals
-            .first
-            .run_until_cancelled(save)
-            .await
-            .unwrap_or_else(|| {
-                let message = "interrupted; the task has ended, but its file is not saved";
-                Err(Failure::new(Kind::Interrupted, message))
-            })
+        self.signals.first.run_until_cancelled(save).await.unwrap_or_else(|| {
+            let message = "interrupted; the task has ended, but its file is not saved";
+            Err(Failure::new(Kind::Interrupted, message))
+        })
     }
 }

@@ -10,7 +10,6 @@ use crate::{
     follow::{Job, Plan, Until, WaitOptions, follow},
     input,
     save::{SaveOptions, Saver},
-    signals::Signals,
     submit::{VideoOptions, with_options},
 };
 
@@ -77,17 +76,11 @@ pub struct SubmitOptions {
 pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
     let prompt = input::prompt(args.prompt, args.prompt_file.as_deref())?;
     let prompts = match args.each_line {
-        true => prompt
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .map(str::to_owned)
-            .collect(),
+        true => prompt.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect(),
         false => vec![prompt],
     };
     if prompts.is_empty() {
-        return Err(Failure::bad_input(
-            "there is no prompt: every line is blank",
-        ));
+        return Err(Failure::bad_input("there is no prompt: every line is blank"));
     }
     let prepare = |prompt: String| {
         let mut request = with_options!(context.luma.generate(&prompt), args.video.clone());
@@ -99,18 +92,8 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
             false => error.into(),
         })
     };
-    let submissions = prompts
-        .into_iter()
-        .map(prepare)
-        .collect::<Result<Vec<_>, _>>()?;
-    submit(
-        context,
-        args.submit,
-        submissions,
-        args.each_line,
-        args.max_parallel.into(),
-    )
-    .await
+    let submissions = prompts.into_iter().map(prepare).collect::<Result<Vec<_>, _>>()?;
+    submit(context, args.submit, submissions, args.each_line, args.max_parallel.into()).await
 }
 
 /// Submits, and waits unless told otherwise. Nothing is sent before all is checked.
@@ -122,19 +105,12 @@ pub async fn submit(
     max_parallel: usize,
 ) -> Result<Exit, Failure> {
     let saver = Saver::new(options.save, submissions.len())?;
-    let signals = Signals::listen();
     let until = match options.no_wait {
         true => Until::Accepted,
         false => Until::Ended(options.wait),
     };
     let find_lost = options.find_lost;
-    let plan = Plan {
-        until,
-        saver: &saver,
-        max_parallel,
-        find_lost,
-        is_list,
-    };
-    let jobs = submissions.into_iter().map(Job::Submit).collect();
-    Ok(follow(context, &signals, jobs, &plan).await)
+    let plan = Plan { until, saver: &saver, max_parallel, find_lost, is_list };
+    let jobs = submissions.into_iter().map(Box::new).map(Job::Submit).collect();
+    Ok(follow(context, jobs, &plan).await)
 }

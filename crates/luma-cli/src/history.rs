@@ -51,9 +51,7 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
     if let (Some(since), Some(until)) = (&args.since, &args.until)
         && since.at > until.at
     {
-        return Err(Failure::bad_input(
-            "--since is later than --until: no task can match",
-        ));
+        return Err(Failure::bad_input("--since is later than --until: no task can match"));
     }
     let mut history = context.luma.history().page_size(args.limit.min(50));
     for (option, time) in [("--since", &args.since), ("--until", &args.until)] {
@@ -93,21 +91,14 @@ fn width() -> Option<usize> {
 
 /// One line a task, cut to the width, and one with the id of its video.
 fn table(views: &[TaskView], width: Option<usize>) -> String {
-    let id_width = views
-        .iter()
-        .map(|view| view.name().len())
-        .max()
-        .unwrap_or(0);
+    let id_width = views.iter().map(|view| view.name().len()).max().unwrap_or(0);
     let mut text = String::new();
     for view in views {
         let state = styled(view.state().unwrap_or_default()).to_string();
         let state = pad_str(&state, 10, Alignment::Left, None);
         let created = view.created_at().map(utc).unwrap_or_default();
         let prompt = plain(&view.prompt().unwrap_or_default());
-        let line = format!(
-            "{:<id_width$}  {state}  {created:<20}  {prompt}",
-            plain(view.name())
-        );
+        let line = format!("{:<id_width$}  {state}  {created:<20}  {prompt}", plain(view.name()));
         text += truncate_str(&line, width.unwrap_or(usize::MAX), "…").trim_end();
         text.push('\n');
         let video = view.task.as_ref().and_then(|task| task.video());
@@ -136,10 +127,7 @@ mod tests {
         });
         let views = [
             view("task-1", done),
-            view(
-                "task-22",
-                json!({ "id": "task-22", "created_at": 1_785_585_600 }),
-            ),
+            view("task-22", json!({ "id": "task-22", "created_at": 1_785_585_600 })),
         ];
         let expected = "\
 task-1   completed   2026-08-01T12:00:00Z  A fox in the snow

@@ -64,9 +64,7 @@ pub fn ids(arguments: Vec<TaskId>) -> Result<Vec<TaskId>, Failure> {
     let mut seen = std::collections::HashSet::new();
     ids.retain(|id| seen.insert(id.clone()));
     match ids.is_empty() {
-        true => Err(Failure::bad_input(
-            "there are no task ids on standard input",
-        )),
+        true => Err(Failure::bad_input("there are no task ids on standard input")),
         false => Ok(ids),
     }
 }

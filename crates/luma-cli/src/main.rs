@@ -33,7 +33,6 @@ use clap::{
     CommandFactory, Parser, Subcommand,
     error::{ContextKind, ContextValue, ErrorKind},
 };
-use serde_json::json;
 use tracing_subscriber::{
     filter::{LevelFilter, Targets},
     layer::SubscriberExt,
@@ -44,7 +43,7 @@ use crate::{
     context::Context,
     failure::{Exit, Failure},
     globals::Globals,
-    output::{Output, print_document, printed},
+    output::{Output, print_mistake, printed},
 };
 
 /// Make videos with Luma Dream Machine through the Ace Data Cloud API.
@@ -105,9 +104,7 @@ fn main() -> ExitCode {
     let output = Output::new(&cli.globals, serves);
     start_log(cli.globals.verbose, serves);
     // Nearly all time is spent waiting: one thread is enough, and needs the least memory.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => return output.failure(&error.into()).code().into(),
@@ -115,9 +112,7 @@ fn main() -> ExitCode {
     let end = runtime.block_on(run(cli, &output));
     // A read of standard input cannot be cancelled; the program ends nevertheless.
     runtime.shutdown_background();
-    end.unwrap_or_else(|failure| output.failure(&failure))
-        .code()
-        .into()
+    end.unwrap_or_else(|failure| output.failure(&failure)).code().into()
 }
 
 async fn run(Cli { globals, command }: Cli, output: &Output) -> Result<Exit, Failure> {
@@ -163,18 +158,12 @@ fn suggest(mut error: clap::Error) -> clap::Error {
         _ => return error,
     };
     let deletes = matches!(name.as_str(), "delete" | "cancel" | "rm");
-    error.insert(
-        ContextKind::SuggestedSubcommand,
-        ContextValue::Strings(vec![meant.to_owned()]),
-    );
+    error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![meant.to_owned()]));
     if deletes {
         let tip =
             "a task cannot be deleted or cancelled: `luma task` shows one, `luma history` all";
         error.remove(ContextKind::SuggestedSubcommand);
-        error.insert(
-            ContextKind::Suggested,
-            ContextValue::StyledStrs(vec![tip.into()]),
-        );
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error
 }
@@ -187,8 +176,7 @@ fn refuse(error: &clap::Error) -> Exit {
         return Exit::Done;
     }
     if std::env::args_os().any(|argument| argument == "--json") {
-        let failure = Failure::bad_input(message(&error.to_string()));
-        print_document(&json!({ "error": failure }));
+        print_mistake(&Failure::bad_input(message(&error.to_string())));
     }
     Exit::BadInput
 }
@@ -199,10 +187,7 @@ fn message(text: &str) -> String {
     let facts = lines.take_while(|line| {
         !line.starts_with("Usage:") && !line.starts_with("For more information")
     });
-    facts
-        .filter(|line| !line.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+    facts.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// Starts the log on standard error. `-v` shows the client's own events, `-vv` also those of the HTTP
@@ -217,13 +202,8 @@ fn start_log(verbose: u8, serves: bool) {
     };
     let targets = ["luma_client", "luma_mcp"].map(|target| (target, own));
     let targets = Targets::new().with_targets(targets).with_default(others);
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(false);
-    tracing_subscriber::registry()
-        .with(lines)
-        .with(targets)
-        .init();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    tracing_subscriber::registry().with(lines).with(targets).init();
 }
 
 #[cfg(test)]
@@ -244,15 +224,11 @@ mod tests {
     #[test]
     fn every_command_has_examples() {
         for command in Cli::command().get_subcommands() {
-            let help = command
-                .get_after_help()
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            assert!(
-                help.contains("Examples:\n  luma ") || help.contains("\nExamples:\n"),
-                "{}",
-                command.get_name()
-            );
+            let help = command.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            let name = command.get_name();
+            assert!(help.contains("Examples:\n  "), "{name}");
+            assert!(help.contains(&format!("luma {name}")), "{name}");
         }
     }
 }

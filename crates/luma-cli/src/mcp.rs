@@ -66,21 +66,13 @@ fn address(text: &str) -> Result<SocketAddr, String> {
         Some(port) => format!("127.0.0.1:{port}"),
         None => text.to_owned(),
     };
-    numbers
-        .parse()
-        .map_err(|_| "use 127.0.0.1:8000, [::1]:8000 or localhost:8000".to_owned())
+    numbers.parse().map_err(|_| "use 127.0.0.1:8000, [::1]:8000 or localhost:8000".to_owned())
 }
 
 /// What the vendor's server reads, and this one does not.
 const NOT_READ: [(&str, &str); 2] = [
-    (
-        "LUMA_DEFAULT_ASPECT_RATIO",
-        "each call sets its aspect_ratio, or the service decides",
-    ),
-    (
-        "LUMA_REQUEST_TIMEOUT",
-        "requests have the timeouts of the client",
-    ),
+    ("LUMA_DEFAULT_ASPECT_RATIO", "each call sets its aspect_ratio, or the service decides"),
+    ("LUMA_REQUEST_TIMEOUT", "requests have the timeouts of the client"),
 ];
 
 pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit, Failure> {

@@ -5,7 +5,10 @@ use std::{
     fmt,
     io::{self, IsTerminal, Write},
     path::PathBuf,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use console::{Style, StyledObject};
@@ -24,6 +27,8 @@ pub struct Output {
     verbose: bool,
     /// A video was accepted: whatever fails from now on, the command must not be repeated.
     accepted: AtomicBool,
+    /// The API token, which is never printed: cleaning a text can make it whole.
+    token: OnceLock<String>,
 }
 
 impl Output {
@@ -38,6 +43,7 @@ impl Output {
             json: globals.json && !serves,
             verbose: globals.verbose > 0,
             accepted: AtomicBool::new(false),
+            token: OnceLock::new(),
         }
     }
 
@@ -56,6 +62,20 @@ impl Output {
         self.accepted.store(true, Ordering::Relaxed);
     }
 
+    /// Keeps this token out of all that is printed.
+    pub fn hide(&self, token: &str) {
+        let _ = self.token.set(token.trim().to_owned());
+    }
+
+    fn without_token(&self, text: &str) -> String {
+        // A shorter one is a test's, and may be any word.
+        const MIN_TOKEN: usize = 8;
+        match self.token.get().filter(|token| token.len() >= MIN_TOKEN) {
+            Some(token) => text.replace(token, "[token]"),
+            None => text.to_owned(),
+        }
+    }
+
     fn exit(&self, kind: Kind) -> Exit {
         match kind.exit() {
             Exit::Service if self.accepted.load(Ordering::Relaxed) => Exit::Submitted,
@@ -65,23 +85,23 @@ impl Output {
 
     /// Prints the one JSON document.
     pub fn document(&self, document: &Value) {
-        printed(print(&readable_json(document)), self.exit(Kind::File));
+        self.text(&readable_json(document));
     }
 
     /// Prints a result for people as it stands.
     pub fn text(&self, text: &str) {
-        printed(print(text), self.exit(Kind::File));
+        printed(print(&self.without_token(text)), self.exit(Kind::File));
     }
 
     /// Prints a remark to standard error.
     pub fn note(&self, text: &str) {
-        complain(&format!("{text}\n"));
+        complain(&self.without_token(&format!("{text}\n")));
     }
 
     /// Tells why the command ended.
     pub fn failure(&self, failure: &Failure) -> Exit {
         if self.json {
-            self.document(&json!({ "error": failure }));
+            self.document(&error_document(failure));
         }
         self.complaint(None, failure);
         self.exit(failure.kind)
@@ -114,10 +134,9 @@ impl Output {
         let message = plain(&failure.message);
         let hint = failure.hint.as_deref().unwrap_or_default();
         let hint: String = hint.lines().map(|line| plain(line) + "\n").collect();
-        match task.map(plain).filter(|task| !message.contains(task)) {
-            Some(task) => complain(&format!("{error} {task}: {message}\n{hint}")),
-            None => complain(&format!("{error} {message}\n{hint}")),
-        }
+        let task = task.map(plain).filter(|task| !message.contains(task));
+        let task = task.map(|task| format!("{task}: ")).unwrap_or_default();
+        complain(&self.without_token(&format!("{error} {task}{message}\n{hint}")));
     }
 }
 
@@ -162,17 +181,12 @@ impl TaskView {
     /// What it is called in a list.
     pub fn name(&self) -> &str {
         let prompt = self.prompt.as_deref();
-        self.id
-            .as_ref()
-            .map_or(prompt.unwrap_or("task"), TaskId::as_str)
+        self.id.as_ref().map_or(prompt.unwrap_or("task"), TaskId::as_str)
     }
 
     /// `pending`, `processing`, `completed`, `failed` or `unknown`.
     pub fn state(&self) -> Option<&'static str> {
-        let failed = self
-            .error
-            .as_ref()
-            .filter(|error| error.kind == Kind::TaskFailed);
+        let failed = self.error.as_ref().filter(|error| error.kind == Kind::TaskFailed);
         match (failed, &self.task) {
             (Some(_), _) => Some("failed"),
             (None, Some(task)) => Some(word(&task.state())),
@@ -243,24 +257,14 @@ impl fmt::Display for TaskView {
             ("prompt", self.prompt().map(|prompt| plain(&prompt))),
             ("video", video.map(|video| plain(video.url()))),
             ("video id", video.and_then(|video| video.id().map(plain))),
-            (
-                "size",
-                size.map(|(width, height)| format!("{width}x{height}")),
-            ),
-            (
-                "thumbnail",
-                video.and_then(|video| video.thumbnail_url().map(plain)),
-            ),
+            ("size", size.map(|(width, height)| format!("{width}x{height}"))),
+            ("thumbnail", video.and_then(|video| video.thumbnail_url().map(plain))),
             ("created", self.created_at().map(utc)),
             ("took", elapsed.map(|elapsed| format!("{elapsed:.1} s"))),
             (
                 "file",
                 file.map(|file| {
-                    format!(
-                        "{} ({})",
-                        plain(&file.path.to_string_lossy()),
-                        size_of(file.bytes)
-                    )
+                    format!("{} ({})", plain(&file.path.to_string_lossy()), size_of(file.bytes))
                 }),
             ),
         ] {
@@ -325,7 +329,6 @@ fn without_nulls(value: Value) -> Value {
 
 /// A document for a terminal, too: invisible characters are escaped.
 fn readable_json(document: &Value) -> String {
-    let document = without_nulls(document.clone());
     let mut text = String::new();
     for c in format!("{document:#}\n").chars() {
         let is_visible =
@@ -340,16 +343,20 @@ fn readable_json(document: &Value) -> String {
     text
 }
 
+/// The document of a command that has no other result.
+fn error_document(failure: &Failure) -> Value {
+    without_nulls(json!({ "error": failure }))
+}
+
 /// Prints the JSON document of a command line that could not be read.
-pub fn print_document(document: &Value) {
-    printed(print(&readable_json(document)), Exit::Service);
+pub fn print_mistake(failure: &Failure) {
+    let text = readable_json(&error_document(failure));
+    printed(print(&text), Exit::Service);
 }
 
 fn print(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
 }
 
 /// A reader that has gone, like `head`, is no failure. A full disk is one: the result is lost.
@@ -437,10 +444,7 @@ file       a b.mp4 (1.5 KiB)
 ";
         console::set_colors_enabled(false);
         let path = "a\u{202e} b.mp4".into();
-        let view = TaskView {
-            file: Some(File { path, bytes: 1_536 }),
-            ..view()
-        };
+        let view = TaskView { file: Some(File { path, bytes: 1_536 }), ..view() };
         assert_eq!(view.to_string(), expected);
     }
 
@@ -450,10 +454,7 @@ file       a b.mp4 (1.5 KiB)
             ("fox é 海", "fox é 海"),
             ("\u{1b}[2J", r"\u001b[2J"),
             ("a\u{202e}b\u{2066}", r"a\u202eb\u2066"),
-            (
-                "a\u{200b}\u{feff}\u{7f}\u{9b}",
-                r"a\u200b\ufeff\u007f\u009b",
-            ),
+            ("a\u{200b}\u{feff}\u{7f}\u{9b}", r"a\u200b\ufeff\u007f\u009b"),
             ("\u{e0041}", r"\udb40\udc41"),
             ("\u{2028}", r"\u2028"),
         ] {
@@ -470,10 +471,7 @@ file       a b.mp4 (1.5 KiB)
         use std::os::unix::ffi::OsStrExt;
 
         let path = PathBuf::from(std::ffi::OsStr::from_bytes(b"fox\xff.mp4"));
-        let view = TaskView {
-            file: Some(File { path, bytes: 1 }),
-            ..view()
-        };
+        let view = TaskView { file: Some(File { path, bytes: 1 }), ..view() };
         assert_eq!(view.document()["file"]["path"], "fox\u{fffd}.mp4");
     }
 

@@ -69,17 +69,8 @@ impl<'a> Progress<'a> {
         let begin = Instant::now();
         let terminal = output.can_redraw().then(Term::stderr);
         let rows = (0..tasks).map(|_| Row::default()).collect();
-        let board = Board {
-            rows,
-            terminal,
-            last_line: begin,
-        };
-        Self {
-            output,
-            usual,
-            begin,
-            board: Mutex::new(board),
-        }
+        let board = Board { rows, terminal, last_line: begin };
+        Self { output, usual, begin, board: Mutex::new(board) }
     }
 
     fn board(&self) -> MutexGuard<'_, Board> {
@@ -124,10 +115,7 @@ impl<'a> Progress<'a> {
 
     /// Whether a submit is in flight.
     pub fn is_submitting(&self) -> bool {
-        self.board()
-            .rows
-            .iter()
-            .any(|row| row.stage == Stage::Submitting)
+        self.board().rows.iter().any(|row| row.stage == Stage::Submitting)
     }
 
     /// Prints a remark above the line of a terminal.
@@ -146,15 +134,11 @@ impl<'a> Progress<'a> {
         let is_new = row.word() != before;
         // The result tells how a single task ended.
         let is_told = is_many || !matches!(row.stage, Stage::Ended(_));
-        if let Some(id) = row
-            .id
-            .as_ref()
-            .filter(|_| is_new && is_told && board.terminal.is_none())
+        if let Some(id) = row.id.as_ref().filter(|_| is_new && is_told && board.terminal.is_none())
         {
             let reason = row.outage.as_ref().map(|(_, reason)| format!(": {reason}"));
             let (time, reason) = (clock(self.begin.elapsed()), reason.unwrap_or_default());
-            self.output
-                .note(&format!("{id} {time} {}{reason}", row.word()));
+            self.output.note(&format!("{id} {time} {}{reason}", row.word()));
             board.last_line = Instant::now();
         }
     }
@@ -212,25 +196,13 @@ impl Row {
 /// One line for all tasks.
 fn message(rows: &[Row], elapsed: Duration, usual: Duration) -> String {
     let time = clock(elapsed);
-    let longest = rows
-        .iter()
-        .filter_map(|row| row.outage.as_ref())
-        .min_by_key(|outage| outage.0);
+    let longest = rows.iter().filter_map(|row| row.outage.as_ref()).min_by_key(|outage| outage.0);
     let outage = longest.map(|(since, reason)| {
-        format!(
-            "cannot reach the service for {}: {reason}",
-            clock(since.elapsed())
-        )
+        format!("cannot reach the service for {}: {reason}", clock(since.elapsed()))
     });
     if let [row] = rows {
         return match (row.stage, outage) {
-            (
-                Stage::Downloading {
-                    bytes,
-                    total: Some(total),
-                },
-                _,
-            ) => {
+            (Stage::Downloading { bytes, total: Some(total) }, _) => {
                 format!("downloading {} of {}", size_of(bytes), size_of(total))
             }
             (Stage::Downloading { bytes, total: None }, _) => {
@@ -238,11 +210,7 @@ fn message(rows: &[Row], elapsed: Duration, usual: Duration) -> String {
             }
             (_, Some(outage)) => format!("waiting {time}, {outage}"),
             (Stage::Waiting | Stage::Working(_), None) if elapsed > usual => {
-                format!(
-                    "{} {time}, longer than the usual {}",
-                    row.word(),
-                    clock(usual)
-                )
+                format!("{} {time}, longer than the usual {}", row.word(), clock(usual))
             }
             (Stage::Waiting | Stage::Working(_), None) => {
                 format!("{} {time}, usually done after {}", row.word(), clock(usual))
@@ -254,18 +222,9 @@ fn message(rows: &[Row], elapsed: Duration, usual: Duration) -> String {
     for row in rows {
         *counts.entry(row.word()).or_insert(0) += 1;
     }
-    let counts: Vec<_> = counts
-        .iter()
-        .map(|(word, count)| format!("{count} {word}"))
-        .collect();
-    let outage = outage
-        .map(|outage| format!("; {outage}"))
-        .unwrap_or_default();
-    format!(
-        "{} tasks: {}  {time}{outage}",
-        rows.len(),
-        counts.join(", ")
-    )
+    let counts: Vec<_> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
+    let outage = outage.map(|outage| format!("; {outage}")).unwrap_or_default();
+    format!("{} tasks: {}  {time}{outage}", rows.len(), counts.join(", "))
 }
 
 #[cfg(test)]
@@ -275,29 +234,16 @@ mod tests {
     const USUAL: Duration = Duration::from_secs(120);
     const DONE: Stage = Stage::Ended("completed");
     const PENDING: Stage = Stage::Working("pending");
-    const HALF: Stage = Stage::Downloading {
-        bytes: 1 << 20,
-        total: Some(2 << 20),
-    };
+    const HALF: Stage = Stage::Downloading { bytes: 1 << 20, total: Some(2 << 20) };
 
     fn rows(stages: &[Stage]) -> Vec<Row> {
-        stages
-            .iter()
-            .map(|stage| Row {
-                stage: *stage,
-                ..Row::default()
-            })
-            .collect()
+        stages.iter().map(|stage| Row { stage: *stage, ..Row::default() }).collect()
     }
 
     #[test]
     fn message_tells_elapsed_time_and_the_usual() {
         for (stages, seconds, expected) in [
-            (
-                &[Stage::Waiting][..],
-                0,
-                "waiting 0:00, usually done after 2:00",
-            ),
+            (&[Stage::Waiting][..], 0, "waiting 0:00, usually done after 2:00"),
             (&[PENDING], 45, "pending 0:45, usually done after 2:00"),
             (&[PENDING], 200, "pending 3:20, longer than the usual 2:00"),
             (&[HALF], 200, "downloading 1.00 MiB of 2.00 MiB"),
@@ -324,10 +270,7 @@ mod tests {
         let reason = "cannot reach the service for 0:40: connection refused";
         let got = message(&rows, Duration::from_secs(200), USUAL);
         assert_eq!(got, format!("waiting 3:20, {reason}"));
-        rows.push(Row {
-            stage: DONE,
-            ..Row::default()
-        });
+        rows.push(Row { stage: DONE, ..Row::default() });
         let got = message(&rows, Duration::from_secs(200), USUAL);
         let expected = "2 tasks: 1 cannot reach the service, 1 completed  3:20; ";
         assert_eq!(got, format!("{expected}{reason}"));

@@ -12,10 +12,7 @@ pub struct Signals {
 
 impl Signals {
     pub fn listen() -> Self {
-        let signals = Self {
-            first: CancellationToken::new(),
-            second: CancellationToken::new(),
-        };
+        let signals = Self { first: CancellationToken::new(), second: CancellationToken::new() };
         signals.start();
         signals
     }

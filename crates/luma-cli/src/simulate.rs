@@ -54,19 +54,13 @@ fn job_duration(text: &str) -> Result<JobDuration, String> {
 /// If the command line has a `--token`, only that one is valid.
 pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit, Failure> {
     let signals = Signals::listen();
-    let builder = Simulator::builder()
-        .port(args.port)
-        .duration(args.duration)
-        .seed(args.seed);
+    let builder = Simulator::builder().port(args.port).duration(args.duration).seed(args.seed);
     let mut builder = builder.record_requests(false);
     if let Some(token) = &globals.token {
         builder = builder.token(token.expose());
     }
     let simulator = builder.start().await.map_err(|error| {
-        Failure::new(
-            Kind::Network,
-            format!("cannot listen on port {}: {error}", args.port),
-        )
+        Failure::new(Kind::Network, format!("cannot listen on port {}: {error}", args.port))
     })?;
     for trouble in args.faults {
         trouble.apply(&simulator);
@@ -76,11 +70,7 @@ pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit,
         true => output.document(&json!({ "url": url })),
         false => output.text(&format!("{url}\n")),
     }
-    let token = if globals.token.is_some() {
-        "the given one"
-    } else {
-        "any"
-    };
+    let token = if globals.token.is_some() { "the given one" } else { "any" };
     output.note(&format!(
         "The simulated service runs until Ctrl-C; token: {token}. In another terminal:\n  \
          luma --base-url {url} --token ... generate \"A fox\""
@@ -106,10 +96,7 @@ mod tests {
     #[test]
     fn job_duration_is_one_or_a_range() {
         let seconds = Duration::from_secs;
-        let range = JobDuration::Uniform {
-            min: seconds(60),
-            max: seconds(180),
-        };
+        let range = JobDuration::Uniform { min: seconds(60), max: seconds(180) };
         for (text, expected) in [
             ("5s", Some(JobDuration::Fixed(seconds(5)))),
             ("1m..3m", Some(range)),

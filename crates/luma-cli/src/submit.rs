@@ -6,7 +6,7 @@ use luma_client::{AspectRatio, Reconciliation, Submission, SubmitError, TaskHand
 use crate::{
     context::Context,
     failure::{Failure, Kind},
-    progress::{Progress, Stage},
+    progress::Progress,
     signals::Signals,
     times::utc,
 };
@@ -72,11 +72,7 @@ pub async fn send(
     submission: &Submission,
 ) -> Result<TaskHandle, SubmitFailure> {
     let luma = context.luma.with_shutdown(signals.first.clone());
-    match signals
-        .second
-        .run_until_cancelled(luma.submit(submission))
-        .await
-    {
+    match signals.second.run_until_cancelled(luma.submit(submission)).await {
         Some(Ok(task)) => Ok(context.luma.task(task)),
         Some(Err(SubmitError::Unconfirmed { submission, source })) => {
             Err(SubmitFailure::Lost(submission, Failure::from(source)))
@@ -90,9 +86,7 @@ pub async fn send(
         None => {
             let message = "interrupted; the video may have been accepted and billed";
             let failure = Failure::new(Kind::Interrupted, message);
-            Err(SubmitFailure::Final(
-                failure.hint(look_first(context, submission)),
-            ))
+            Err(SubmitFailure::Final(failure.hint(look_first(context, submission))))
         }
     }
 }
@@ -108,10 +102,7 @@ pub enum SubmitFailure {
 pub fn lost(context: &Context<'_>, submission: &Submission, cause: Failure) -> Failure {
     Failure {
         kind: Kind::Unconfirmed,
-        message: format!(
-            "{}; the video may have been accepted and billed",
-            cause.message
-        ),
+        message: format!("{}; the video may have been accepted and billed", cause.message),
         ..cause
     }
     .hint(look_first(context, submission))
@@ -119,9 +110,7 @@ pub fn lost(context: &Context<'_>, submission: &Submission, cause: Failure) -> F
 }
 
 fn look_first(context: &Context<'_>, submission: &Submission) -> String {
-    let sent_at = submission
-        .created_at()
-        .duration_since(std::time::UNIX_EPOCH);
+    let sent_at = submission.created_at().duration_since(std::time::UNIX_EPOCH);
     // Clocks differ: a minute earlier.
     let since = utc(sent_at.unwrap_or_default().as_secs_f64() - 60.0);
     let lead = "Do not submit it again before you know. See whether the task is listed";
@@ -133,12 +122,10 @@ pub async fn find(
     context: &Context<'_>,
     signals: &Signals,
     progress: &Progress<'_>,
-    index: usize,
     submission: &Submission,
     cause: Failure,
 ) -> Result<TaskHandle, Failure> {
     let message = &cause.message;
-    progress.enters(index, Stage::Searching);
     progress.note(&format!(
         "The response to the submit was lost ({message}): searching the history for its task."
     ));
@@ -157,10 +144,5 @@ pub async fn find(
         Some(Err(error)) => (Kind::Unconfirmed, Failure::from(error).message),
     };
     let message = format!("{message}; the video may have been accepted and billed: {reason}");
-    Err(Failure {
-        kind,
-        message,
-        ..cause
-    }
-    .hint(look_first(context, submission)))
+    Err(Failure { kind, message, ..cause }.hint(look_first(context, submission)))
 }

@@ -28,17 +28,11 @@ pub struct Args {
 pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
     let ids = input::ids(args.ids)?;
     let signals = Signals::listen();
-    let found = signals
-        .first
-        .run_until_cancelled(context.luma.tasks(&ids))
-        .await;
+    let found = signals.first.run_until_cancelled(context.luma.tasks(&ids)).await;
     let interrupted = || Failure::new(Kind::Interrupted, "interrupted");
-    let views = found
-        .ok_or_else(interrupted)??
-        .into_iter()
-        .map(|(id, task)| match task {
-            Ok(task) => TaskView::of(&id, Some(task)),
-            Err(error) => TaskView::of(&id, None).with_error(error.into()),
-        });
+    let views = found.ok_or_else(interrupted)??.into_iter().map(|(id, task)| match task {
+        Ok(task) => TaskView::of(&id, Some(task)),
+        Err(error) => TaskView::of(&id, None).with_error(error.into()),
+    });
     Ok(context.output.tasks(&views.collect::<Vec<_>>(), true))
 }

@@ -33,25 +33,16 @@ pub struct Time {
 /// `2h` (that long ago), any RFC 3339 time, or a date or a time without offset in the local zone.
 pub fn time(text: &str) -> Result<Time, String> {
     let text = text.trim();
-    let ago = text
-        .parse::<Span>()
-        .ok()
-        .and_then(|span| unsigned(span.abs()));
+    let ago = text.parse::<Span>().ok().and_then(|span| unsigned(span.abs()));
     if let Some(at) = ago.and_then(|ago| SystemTime::now().checked_sub(ago)) {
         return Ok(Time { at, assumed: None });
     }
     if let Ok(at) = text.parse::<Timestamp>() {
-        return Ok(Time {
-            at: at.into(),
-            assumed: None,
-        });
+        return Ok(Time { at: at.into(), assumed: None });
     }
     let local = text.parse::<DateTime>().ok();
     match local.and_then(|time| time.to_zoned(TimeZone::system()).ok()) {
-        Some(time) => Ok(Time {
-            at: time.timestamp().into(),
-            assumed: Some(time.to_string()),
-        }),
+        Some(time) => Ok(Time { at: time.timestamp().into(), assumed: Some(time.to_string()) }),
         None => Err("use a time such as 2h (ago), 2026-08-01 or 2026-08-01T12:00:00Z".to_owned()),
     }
 }
@@ -122,11 +113,7 @@ mod tests {
             assert_eq!(got, expected, "{text:?}");
         }
         for (text, seconds) in [("2h", 7_200), ("2h ago", 7_200), ("1d", 86_400)] {
-            let ago = time(text)
-                .expect("a time")
-                .at
-                .elapsed()
-                .expect("in the past");
+            let ago = time(text).expect("a time").at.elapsed().expect("in the past");
             assert!((seconds..seconds + 60).contains(&ago.as_secs()), "{ago:?}");
         }
     }
@@ -135,10 +122,7 @@ mod tests {
     fn time_without_offset_is_local_and_says_so() {
         for text in ["2026-08-01", "2026-08-01 12:00", "2026-08-01T12:00:00"] {
             let assumed = time(text).expect(text).assumed.expect("a zone");
-            assert!(
-                assumed.starts_with("2026-08-01T") && assumed.contains('['),
-                "{assumed}"
-            );
+            assert!(assumed.starts_with("2026-08-01T") && assumed.contains('['), "{assumed}");
         }
     }
 

@@ -10,7 +10,6 @@ use crate::{
     follow::{Job, Plan, Until, WaitOptions, follow},
     input,
     save::{SaveOptions, Saver},
-    signals::Signals,
 };
 
 /// Wait for tasks that were submitted earlier, here or elsewhere
@@ -44,12 +43,8 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
     let ids = input::ids(args.ids)?;
     // An empty name adds the slash of a folder.
     let folder = args.download.map(|folder| folder.join(""));
-    let save = SaveOptions {
-        output: folder.or(args.save.output),
-        ..args.save
-    };
+    let save = SaveOptions { output: folder.or(args.save.output), ..args.save };
     let saver = Saver::new(save, ids.len())?.keep();
-    let signals = Signals::listen();
     let plan = Plan {
         until: Until::Ended(args.wait),
         saver: &saver,
@@ -58,5 +53,5 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
         is_list: true,
     };
     let jobs = ids.into_iter().map(Job::Known).collect();
-    Ok(follow(context, &signals, jobs, &plan).await)
+    Ok(follow(context, jobs, &plan).await)
 }

@@ -79,10 +79,7 @@ pub(crate) struct Gate {
 
 impl Gate {
     pub(crate) fn new(access: Access, luma: Luma) -> Self {
-        Self {
-            access: Arc::new(access),
-            luma,
-        }
+        Self { access: Arc::new(access), luma }
     }
 
     /// The client whose account this bearer may spend.
@@ -131,10 +128,7 @@ mod tests {
     use super::*;
 
     fn headers(values: &[&str]) -> HeaderMap {
-        values
-            .iter()
-            .map(|value| (AUTHORIZATION, value.parse().expect("a header value")))
-            .collect()
+        values.iter().map(|value| (AUTHORIZATION, value.parse().expect("a header value"))).collect()
     }
 
     #[test]

@@ -52,11 +52,7 @@ pub(crate) enum Refused {
 
 impl Calls {
     pub(crate) fn new(running: TaskTracker) -> Self {
-        Self {
-            room: Arc::new(Semaphore::new(MAX_REQUESTS)),
-            running,
-            by_id: Arc::default(),
-        }
+        Self { room: Arc::new(Semaphore::new(MAX_REQUESTS)), running, by_id: Arc::default() }
     }
 
     fn by_id(&self) -> MutexGuard<'_, HashMap<RequestId, Call>> {

@@ -266,12 +266,12 @@ impl ServerHandler for Handler {
             .with_title("Luma Dream Machine")
             .with_description("Short videos from text, pictures and other videos")
             .with_website_url(WEBSITE);
-        ServerConfig::new(capabilities)
-            .with_server_info(implementation)
-            .with_instructions(match self.options.read_only {
+        ServerConfig::new(capabilities).with_server_info(implementation).with_instructions(
+            match self.options.read_only {
                 true => INSTRUCTIONS_READ_ONLY,
                 false => INSTRUCTIONS,
-            })
+            },
+        )
     }
 
     async fn initialize(
@@ -299,15 +299,11 @@ impl ServerHandler for Handler {
         cx: Cx,
     ) -> Reply<ListToolsResult> {
         let (revision, read_only) = (Revision::of(&cx), self.options.read_only);
-        let offered = mcp::tools()
-            .iter()
-            .filter(|tool| !read_only || !tool.submits());
+        let offered = mcp::tools().iter().filter(|tool| !read_only || !tool.submits());
         let tools = offered.map(|tool| revision.tool(tool, read_only)).collect();
         let list = ListToolsResult::with_all_items(tools);
         Ok(match revision.has_cache_hints {
-            true => list
-                .with_ttl_ms(LIST_TTL_MS)
-                .with_cache_scope(CacheScope::Public),
+            true => list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public),
             false => list,
         })
     }
@@ -337,15 +333,8 @@ impl ServerHandler for Handler {
         let as_task = tool.submits() && tasks::is_declared(&cx.meta);
         let arguments = request.arguments.unwrap_or_default();
         // The client waits for the task itself.
-        let hold = if as_task {
-            Duration::ZERO
-        } else {
-            self.hold(&cx)
-        };
-        let outcome = self
-            .run(&luma, tool, arguments, hold, &cx)
-            .await
-            .map_err(unknown)?;
+        let hold = if as_task { Duration::ZERO } else { self.hold(&cx) };
+        let outcome = self.run(&luma, tool, arguments, hold, &cx).await.map_err(unknown)?;
         if cx.ct.is_cancelled() {
             // No answer is sent that would end it.
             self.calls.end(&cx.id);
@@ -378,9 +367,7 @@ impl ServerHandler for Handler {
             prompts.map(|prompt| revision.prompt(prompt)).collect(),
         );
         Ok(match revision.has_cache_hints {
-            true => list
-                .with_ttl_ms(LIST_TTL_MS)
-                .with_cache_scope(CacheScope::Public),
+            true => list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public),
             false => list,
         })
     }
@@ -405,12 +392,7 @@ impl ServerHandler for Handler {
         if self.options.no_resource_links {
             outcome.links.clear();
         }
-        Ok(tasks::report(
-            &id,
-            &task,
-            outcome,
-            OffsetDateTime::now_utc(),
-        ))
+        Ok(tasks::report(&id, &task, outcome, OffsetDateTime::now_utc()))
     }
 
     /// No task ever asks for input.

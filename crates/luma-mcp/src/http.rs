@@ -73,9 +73,7 @@ pub struct HttpServer {
 
 impl std::fmt::Debug for HttpServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HttpServer")
-            .field("url", &self.url())
-            .finish_non_exhaustive()
+        f.debug_struct("HttpServer").field("url", &self.url()).finish_non_exhaustive()
     }
 }
 
@@ -205,9 +203,7 @@ async fn health() -> impl IntoResponse {
 
 /// Lets browsers read the answers, for the web pages that may call.
 fn cors(origins: &[String]) -> CorsLayer {
-    let origins = origins
-        .iter()
-        .filter_map(|origin| HeaderValue::from_str(origin).ok());
+    let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
     CorsLayer::new()
         .allow_origin(origins.collect::<Vec<_>>())
         .allow_methods([Method::POST])
@@ -265,20 +261,15 @@ fn too_large() -> Response {
 /// A client that lists no type by name takes JSON: only the name of the stream is a promise to read one.
 fn takes_stream(headers: &HeaderMap) -> Option<bool> {
     let values = headers.get_all(header::ACCEPT).iter();
-    let text = values
-        .filter_map(|value| value.to_str().ok())
-        .collect::<Vec<_>>()
-        .join(",");
+    let text = values.filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",");
     let types = text.split(',').map(|entry| {
         let media_type = entry.split(';').next().unwrap_or_default();
         media_type.trim().to_ascii_lowercase()
     });
     let types: Vec<_> = types.filter(|media_type| !media_type.is_empty()).collect();
     let has = |name: &str| types.iter().any(|media_type| media_type == name);
-    let takes_json = types.is_empty()
-        || ["application/json", "application/*", "*/*"]
-            .iter()
-            .any(|it| has(it));
+    let takes_json =
+        types.is_empty() || ["application/json", "application/*", "*/*"].iter().any(|it| has(it));
     takes_json.then(|| has("text/event-stream"))
 }
 
@@ -301,9 +292,8 @@ mod tests {
             (&["text/event-stream"], None),
             (&["text/html"], None),
         ] {
-            let headers = accept
-                .iter()
-                .map(|value| (header::ACCEPT, HeaderValue::from_static(value)));
+            let headers =
+                accept.iter().map(|value| (header::ACCEPT, HeaderValue::from_static(value)));
             assert_eq!(takes_stream(&headers.collect()), expected, "{accept:?}");
         }
     }

@@ -91,10 +91,7 @@ pub enum ServeError {
 impl Server {
     /// Creates a server that spends the account of this client.
     pub fn new(luma: Luma) -> Self {
-        Self {
-            luma,
-            options: Options::default(),
-        }
+        Self { luma, options: Options::default() }
     }
 
     /// Creates a server without an account of its own. The token of the client is never sent.
@@ -213,9 +210,7 @@ impl Server {
     /// listen on the address.
     pub async fn listen(mut self, options: HttpOptions) -> Result<HttpServer, ServeError> {
         let allowed = options.check()?;
-        let HttpOptions {
-            address, access, ..
-        } = options;
+        let HttpOptions { address, access, .. } = options;
         match &access {
             Access::Key(key) => {
                 let key = key.expose_secret();
@@ -241,3 +236,8 @@ fn reason(error: &ServerInitializeError) -> String {
         _ => "the client did not begin with a request".to_owned(),
     }
 }
+
+/// Compiles the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

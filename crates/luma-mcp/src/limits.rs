@@ -37,10 +37,7 @@ pub(crate) enum Full {
 impl VideoLimit {
     pub(crate) fn new(most: Option<u32>) -> Self {
         let left = most.unwrap_or(0);
-        Self {
-            most,
-            count: Mutex::new(Count { left, open: 0 }),
-        }
+        Self { most, count: Mutex::new(Count { left, open: 0 }) }
     }
 
     fn count(&self) -> MutexGuard<'_, Count> {

@@ -13,9 +13,7 @@ pub(crate) fn is_due(kind: &'static str) -> bool {
     static LAST: LazyLock<Mutex<HashMap<&'static str, Instant>>> = LazyLock::new(Mutex::default);
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
     let now = Instant::now();
-    let is_due = last
-        .get(kind)
-        .is_none_or(|then| now.duration_since(*then) >= PAUSE);
+    let is_due = last.get(kind).is_none_or(|then| now.duration_since(*then) >= PAUSE);
     if is_due {
         last.insert(kind, now);
     }

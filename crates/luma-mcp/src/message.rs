@@ -91,9 +91,7 @@ fn fault(json: &Value) -> Option<&'static str> {
 /// unusual clients send null, leave out required fields of `initialize`, or fill them with other types.
 fn simplify(message: &mut Value) {
     if message["params"].is_null() {
-        message
-            .as_object_mut()
-            .map(|message| message.remove("params"));
+        message.as_object_mut().map(|message| message.remove("params"));
     }
     if message["method"] == "initialize" {
         let params = &message["params"];
@@ -231,22 +229,13 @@ mod tests {
             ("7", "a JSON object"),
             ("{}", "jsonrpc must"),
             (r#"{"id":1,"method":"ping"}"#, "jsonrpc must"),
-            (
-                r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#,
-                "jsonrpc must",
-            ),
+            (r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#, "jsonrpc must"),
             (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, "id must"),
             (r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#, "id must"),
             (r#"{"jsonrpc":"2.0","id":1e30,"method":"ping"}"#, "id must"),
-            (
-                r#"{"jsonrpc":"2.0","id":18446744073709551615,"method":"ping"}"#,
-                "id must",
-            ),
+            (r#"{"jsonrpc":"2.0","id":18446744073709551615,"method":"ping"}"#, "id must"),
             (r#"{"jsonrpc":"2.0","id":1,"method":7}"#, "method must"),
-            (
-                r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#,
-                "params must",
-            ),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#, "params must"),
             (r#"{"jsonrpc":"2.0","id":1}"#, "method is missing"),
         ] {
             let error = read(text.as_bytes()).expect_err(text).error;
@@ -268,10 +257,7 @@ mod tests {
             let text =
                 json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params });
             let (message, _) = read(text.to_string().as_bytes()).expect("a message");
-            assert!(
-                format!("{message:?}").contains("InitializeRequest("),
-                "{text}"
-            );
+            assert!(format!("{message:?}").contains("InitializeRequest("), "{text}");
         }
     }
 
@@ -281,11 +267,7 @@ mod tests {
             ("tools/call", None, "missing field `name`"),
             ("tools/call", Some(json!({})), "missing field `name`"),
             ("tools/call", Some(json!({ "name": 5 })), "integer `5`"),
-            (
-                "tools/call",
-                Some(json!({ "name": "a", "arguments": "b" })),
-                "expected a map",
-            ),
+            ("tools/call", Some(json!({ "name": "a", "arguments": "b" })), "expected a map"),
             ("prompts/get", Some(json!({})), "missing field `name`"),
             ("completion/complete", Some(json!({})), "missing field"),
             ("tasks/get", Some(json!({})), "missing field"),

@@ -59,12 +59,7 @@ pub enum InvalidOptions {
 impl HttpOptions {
     /// Creates options for an address and a kind of access. Port 0 means any free port.
     pub fn new(address: SocketAddr, access: Access) -> Self {
-        Self {
-            address,
-            access,
-            hosts: Vec::new(),
-            origins: Vec::new(),
-        }
+        Self { address, access, hosts: Vec::new(), origins: Vec::new() }
     }
 
     /// Allows requests whose `Host` header is this host, with or without a port. Loopback names are
@@ -109,9 +104,8 @@ pub(crate) struct Allowed {
 
 impl Allowed {
     pub(crate) fn admits(&self, origin: &String) -> bool {
-        let is_loopback = ["http://localhost", "http://127.0.0.1", "http://[::1]"]
-            .iter()
-            .any(|host| {
+        let is_loopback =
+            ["http://localhost", "http://127.0.0.1", "http://[::1]"].iter().any(|host| {
                 let port = origin.strip_prefix(host);
                 port.is_some_and(|port| port.is_empty() || port.starts_with(':'))
             });
@@ -134,9 +128,7 @@ fn hosts(address: SocketAddr, given: &[String]) -> Result<Vec<Authority>, Invali
             let bytes = name.trim_start_matches('[').trim_end_matches(']').bytes();
             !name.is_empty()
                 && !authority.as_str().contains('@')
-                && bytes
-                    .clone()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte))
+                && bytes.clone().all(|byte| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte))
         });
         hosts.push(host_name.ok_or_else(|| InvalidOptions::Host(host.clone()))?);
     }
@@ -181,11 +173,7 @@ mod tests {
         ] {
             let given: Vec<_> = given.iter().map(|host| (*host).to_owned()).collect();
             let hosts = hosts(address(listens), &given).ok();
-            assert_eq!(
-                hosts.map(|hosts| hosts.len()),
-                expected,
-                "{listens} {given:?}"
-            );
+            assert_eq!(hosts.map(|hosts| hosts.len()), expected, "{listens} {given:?}");
         }
     }
 
@@ -193,10 +181,7 @@ mod tests {
     fn origin_is_read_as_browsers_write_it() {
         for (given, expected) in [
             ("https://app.example.com", Some("https://app.example.com")),
-            (
-                "https://APP.example.com:443/",
-                Some("https://app.example.com"),
-            ),
+            ("https://APP.example.com:443/", Some("https://app.example.com")),
             ("http://localhost:6274", Some("http://localhost:6274")),
             ("http://[::1]:6274", Some("http://[::1]:6274")),
             ("null", None),

@@ -65,9 +65,7 @@ fn is_host_allowed(allowed: &Allowed, uri: &Uri, headers: &HeaderMap) -> bool {
     let is_known = |host: &Authority| {
         allowed.hosts.iter().any(|known| {
             known.host().eq_ignore_ascii_case(host.host())
-                && known
-                    .port_u16()
-                    .is_none_or(|port| host.port_u16() == Some(port))
+                && known.port_u16().is_none_or(|port| host.port_u16() == Some(port))
         })
     };
     // A request to a proxy has a second host.

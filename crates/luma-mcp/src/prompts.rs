@@ -38,11 +38,7 @@ pub(crate) fn list(read_only: bool) -> Vec<Prompt> {
             "Choose the right Luma tool",
             "Which tool makes which kind of video, and how to wait for it.",
             vec![
-                argument(
-                    "goal",
-                    "Goal",
-                    "What the video is for, or what it should show.",
-                ),
+                argument("goal", "Goal", "What the video is for, or what it should show."),
                 ratio(),
             ],
         ),
@@ -56,10 +52,7 @@ pub(crate) fn list(read_only: bool) -> Vec<Prompt> {
             WRITING,
             "Write a good video prompt",
             "How to write a prompt that gives a good video.",
-            vec![
-                argument("subject", "Subject", "What the video should show."),
-                ratio(),
-            ],
+            vec![argument("subject", "Subject", "What the video should show."), ratio()],
         ),
     ];
     let is_offered = |prompt: &Prompt| !read_only || prompt.name == WRITING;
@@ -71,10 +64,7 @@ fn prompt(name: &str, title: &str, description: &str, arguments: Vec<PromptArgum
 }
 
 fn argument(name: &str, title: &str, description: &str) -> PromptArgument {
-    PromptArgument::new(name)
-        .with_title(title)
-        .with_description(description)
-        .with_required(false)
+    PromptArgument::new(name).with_title(title).with_description(description).with_required(false)
 }
 
 /// The text of a prompt.
@@ -126,16 +116,10 @@ pub(crate) fn complete(
     argument: &ArgumentInfo,
 ) -> Result<CompletionInfo, ErrorData> {
     let Some(name) = reference.as_prompt_name() else {
-        return Err(ErrorData::invalid_params(
-            "this server has no resources",
-            None,
-        ));
+        return Err(ErrorData::invalid_params("this server has no resources", None));
     };
     let prompt = list(read_only).into_iter().find(|known| known.name == name);
-    let known = prompt
-        .ok_or_else(|| unknown(name))?
-        .arguments
-        .unwrap_or_default();
+    let known = prompt.ok_or_else(|| unknown(name))?.arguments.unwrap_or_default();
     let is_known = known.iter().any(|known| known.name == argument.name);
     let values = choices(&argument.name).into_iter();
     let values = values.filter(|value| is_known && value.starts_with(argument.value.trim()));
@@ -205,19 +189,11 @@ mod tests {
     #[test]
     fn argument_of_a_prompt_is_in_its_text() {
         for (name, arguments, part) in [
-            (
-                GUIDE,
-                json!({ "goal": "a birthday card" }),
-                "a birthday card",
-            ),
+            (GUIDE, json!({ "goal": "a birthday card" }), "a birthday card"),
             (GUIDE, json!({ "aspect_ratio": " 9:16 " }), "ratio: 9:16"),
             (WRITING, json!({ "subject": "a fox" }), "about: a fox"),
             (WRITING, json!({ "aspect_ratio": "1:1" }), "picture of 1:1"),
-            (
-                WORKFLOWS,
-                json!({ "workflow": "extend" }),
-                "luma_extend_video",
-            ),
+            (WORKFLOWS, json!({ "workflow": "extend" }), "luma_extend_video"),
         ] {
             let text = text(name, arguments).expect("a prompt");
             assert!(text.contains(part), "{name}: {text}");
@@ -264,29 +240,15 @@ mod tests {
                 .map(|info| info.values)
         };
         for (prompt, name, value, expected) in [
-            (
-                GUIDE,
-                RATIO,
-                "",
-                AspectRatio::KNOWN.iter().map(ToString::to_string).collect(),
-            ),
+            (GUIDE, RATIO, "", AspectRatio::KNOWN.iter().map(ToString::to_string).collect()),
             (WRITING, RATIO, "1", vec!["16:9".into(), "1:1".into()]),
             (WRITING, RATIO, "9:", vec!["9:16".into(), "9:21".into()]),
             (GUIDE, RATIO, "x", vec![]),
             (GUIDE, "goal", "", vec![]),
-            (
-                WORKFLOWS,
-                WORKFLOW,
-                "t",
-                vec!["text".into(), "transition".into()],
-            ),
+            (WORKFLOWS, WORKFLOW, "t", vec!["text".into(), "transition".into()]),
             (WORKFLOWS, RATIO, "", vec![]),
         ] {
-            assert_eq!(
-                complete(prompt, name, value),
-                Ok(expected),
-                "{prompt} {name} {value}"
-            );
+            assert_eq!(complete(prompt, name, value), Ok(expected), "{prompt} {name} {value}");
         }
         assert!(complete("luma_nothing", RATIO, "").is_err());
         let resource = Reference::for_resource("file:///x");

@@ -20,8 +20,7 @@ const POLL_INTERVAL_MS: u64 = 5_000;
 /// Whether this very request declares the extension. A declaration in `initialize` does not count: clients
 /// of that time knew other tasks by the same word.
 pub(crate) fn is_declared(meta: &RequestMetaObject) -> bool {
-    meta.client_capabilities()
-        .is_some_and(|capabilities| capabilities.supports_tasks())
+    meta.client_capabilities().is_some_and(|capabilities| capabilities.supports_tasks())
 }
 
 /// The answer to a `tasks/…` request that does not declare the extension.
@@ -65,12 +64,7 @@ pub(crate) fn report(
         _ => format!("the video is {state}"),
     };
     let (created, updated) = (created.unwrap_or(now), updated.unwrap_or(now));
-    let head = McpTask::new(
-        id.as_str(),
-        TaskStatus::Working,
-        rfc3339(created),
-        rfc3339(updated),
-    );
+    let head = McpTask::new(id.as_str(), TaskStatus::Working, rfc3339(created), rfc3339(updated));
     let head = head.with_status_message(message);
     let (head, payload) = if state.is_terminal() {
         outcome.is_error |= state == TaskState::Failed;
@@ -116,19 +110,9 @@ mod tests {
         let (unknown, known) = ("2033-05-18T03:33:20Z", "2001-09-09T01:46:40.5Z");
         for (task, status, created, updated) in [
             (json!({}), "working", unknown, unknown),
-            (
-                json!({ "created_at": 1_000_000_000.5 }),
-                "working",
-                known,
-                unknown,
-            ),
+            (json!({ "created_at": 1_000_000_000.5 }), "working", known, unknown),
             (json!({ "response": done }), "completed", unknown, unknown),
-            (
-                json!({ "created_at": 1_000_000_000.5, "response": done }),
-                "completed",
-                known,
-                known,
-            ),
+            (json!({ "created_at": 1_000_000_000.5, "response": done }), "completed", known, known),
             (
                 json!({ "created_at": 1, "finished_at": "2001-09-09T01:46:40.5Z", "response": done }),
                 "completed",
@@ -141,11 +125,7 @@ mod tests {
             let task: Task = serde_json::from_value(task).expect("a task");
             let outcome = mcp::report(&luma, &id, &task, &Context::new());
             let report = json!(report(&id, &task, outcome, now));
-            let got = [
-                &report["status"],
-                &report["createdAt"],
-                &report["lastUpdatedAt"],
-            ];
+            let got = [&report["status"], &report["createdAt"], &report["lastUpdatedAt"]];
             assert_eq!(got, [status, created, updated]);
             let polls = report["pollIntervalMs"].as_u64();
             assert_eq!(polls.is_some(), status == "working");

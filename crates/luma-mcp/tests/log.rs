@@ -52,21 +52,9 @@ async fn log_of_requests_shows_no_secret() {
     tracing::subscriber::set_global_default(subscriber).expect("the only logger");
 
     let simulator = Simulator::start().await.expect("a simulator");
-    let luma = Luma::builder()
-        .token(TOKEN)
-        .base_url(simulator.url())
-        .build()
-        .expect("a client");
-    let own = run(
-        Server::new(luma.clone()),
-        Access::Key(KEY.to_owned().into()),
-    )
-    .await;
-    let open = run(
-        Server::without_token(luma, "no token"),
-        Access::TokenFromRequest,
-    )
-    .await;
+    let luma = Luma::builder().token(TOKEN).base_url(simulator.url()).build().expect("a client");
+    let own = run(Server::new(luma.clone()), Access::Key(KEY.to_owned().into())).await;
+    let open = run(Server::without_token(luma, "no token"), Access::TokenFromRequest).await;
     for (url, bearer) in [(&own, KEY), (&open, "token-of-one")] {
         let good = list_tools(url, &format!("Bearer {bearer}")).await;
         assert_eq!(good, StatusCode::OK);

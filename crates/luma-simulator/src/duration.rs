@@ -82,11 +82,7 @@ mod tests {
 
     #[test]
     fn fixed_duration_never_varies() {
-        assert!(
-            draws(JobDuration::Fixed(SECOND), 1)
-                .iter()
-                .all(|d| *d == SECOND)
-        );
+        assert!(draws(JobDuration::Fixed(SECOND), 1).iter().all(|d| *d == SECOND));
     }
 
     #[test]
@@ -100,10 +96,7 @@ mod tests {
 
     #[test]
     fn uniform_with_swapped_bounds_gives_min() {
-        let upside_down = JobDuration::Uniform {
-            min: 3 * SECOND,
-            max: SECOND,
-        };
+        let upside_down = JobDuration::Uniform { min: 3 * SECOND, max: SECOND };
         assert!(draws(upside_down, 1).iter().all(|d| *d == 3 * SECOND));
     }
 
@@ -119,25 +112,16 @@ mod tests {
 
     #[test]
     fn draws_depend_on_seed() {
-        let duration = JobDuration::LogNormal {
-            median: SECOND,
-            sigma: 1.0,
-        };
+        let duration = JobDuration::LogNormal { median: SECOND, sigma: 1.0 };
         assert_eq!(draws(duration, 7), draws(duration, 7));
         assert_ne!(draws(duration, 7), draws(duration, 8));
     }
 
     #[test]
     fn overflowing_draw_saturates() {
-        let endless = JobDuration::Uniform {
-            min: Duration::MAX,
-            max: Duration::MAX,
-        };
+        let endless = JobDuration::Uniform { min: Duration::MAX, max: Duration::MAX };
         assert_eq!(draws(endless, 1)[0], Duration::MAX);
-        let wild = JobDuration::LogNormal {
-            median: Duration::MAX,
-            sigma: f64::NAN,
-        };
+        let wild = JobDuration::LogNormal { median: Duration::MAX, sigma: f64::NAN };
         assert_eq!(draws(wild, 1)[0], Duration::MAX);
     }
 }

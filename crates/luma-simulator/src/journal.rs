@@ -140,11 +140,7 @@ pub(crate) struct Journal {
 
 impl Journal {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self {
-            capacity,
-            stats: Mutex::default(),
-            requests: Mutex::default(),
-        }
+        Self { capacity, stats: Mutex::default(), requests: Mutex::default() }
     }
 
     pub(crate) fn connection(&self) {
@@ -217,10 +213,7 @@ mod tests {
         }
         assert_eq!(journal.requests().len(), CAPACITY);
         assert_eq!(journal.requests()[0].path, "/1");
-        assert_eq!(
-            journal.requests().last().unwrap().path,
-            format!("/{CAPACITY}")
-        );
+        assert_eq!(journal.requests().last().unwrap().path, format!("/{CAPACITY}"));
         assert_eq!(journal.stats().other_requests, CAPACITY as u64 + 1);
     }
 }

@@ -40,10 +40,7 @@ impl Media {
         // Without a Last-Modified, only the same ETag validates a range.
         let if_range = request.headers.get(IF_RANGE);
         let changed = if_range.is_some_and(|tag| tag.as_bytes() != etag.as_bytes());
-        let range = request
-            .headers
-            .get(RANGE)
-            .and_then(|range| range.to_str().ok());
+        let range = request.headers.get(RANGE).and_then(|range| range.to_str().ok());
         let range = range.filter(|_| !changed && request.method == Method::GET);
         let length = bytes.len();
         let part = range.and_then(|range| part(range, length));

@@ -52,9 +52,7 @@ pub(crate) fn check_token(
     headers: &HeaderMap,
     valid: Option<&SecretString>,
 ) -> Result<(), Refusal> {
-    let header = headers
-        .get(AUTHORIZATION)
-        .and_then(|header| header.to_str().ok());
+    let header = headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok());
     let token = header.and_then(|header| header.split_once(' '));
     let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     let (code, message) = match (token.map(|(_, token)| token.trim()), valid) {
@@ -173,38 +171,23 @@ mod tests {
             (json!({ "prompt": 7 }), "prompt"),
             (json!({ "prompt": "a", "action": "retrieve" }), "action"),
             (json!({ "prompt": "a", "action": 1 }), "action"),
-            (
-                json!({ "prompt": "a", "aspect_ratio": "2:1" }),
-                "aspect_ratio",
-            ),
+            (json!({ "prompt": "a", "aspect_ratio": "2:1" }), "aspect_ratio"),
             (json!({ "prompt": "a", "loop": "yes" }), "loop"),
             (json!({ "prompt": "a", "enhancement": 1 }), "enhancement"),
             (json!({ "prompt": "a", "async": "true" }), "async"),
-            (
-                json!({ "prompt": "a", "start_image_url": "no" }),
-                "start_image_url",
-            ),
-            (
-                json!({ "prompt": "a", "end_image_url": "file:///a" }),
-                "end_image_url",
-            ),
+            (json!({ "prompt": "a", "start_image_url": "no" }), "start_image_url"),
+            (json!({ "prompt": "a", "end_image_url": "file:///a" }), "end_image_url"),
             (json!({ "prompt": "a", "callback_url": "" }), "callback_url"),
             (json!({ "prompt": "a", "timeout": "300" }), "timeout"),
             (json!({ "prompt": "a", "timeout": -1 }), "timeout"),
             (json!({ "prompt": "a", "action": "extend" }), "video_id"),
-            (
-                json!({ "prompt": "a", "action": "extend", "video_id": " " }),
-                "video_id",
-            ),
+            (json!({ "prompt": "a", "action": "extend", "video_id": " " }), "video_id"),
             (json!({ "action": "extend", "video_id": "v" }), "prompt"),
         ];
         for (body, name) in cases {
             let refusal = Submit::parse(&body).unwrap_err();
             let shown = format!("{refusal:?}");
-            assert!(
-                shown.contains("400") && shown.contains("bad_request"),
-                "{shown}"
-            );
+            assert!(shown.contains("400") && shown.contains("bad_request"), "{shown}");
             assert!(shown.contains(name), "{body}: {shown}");
         }
     }
@@ -214,10 +197,7 @@ mod tests {
         let hook = "http://h/done";
         let cases = [
             (json!({ "prompt": "a" }), Some(DEFAULT_HOLD)),
-            (
-                json!({ "prompt": "a", "timeout": 1.5 }),
-                Some(Duration::from_millis(1500)),
-            ),
+            (json!({ "prompt": "a", "timeout": 1.5 }), Some(Duration::from_millis(1500))),
             (json!({ "prompt": "a", "async": false }), Some(DEFAULT_HOLD)),
             (json!({ "prompt": "a", "async": true }), None),
             (json!({ "prompt": "a", "callback_url": hook }), None),
@@ -231,34 +211,21 @@ mod tests {
     fn only_extend_with_video_id_names_a_video() {
         let cases = [
             (json!({ "prompt": "a", "video_id": "v" }), None),
-            (
-                json!({ "action": "extend", "prompt": "a", "video_url": "https://h/v.mp4" }),
-                None,
-            ),
+            (json!({ "action": "extend", "prompt": "a", "video_url": "https://h/v.mp4" }), None),
             (
                 json!({ "action": "extend", "prompt": "a", "video_id": "v", "video_url": "http://h" }),
                 Some("v"),
             ),
         ];
         for (body, video_id) in cases {
-            assert_eq!(
-                Submit::parse(&body).unwrap().extends.as_deref(),
-                video_id,
-                "{body}"
-            );
+            assert_eq!(Submit::parse(&body).unwrap().extends.as_deref(), video_id, "{body}");
         }
     }
 
     #[test]
     fn only_loopback_hosts_are_local() {
-        for host in [
-            "localhost",
-            "LOCALHOST:80",
-            "127.0.0.1:8080",
-            "127.1.2.3",
-            "[::1]",
-            "[::1]:1",
-        ] {
+        for host in ["localhost", "LOCALHOST:80", "127.0.0.1:8080", "127.1.2.3", "[::1]", "[::1]:1"]
+        {
             assert!(is_loopback(host), "{host}");
         }
         for host in [

@@ -52,16 +52,8 @@ pub(crate) enum Outcome {
 
 impl TaskScript {
     fn new(outcome: Outcome, finished: bool) -> Self {
-        let step = Step {
-            outcome,
-            after: None,
-            finished,
-        };
-        Self {
-            refusal: None,
-            steps: vec![step],
-            times: Some(1),
-        }
+        let step = Step { outcome, after: None, finished };
+        Self { refusal: None, steps: vec![step], times: Some(1) }
     }
 
     /// Completes the task with a video, as without a script. Useful with [`after`](Self::after) and
@@ -99,10 +91,7 @@ impl TaskScript {
     /// `forbidden`), an empty balance (403 `used_up`) and so on. An invalid status becomes 403.
     pub fn refused(status: u16, code: impl Into<String>, message: impl Into<String>) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);
-        Self {
-            refusal: Some(Refusal::new(status, &code.into(), message)),
-            ..Self::completes()
-        }
+        Self { refusal: Some(Refusal::new(status, &code.into(), message)), ..Self::completes() }
     }
 
     /// Sets when this happens, counted from acceptance or from the previous step. By default the

@@ -53,10 +53,7 @@ async fn serve(service: Arc<Service>, stream: TcpStream) {
 async fn answer(service: Arc<Service>, request: Request<Incoming>) -> Reply {
     let (parts, body) = request.into_parts();
     // Fails only if the client closes the connection.
-    let body = body
-        .collect()
-        .await
-        .map_err(|_| Ending(Vec::new(), Close::Fin));
+    let body = body.collect().await.map_err(|_| Ending(Vec::new(), Close::Fin));
     let body = body?.to_bytes();
     let target = Target::of(parts.uri.path(), &parts.headers);
     service.journal.received(target, &parts, &body);

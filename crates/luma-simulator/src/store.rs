@@ -120,12 +120,8 @@ impl Store {
         let matches = move |task: &&Task| {
             let traces = query.trace_ids.as_ref();
             task.accepted.elapsed() >= lag
-                && query
-                    .created_at_min
-                    .is_none_or(|min| task.created_at >= min)
-                && query
-                    .created_at_max
-                    .is_none_or(|max| task.created_at <= max)
+                && query.created_at_min.is_none_or(|min| task.created_at >= min)
+                && query.created_at_max.is_none_or(|max| task.created_at <= max)
                 && traces.is_none_or(|ids| ids.iter().any(|id| **id == *task.trace_id))
         };
         let tasks = self.iter().rev().filter(matches);
@@ -319,49 +315,15 @@ mod tests {
         assert_eq!(ids(all(), Duration::ZERO), [second.clone(), first.clone()]);
         assert!(ids(all(), Duration::MAX).is_empty());
         let cases = [
-            (
-                Lookup {
-                    trace_ids: Some(vec![trace_id]),
-                    ..all()
-                },
-                vec![&first],
-            ),
-            (
-                Lookup {
-                    offset: Some(1),
-                    ..all()
-                },
-                vec![&first],
-            ),
-            (
-                Lookup {
-                    limit: Some(1),
-                    ..all()
-                },
-                vec![&second],
-            ),
-            (
-                Lookup {
-                    created_at_min: Some(1e12),
-                    ..all()
-                },
-                vec![],
-            ),
-            (
-                Lookup {
-                    created_at_max: Some(1.0),
-                    ..all()
-                },
-                vec![],
-            ),
+            (Lookup { trace_ids: Some(vec![trace_id]), ..all() }, vec![&first]),
+            (Lookup { offset: Some(1), ..all() }, vec![&first]),
+            (Lookup { limit: Some(1), ..all() }, vec![&second]),
+            (Lookup { created_at_min: Some(1e12), ..all() }, vec![]),
+            (Lookup { created_at_max: Some(1.0), ..all() }, vec![]),
         ];
         for (query, expected) in cases {
             let shown = format!("{query:?}");
-            assert_eq!(
-                ids(query, Duration::ZERO).iter().collect::<Vec<_>>(),
-                expected,
-                "{shown}"
-            );
+            assert_eq!(ids(query, Duration::ZERO).iter().collect::<Vec<_>>(), expected, "{shown}");
         }
     }
 
@@ -424,11 +386,7 @@ mod tests {
         let script = TaskScript::state("dreaming").after(SECOND).then(moderated);
         assert_eq!(
             states(&task(script, 10 * SECOND), &[0.5, 1.0, 2.0]),
-            [
-                ("processing".into(), false),
-                ("dreaming".into(), false),
-                ("moderated".into(), true)
-            ]
+            [("processing".into(), false), ("dreaming".into(), false), ("moderated".into(), true)]
         );
     }
 
@@ -459,10 +417,7 @@ mod tests {
             let (across, down) = ratio.split_once(':').unwrap();
             let expected = across.parse::<f64>().unwrap() / down.parse::<f64>().unwrap();
             let actual = f64::from(width) / f64::from(height);
-            assert!(
-                (actual / expected - 1.0).abs() < 0.03,
-                "{ratio}: {width}x{height}"
-            );
+            assert!((actual / expected - 1.0).abs() < 0.03, "{ratio}: {width}x{height}");
         }
     }
 }

@@ -12,9 +12,7 @@ pub const WAIT: &str = "wait";
 /// Makes the tables. Does no harm where they are.
 pub async fn setup(pool: &PgPool) -> Result<()> {
     PostgresStorage::setup(pool).await?;
-    sqlx::raw_sql(include_str!("../schema.sql"))
-        .execute(pool)
-        .await?;
+    sqlx::raw_sql(include_str!("../schema.sql")).execute(pool).await?;
     Ok(())
 }
 

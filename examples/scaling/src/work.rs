@@ -39,17 +39,9 @@ impl Times {
     fn new(quick: bool) -> Self {
         let (second, interval) = match quick {
             false => (Duration::from_secs(1), PollInterval::default()),
-            true => (
-                Duration::from_millis(50),
-                PollInterval::fixed(Duration::from_millis(200)),
-            ),
+            true => (Duration::from_millis(50), PollInterval::fixed(Duration::from_millis(200))),
         };
-        Self {
-            heartbeat: 10 * second,
-            settle: 45 * second,
-            pause: 10 * second,
-            interval,
-        }
+        Self { heartbeat: 10 * second, settle: 45 * second, pause: 10 * second, interval }
     }
 }
 
@@ -89,9 +81,7 @@ impl Work {
         let Err(error) = result else { return Ok(()) };
         eprintln!("video {id}: {error:#}");
         // The queue hands it out again at once.
-        self.stop
-            .run_until_cancelled(tokio::time::sleep(self.times.pause))
-            .await;
+        self.stop.run_until_cancelled(tokio::time::sleep(self.times.pause)).await;
         Err(DeferredError::new(error).into())
     }
 

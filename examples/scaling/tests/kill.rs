@@ -36,8 +36,7 @@ async fn every_video_is_paid_for_once() -> Result<()> {
         stage.play().await?;
         stage.all_is_well().await
     };
-    end.await
-        .inspect_err(|_| eprintln!("{}", stage.program.log()))
+    end.await.inspect_err(|_| eprintln!("{}", stage.program.log()))
 }
 
 struct Stage {
@@ -87,8 +86,7 @@ impl Stage {
     async fn play(&mut self) -> Result<()> {
         // A history that is empty looks like none.
         self.order()?;
-        self.until("the first submit", async |stage| Ok(stage.billed() > 0))
-            .await?;
+        self.until("the first submit", async |stage| Ok(stage.billed() > 0)).await?;
         for _ in 0..ROUNDS {
             self.killed_after_it_paid().await?;
             self.killed_at_any_moment().await?;
@@ -125,11 +123,7 @@ impl Stage {
 
     /// Answers are lost on the way, some before and some after the service has accepted.
     async fn killed_after_a_lost_answer(&mut self) -> Result<()> {
-        for fault in [
-            Fault::reset_before(),
-            Fault::reset_after(),
-            Fault::html(502),
-        ] {
+        for fault in [Fault::reset_before(), Fault::reset_after(), Fault::html(502)] {
             self.service.inject(fault.on(Target::Submit));
         }
         self.killed_at_any_moment().await
@@ -164,15 +158,11 @@ impl Stage {
     async fn hold_an_answer_back(&mut self) -> Result<()> {
         self.service.clear_faults();
         let before = self.service.stats().faults;
-        self.service
-            .inject(Fault::slow(HELD_BACK).on(Target::Submit));
+        self.service.inject(Fault::slow(HELD_BACK).on(Target::Submit));
         self.order()?;
-        self.until("a held answer", async |stage| {
-            Ok(stage.service.stats().faults > before)
-        })
-        .await?;
-        self.until("a bill", async |stage| Ok(stage.orphans().await? > 0))
-            .await
+        self.until("a held answer", async |stage| Ok(stage.service.stats().faults > before))
+            .await?;
+        self.until("a bill", async |stage| Ok(stage.orphans().await? > 0)).await
     }
 
     fn order(&mut self) -> Result<()> {
@@ -193,11 +183,7 @@ impl Stage {
         let tasks = self.service.tasks();
         let known: Vec<String> = sqlx::query_scalar(KNOWN).fetch_all(&self.pool).await?;
         let is_known = |id: &str| known.iter().any(|known| known == id);
-        Ok(tasks
-            .iter()
-            .filter_map(|task| task["id"].as_str())
-            .filter(|id| !is_known(id))
-            .count())
+        Ok(tasks.iter().filter_map(|task| task["id"].as_str()).filter(|id| !is_known(id)).count())
     }
 
     async fn until(
@@ -211,9 +197,7 @@ impl Stage {
             }
             Ok(())
         };
-        timeout(Duration::from_secs(60), come)
-            .await
-            .with_context(|| format!("no end: {what}"))?
+        timeout(Duration::from_secs(60), come).await.with_context(|| format!("no end: {what}"))?
     }
 
     async fn all_is_well(&mut self) -> Result<()> {
@@ -239,27 +223,17 @@ impl Stage {
             begun.elapsed().as_secs()
         );
         ensure!(ends.len() == self.ordered, "an order is gone");
-        let problems: Vec<_> = ends
-            .iter()
-            .filter_map(|(.., problem)| problem.as_ref())
-            .collect();
+        let problems: Vec<_> = ends.iter().filter_map(|(.., problem)| problem.as_ref()).collect();
         ensure!(problems.is_empty(), "{problems:?}");
         ensure!(tasks.len() == self.ordered, "two videos have one task");
         ensure!(urls.len() == self.ordered, "two orders have one video");
-        ensure!(
-            self.billed() == self.ordered,
-            "{} were paid for",
-            self.billed()
-        );
+        ensure!(self.billed() == self.ordered, "{} were paid for", self.billed());
         for worker in self.submitters.drain(..).chain(self.waiters.drain(..)) {
             ensure!(worker.stop()?.success(), "it did not stop by itself");
         }
         // The one that was not dead was met, and not raced.
         let log = self.program.log();
-        ensure!(
-            log.contains("another worker is at it"),
-            "nobody was taken for dead"
-        );
+        ensure!(log.contains("another worker is at it"), "nobody was taken for dead");
         Ok(())
     }
 }

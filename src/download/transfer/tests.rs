@@ -1,9 +1,7 @@
 use super::*;
 
 fn settings(is_new: bool, retry: RetryPolicy) -> Settings<'static> {
-    let luma = Luma::builder()
-        .token("a-token")
-        .base_url("https://api.example");
+    let luma = Luma::builder().token("a-token").base_url("https://api.example");
     Settings {
         luma: luma.build().expect("a client"),
         url: None,
@@ -53,10 +51,7 @@ fn retries_are_counted_and_last_thirty_seconds_for_a_new_video() {
         assert!(expected.contains(&requests), "{is_new} {error}: {requests}");
         assert!(elapsed <= APPEARS_WITHIN, "{is_new} {error}: {elapsed:?}");
         if requests > 4 {
-            assert!(
-                elapsed > APPEARS_WITHIN / 3,
-                "{is_new} {error}: {elapsed:?}"
-            );
+            assert!(elapsed > APPEARS_WITHIN / 3, "{is_new} {error}: {elapsed:?}");
         }
     }
 }

@@ -44,10 +44,7 @@ fn response_missing_or_empty_is_pending() {
     }
     // What is no time does not end anything.
     for no_time in [json!(null), json!(0), json!(""), json!("soon"), json!({})] {
-        check(
-            json!({ "id": "a", "response": {}, "finished_at": no_time }),
-            Outcome::Pending,
-        );
+        check(json!({ "id": "a", "response": {}, "finished_at": no_time }), Outcome::Pending);
     }
 }
 
@@ -56,44 +53,17 @@ fn known_word_outranks_every_flag() {
     let words = [
         (
             Outcome::Completed,
-            &[
-                "completed",
-                "complete",
-                "succeeded",
-                "succeed",
-                "success",
-                "finished",
-            ][..],
+            &["completed", "complete", "succeeded", "succeed", "success", "finished"][..],
         ),
-        (
-            REPORTED,
-            &[
-                "failed",
-                "failure",
-                "error",
-                "cancelled",
-                "canceled",
-                "rejected",
-            ],
-        ),
+        (REPORTED, &["failed", "failure", "error", "cancelled", "canceled", "rejected"]),
         (Outcome::Pending, &["pending", "queued", "submitted"]),
-        (
-            Outcome::Processing,
-            &["processing", "running", "dreaming", "in_progress"],
-        ),
+        (Outcome::Processing, &["processing", "running", "dreaming", "in_progress"]),
     ];
     let flags = [json!(null), json!(true), json!(false)];
-    let errors = [
-        json!(null),
-        json!("temporary"),
-        json!({ "code": "forbidden" }),
-    ];
+    let errors = [json!(null), json!("temporary"), json!({ "code": "forbidden" })];
     for (meaning, words) in words {
         for word in words {
-            for (flag, error) in flags
-                .iter()
-                .flat_map(|f| errors.iter().map(move |e| (f, e)))
-            {
+            for (flag, error) in flags.iter().flat_map(|f| errors.iter().map(move |e| (f, e))) {
                 for url in [None, Some(URL)] {
                     // A known word outranks them all; but there is no completed without a video.
                     let expected = match (&meaning, url) {
@@ -115,15 +85,9 @@ fn word_in_any_place_and_spelling_is_read() {
     for word in ["COMPLETED", " Completed\n", "completed"] {
         response(video(word.into()), Outcome::Completed);
     }
-    response(
-        json!({ "status": "completed", "video_url": URL }),
-        Outcome::Completed,
-    );
+    response(json!({ "status": "completed", "video_url": URL }), Outcome::Completed);
     // The first that is a word.
-    response(
-        json!({ "state": "processing", "status": "failed" }),
-        Outcome::Processing,
-    );
+    response(json!({ "state": "processing", "status": "failed" }), Outcome::Processing);
     response(json!({ "state": "", "status": "failed" }), REPORTED);
     response(json!({ "state": null, "status": "failed" }), REPORTED);
     response(json!({ "state": 5, "status": "failed" }), REPORTED);
@@ -147,26 +111,11 @@ fn unknown_word_is_not_terminal() {
     let moderated = || unknown("moderated");
     response(json!({ "state": "moderated" }), moderated());
     response(json!({ "state": " Moderated " }), unknown("Moderated"));
-    response(
-        json!({ "state": "moderated", "video_url": URL }),
-        moderated(),
-    );
-    response(
-        json!({ "state": "moderated", "success": true, "video_url": URL }),
-        moderated(),
-    );
-    response(
-        json!({ "state": "moderated", "success": false }),
-        moderated(),
-    );
-    response(
-        json!({ "state": "moderated", "success": false, "error": "temporary" }),
-        moderated(),
-    );
-    response(
-        json!({ "state": "moderated", "error": { "code": "forbidden" } }),
-        moderated(),
-    );
+    response(json!({ "state": "moderated", "video_url": URL }), moderated());
+    response(json!({ "state": "moderated", "success": true, "video_url": URL }), moderated());
+    response(json!({ "state": "moderated", "success": false }), moderated());
+    response(json!({ "state": "moderated", "success": false, "error": "temporary" }), moderated());
+    response(json!({ "state": "moderated", "error": { "code": "forbidden" } }), moderated());
     response(
         json!({ "state": "moderated", "success": false, "error": { "message": "m" } }),
         moderated(),
@@ -182,57 +131,27 @@ fn unknown_word_of_ended_task_is_terminal() {
     response(with_video, Outcome::Completed);
     for (url, expected) in [(None, REPORTED), (Some(URL), Outcome::Completed)] {
         let said = json!({ "state": "moderated", "video_url": url });
-        check(
-            json!({ "id": "a", "finished_at": 5, "response": said }),
-            expected,
-        );
+        check(json!({ "id": "a", "finished_at": 5, "response": said }), expected);
     }
 }
 
 #[test]
 fn report_without_word_is_read_by_flags() {
     for (said, expected) in [
-        (
-            json!({ "success": true, "video_url": URL }),
-            Outcome::Completed,
-        ),
+        (json!({ "success": true, "video_url": URL }), Outcome::Completed),
         (json!({ "success": true }), Outcome::Pending),
-        (
-            json!({ "success": true, "video_url": " " }),
-            Outcome::Pending,
-        ),
-        (
-            json!({ "success": false, "error": { "code": "forbidden" } }),
-            REPORTED,
-        ),
-        (
-            json!({ "success": false, "error": { "code": "forbidden" }, "video_url": URL }),
-            REPORTED,
-        ),
-        (
-            json!({ "success": false, "error": { "code": "" } }),
-            Outcome::Doubtful,
-        ),
-        (
-            json!({ "success": false, "error": { "message": "m" } }),
-            Outcome::Doubtful,
-        ),
-        (
-            json!({ "success": false, "error": "temporary" }),
-            Outcome::Doubtful,
-        ),
+        (json!({ "success": true, "video_url": " " }), Outcome::Pending),
+        (json!({ "success": false, "error": { "code": "forbidden" } }), REPORTED),
+        (json!({ "success": false, "error": { "code": "forbidden" }, "video_url": URL }), REPORTED),
+        (json!({ "success": false, "error": { "code": "" } }), Outcome::Doubtful),
+        (json!({ "success": false, "error": { "message": "m" } }), Outcome::Doubtful),
+        (json!({ "success": false, "error": "temporary" }), Outcome::Doubtful),
         (json!({ "success": false, "error": null }), Outcome::Doubtful),
         (json!({ "success": false }), Outcome::Doubtful),
-        (
-            json!({ "error": { "code": "forbidden" } }),
-            Outcome::Pending,
-        ),
+        (json!({ "error": { "code": "forbidden" } }), Outcome::Pending),
         (json!({ "video_url": URL }), Outcome::Completed),
         (json!({ "video_url": "" }), Outcome::Pending),
-        (
-            json!({ "thumbnail_url": "https://example.com/t.jpg" }),
-            Outcome::Pending,
-        ),
+        (json!({ "thumbnail_url": "https://example.com/t.jpg" }), Outcome::Pending),
         (
             json!({ "thumbnail_url": "https://example.com/t.jpg", "success": true }),
             Outcome::Pending,
@@ -245,10 +164,7 @@ fn report_without_word_is_read_by_flags() {
     for (said, expected) in [
         (json!({ "success": false }), REPORTED),
         (json!({ "success": false, "error": "temporary" }), REPORTED),
-        (
-            json!({ "success": true, "video_url": URL }),
-            Outcome::Completed,
-        ),
+        (json!({ "success": true, "video_url": URL }), Outcome::Completed),
         (json!({ "video_url": URL }), Outcome::Completed),
         (json!({ "prompt": "p" }), NO_VIDEO),
     ] {
@@ -260,14 +176,8 @@ fn report_without_word_is_read_by_flags() {
 #[test]
 fn error_without_response_is_refusal() {
     let error = json!({ "code": "not_found", "message": "No such task." });
-    check(
-        json!({ "success": false, "error": error }),
-        Outcome::Refused,
-    );
-    check(
-        json!({ "error": error, "response": null }),
-        Outcome::Refused,
-    );
+    check(json!({ "success": false, "error": error }), Outcome::Refused);
+    check(json!({ "error": error, "response": null }), Outcome::Refused);
     check(json!({ "error": error, "response": {} }), Outcome::Refused);
     check(json!({ "id": "a", "error": "no" }), Outcome::Refused);
     check(json!({}), Outcome::Missing);
@@ -276,10 +186,7 @@ fn error_without_response_is_refusal() {
         check(json!({ "id": "a", "error": no_error }), Outcome::Pending);
     }
     // Beside a response it is about the work.
-    check(
-        json!({ "id": "a", "error": error, "response": { "success": false } }),
-        REPORTED,
-    );
+    check(json!({ "id": "a", "error": error, "response": { "success": false } }), REPORTED);
 }
 
 #[test]
@@ -292,10 +199,7 @@ fn response_of_another_type_is_unknown() {
         (json!(true), "a boolean"),
     ] {
         response(said.clone(), unknown(shown));
-        check(
-            json!({ "id": "a", "finished_at": 5, "response": said }),
-            unknown(shown),
-        );
+        check(json!({ "id": "a", "finished_at": 5, "response": said }), unknown(shown));
     }
     let long = "x".repeat(10_000);
     let state = task(&json!({ "id": "a", "response": long })).state();
@@ -315,10 +219,7 @@ fn failure_shows_code_message_and_trace_id() {
     assert_eq!(failure.code, Some(ErrorCode::Forbidden));
     assert_eq!(failure.message.as_deref(), Some("Not this."));
     assert_eq!(failure.trace_id.as_deref(), Some("inner"));
-    assert_eq!(
-        failure.to_string(),
-        "the task failed: forbidden: Not this. [trace id inner]"
-    );
+    assert_eq!(failure.to_string(), "the task failed: forbidden: Not this. [trace id inner]");
     let ended = task(&json!({ "id": "a", "trace_id": "outer", "finished_at": 5 }));
     assert_eq!(
         ended.failure().expect("failed").to_string(),

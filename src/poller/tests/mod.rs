@@ -16,14 +16,14 @@ use ::http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
 use proptest::prelude::*;
 use secrecy::SecretString;
 use serde_json::json;
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 
 use self::steps::{Answer, Join, Step, step};
 use super::{
     early::EarlyReports,
     interval::PollInterval,
     state::{FEW_IN_FLIGHT, Now, Options, State},
-    status::{End, Status},
+    status::{End, Receiver, channel},
 };
 use crate::{
     http::{ApiError, RequestError, Token},
@@ -43,7 +43,7 @@ enum Ending {
 
 struct Wait {
     id: TaskId,
-    status: watch::Receiver<Status>,
+    status: Receiver,
     joined: u64,
     join: Join,
     last_look: Option<u64>,
@@ -132,11 +132,7 @@ impl Model {
     }
 
     fn read(&self) -> Now {
-        Now {
-            instant: self.instant(self.now),
-            wall: SystemTime::UNIX_EPOCH,
-            jitter: 0.0,
-        }
+        Now { instant: self.instant(self.now), wall: SystemTime::UNIX_EPOCH, jitter: 0.0 }
     }
 
     fn step(&mut self, step: Step) {
@@ -188,19 +184,12 @@ impl Model {
             immediately: join.immediately,
             age: join.knows_age.then_some(Duration::ZERO),
         };
-        let (sender, status) = watch::channel(Status::default());
+        let (sender, status) = channel();
         let now = self.read();
         self.state.join(id.clone(), options, sender, now);
         let expected = self.early.remove(&id).then_some(Ending::Task);
         let joined = self.now;
-        self.waits.push(Wait {
-            id,
-            status,
-            joined,
-            join,
-            last_look,
-            expected,
-        });
+        self.waits.push(Wait { id, status, joined, join, last_look, expected });
         self.forget();
     }
 
@@ -215,11 +204,7 @@ impl Model {
     fn forget(&mut self) {
         self.known.retain(|id, _| self.state.knows(id));
         for wait in self.waits.iter().filter(|wait| wait.expected.is_none()) {
-            assert!(
-                self.known.contains_key(&wait.id),
-                "{} is forgotten",
-                wait.id
-            );
+            assert!(self.known.contains_key(&wait.id), "{} is forgotten", wait.id);
         }
     }
 
@@ -372,10 +357,7 @@ impl Model {
         for id in ids {
             let known = self.known.get_mut(id).expect("nobody ever waited for it");
             assert!(!known.in_flight, "{id} is in flight already");
-            assert!(
-                !known.alone || ids.len() == 1,
-                "{id} is not looked up singly"
-            );
+            assert!(!known.alone || ids.len() == 1, "{id} is not looked up singly");
             let live = self.waits.iter().filter(|wait| wait.expected.is_none());
             let mut live = live.filter(|wait| wait.id == *id).peekable();
             assert!(live.peek().is_some(), "nobody waits for {id}");
@@ -410,9 +392,7 @@ impl Model {
                 Some(_) if known.again => base,
                 _ => base + pause + patience,
             };
-            let look = wait
-                .last_look
-                .filter(|look| known.last.is_none_or(|last| *look > last));
+            let look = wait.last_look.filter(|look| known.last.is_none_or(|last| *look > last));
             let due = base + pause;
             let latest = match (look, wait.last_look) {
                 (Some(look), _) => latest.min(look),
@@ -420,19 +400,14 @@ impl Model {
                 (None, Some(past)) if due >= past => continue,
                 (None, _) => latest,
             };
-            assert!(
-                self.now <= latest.max(self.hold),
-                "{} is late at {}",
-                wait.id,
-                self.now
-            );
+            assert!(self.now <= latest.max(self.hold), "{} is late at {}", wait.id, self.now);
         }
     }
 
     /// Each wait has ended as it must, or not.
     fn check_ends(&self) {
         for wait in &self.waits {
-            let ending = wait.status.borrow().end.as_ref().map(|end| match end {
+            let ending = wait.status.read(|status| status.end.clone()).map(|end| match end {
                 End::Task(_) => Ending::Task,
                 End::NotFound => Ending::NotFound,
                 End::Lookup(_) => Ending::Lookup,
@@ -443,10 +418,7 @@ impl Model {
 
     /// Whatever has happened: responses that come end everything, and then nothing is left.
     fn finish(mut self) {
-        const ALL_DONE: Answer = Answer::Reports {
-            ended: u64::MAX,
-            missing: 0,
-        };
+        const ALL_DONE: Answer = Answer::Reports { ended: u64::MAX, missing: 0 };
         for _ in 0..200 {
             while let Some(flight) = self.flights.pop() {
                 self.land(flight, ALL_DONE);

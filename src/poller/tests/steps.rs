@@ -49,16 +49,14 @@ fn join() -> impl Strategy<Value = Join> {
         prop::option::of(prop_oneof![1..30_000_u64, 900..1_300_u64, 2_900..3_600_u64]),
         0..4_u32,
     )
-        .prop_map(
-            |(id, interval, knows_age, immediately, deadline, max_errors)| Join {
-                id,
-                interval,
-                knows_age,
-                immediately,
-                deadline,
-                max_errors,
-            },
-        )
+        .prop_map(|(id, interval, knows_age, immediately, deadline, max_errors)| Join {
+            id,
+            interval,
+            knows_age,
+            immediately,
+            deadline,
+            max_errors,
+        })
 }
 
 fn answer() -> impl Strategy<Value = Answer> {

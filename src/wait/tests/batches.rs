@@ -17,10 +17,7 @@ async fn waits_begun_at_different_times_share_requests() {
     join_all(waits).await;
     // The slack is a tenth of the interval.
     let all = vec!["a".to_owned(), "b".to_owned(), "c".to_owned()];
-    assert_eq!(
-        service.calls(),
-        [(10_980, all.clone()), (20_980, all.clone()), (30_980, all)]
-    );
+    assert_eq!(service.calls(), [(10_980, all.clone()), (20_980, all.clone()), (30_980, all)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -36,11 +33,7 @@ async fn many_waits_send_fifty_ids_a_request_and_four_requests_at_a_time() {
     let times = service.times();
     assert!(times[MAX_IN_FLIGHT - 1] < 100, "{times:?}");
     assert!(times[MAX_IN_FLIGHT] >= 100, "{times:?}");
-    let mut seen: Vec<_> = service
-        .calls()
-        .into_iter()
-        .flat_map(|call| call.1)
-        .collect();
+    let mut seen: Vec<_> = service.calls().into_iter().flat_map(|call| call.1).collect();
     seen.sort();
     seen.dedup();
     assert_eq!(seen.len(), 1_020);
@@ -55,10 +48,7 @@ async fn many_waits_with_a_quick_service_need_two_requests_in_flight() {
         })
         .latency(Duration::from_millis(latency));
         let luma = service.client();
-        let tasks: Vec<_> = ids(1_000)
-            .into_iter()
-            .map(|id| submitted(&luma, id))
-            .collect();
+        let tasks: Vec<_> = ids(1_000).into_iter().map(|id| submitted(&luma, id)).collect();
         let waits: Vec<_> = tasks.iter().map(|task| spawn(task, every(3))).collect();
         for end in join_all(waits).await {
             end.unwrap().unwrap();
@@ -131,22 +121,12 @@ async fn many_waits_of_one_task_stay_cheap() {
 async fn id_missing_from_a_batch_is_confirmed_singly() {
     let service = Service::new(|ask| {
         let known = ask.ids.iter().filter(|id| id.as_str() != "lost");
-        Ok(known
-            .map(|id| {
-                if ask.number < 3 {
-                    running(id)
-                } else {
-                    done(id)
-                }
-            })
-            .collect())
+        Ok(known.map(|id| if ask.number < 3 { running(id) } else { done(id) }).collect())
     });
     let luma = service.client();
     let (a, b) = (submitted(&luma, id("a")), submitted(&luma, id("b")));
     let (a, b) = (spawn(&a, every(3)), spawn(&b, every(3)));
-    let lost = spawn(&submitted(&luma, id("lost")), every(3))
-        .await
-        .unwrap();
+    let lost = spawn(&submitted(&luma, id("lost")), every(3)).await.unwrap();
     assert!(matches!(lost, Err(WaitError::NotFound { task }) if task == id("lost")));
     a.await.unwrap().unwrap();
     b.await.unwrap().unwrap();
@@ -184,12 +164,8 @@ async fn failing_batch_does_not_count_as_an_error_of_its_other_tasks() {
         false => ask.all(done),
     });
     let luma = service.client();
-    let wait = |name| {
-        submitted(&luma, id(name))
-            .wait()
-            .interval(every(3))
-            .max_consecutive_errors(2)
-    };
+    let wait =
+        |name| submitted(&luma, id(name)).wait().interval(every(3)).max_consecutive_errors(2);
     let (a, bad, c) = tokio::join!(wait("a"), wait("bad"), wait("c"));
     assert!(a.is_ok() && c.is_ok());
     assert!(matches!(bad, Err(WaitError::Poll { .. })));
@@ -207,9 +183,7 @@ async fn bad_id_among_fifty_is_found_by_single_lookups() {
         });
         let luma = service.client();
         let begin = Instant::now();
-        let waits = ids(50)
-            .into_iter()
-            .map(|id| spawn(&submitted(&luma, id), every(5)));
+        let waits = ids(50).into_iter().map(|id| spawn(&submitted(&luma, id), every(5)));
         let ends = join_all(waits.skip(8).collect::<Vec<_>>()).await;
         assert!(ends.iter().all(|end| matches!(end, Ok(Ok(_)))));
         assert_eq!(begin.elapsed().as_secs(), 5);
@@ -224,17 +198,10 @@ async fn outage_does_not_multiply_requests() {
         let service = Service::new(move |_| Err(api_error(status, None))).latency(SECOND / 10);
         let luma = service.client();
         let watch = luma.watch(ids(1_000)).interval(every(5));
-        let ends = tokio::spawn(
-            watch
-                .deadline(60 * SECOND * MINUTES as u32)
-                .collect::<Vec<_>>(),
-        );
+        let ends = tokio::spawn(watch.deadline(60 * SECOND * MINUTES as u32).collect::<Vec<_>>());
         let ends = ends.await.unwrap();
         // Nobody's wait ends before its time, with ten failures to spend.
-        assert!(
-            ends.iter()
-                .all(|(_, end)| matches!(end, Err(WaitError::Deadline { .. })))
-        );
+        assert!(ends.iter().all(|(_, end)| matches!(end, Err(WaitError::Deadline { .. }))));
         // Of what a sound service would have been asked.
         let sound = 20 * MINUTES * 60 / 5;
         let sent = service.sizes().len() as u128;
@@ -266,14 +233,8 @@ async fn watch_gives_each_task_as_it_ends() {
     });
     let luma = service.client();
     let names = ["a", "b", "c", "b"].map(id);
-    let watch = luma
-        .watch(names.clone())
-        .interval(every(3))
-        .deadline(60 * SECOND);
-    let ends: Vec<_> = watch
-        .map(|(id, end)| (id.to_string(), end.is_ok()))
-        .collect()
-        .await;
+    let watch = luma.watch(names.clone()).interval(every(3)).deadline(60 * SECOND);
+    let ends: Vec<_> = watch.map(|(id, end)| (id.to_string(), end.is_ok())).collect().await;
     let expected = [("b", true), ("a", false), ("c", true)];
     assert_eq!(ends, expected.map(|(id, is_ok)| (id.to_owned(), is_ok)));
     assert_eq!(service.sizes(), [3, 2, 1]);

@@ -14,11 +14,7 @@ async fn dropped_wait_does_not_disturb_others() {
     sleep(4 * SECOND).await;
     a.abort();
     b.await.unwrap().unwrap();
-    let names: Vec<_> = service
-        .calls()
-        .into_iter()
-        .map(|call| call.1.concat())
-        .collect();
+    let names: Vec<_> = service.calls().into_iter().map(|call| call.1.concat()).collect();
     assert_eq!(names, ["ab", "b", "b"]);
 }
 
@@ -128,11 +124,7 @@ async fn waker_that_drops_another_wait_does_no_harm() {
         let inner = luma.task(id("b")).wait();
         let owner = Arc::new(Owner(Mutex::new(Some(inner))));
         if let Some(inner) = &mut *owner.0.lock().unwrap() {
-            assert!(
-                inner
-                    .poll_unpin(&mut Context::from_waker(Waker::noop()))
-                    .is_pending()
-            );
+            assert!(inner.poll_unpin(&mut Context::from_waker(Waker::noop())).is_pending());
         }
         // The second poll drops the waker of the first, and a wait with it.
         let waker = Waker::from(owner);

@@ -29,9 +29,7 @@ async fn errors_in_a_row_beyond_the_limit_end_the_wait() {
         3 => Err(api_error(429, None)),
         _ => Err(api_error(500, Some("api_error"))),
     });
-    let wait = submitted(&service.client(), id("a"))
-        .wait()
-        .interval(every(3));
+    let wait = submitted(&service.client(), id("a")).wait().interval(every(3));
     match wait.max_consecutive_errors(2).await {
         Err(WaitError::Poll { task, source }) => {
             assert_eq!(task, id("a"));
@@ -57,10 +55,8 @@ async fn account_error_ends_every_wait_at_once() {
         let service = Service::new(move |_| Err(api_error(error.0, error.1)));
         let luma = service.client();
         let first = spawn(&submitted(&luma, id("a")), every(3));
-        let others: Vec<_> = ids(120)
-            .into_iter()
-            .map(|id| spawn(&submitted(&luma, id), every(60)))
-            .collect();
+        let others: Vec<_> =
+            ids(120).into_iter().map(|id| spawn(&submitted(&luma, id), every(60))).collect();
         let begin = Instant::now();
         for end in join_all(others).await {
             match end.unwrap() {
@@ -92,27 +88,18 @@ async fn gateway_page_says_nothing_about_task_or_token() {
 
 #[tokio::test(start_paused = true)]
 async fn task_not_found_within_ten_seconds_is_looked_up_again() {
-    let missing = |ask: &Ask<'_>| RequestError::NotFound {
-        task: ask.ids[0].clone(),
-    };
+    let missing = |ask: &Ask<'_>| RequestError::NotFound { task: ask.ids[0].clone() };
     let service = Service::new(move |ask| match ask.number {
         0 | 1 => Err(missing(&ask)),
         _ => ask.all(done),
     });
     // That is no failed lookup.
     let task = submitted(&service.client(), id("a"));
-    task.wait()
-        .interval(every(3))
-        .max_consecutive_errors(0)
-        .await
-        .unwrap();
+    task.wait().interval(every(3)).max_consecutive_errors(0).await.unwrap();
     assert_eq!(service.times(), [3_000, 6_000, 9_000]);
 
     let service = Service::new(move |ask| Err(missing(&ask)));
-    let end = submitted(&service.client(), id("a"))
-        .wait()
-        .interval(every(4))
-        .await;
+    let end = submitted(&service.client(), id("a")).wait().interval(every(4)).await;
     assert!(matches!(end, Err(WaitError::NotFound { .. })), "{end:?}");
     assert_eq!(service.times(), [4_000, 8_000, 12_000]);
 }
@@ -146,11 +133,7 @@ async fn token_cancels_many_waits() {
     let service = Service::new(|ask| ask.all(running));
     let luma = service.client();
     let token = CancellationToken::new();
-    let ends = tokio::spawn(
-        luma.watch(ids(60))
-            .cancelled_by(token.clone())
-            .collect::<Vec<_>>(),
-    );
+    let ends = tokio::spawn(luma.watch(ids(60)).cancelled_by(token.clone()).collect::<Vec<_>>());
     sleep(SECOND).await;
     token.cancel();
     let ends = ends.await.unwrap();
@@ -172,10 +155,7 @@ async fn ended_wait_that_is_kept_sends_nothing() {
     let mut cancelled = wait("b").cancelled_by(token.clone());
     assert!(matches!((&mut late).await, Err(WaitError::Deadline { .. })));
     token.cancel();
-    assert!(matches!(
-        (&mut cancelled).await,
-        Err(WaitError::Cancelled { .. })
-    ));
+    assert!(matches!((&mut cancelled).await, Err(WaitError::Cancelled { .. })));
     let before = service.times().len();
     sleep(60 * SECOND).await;
     assert_eq!(service.times().len(), before);
@@ -200,10 +180,7 @@ async fn completed_without_url_is_believed_after_twenty_seconds() {
     });
     let task = submitted(&service.client(), id("a"));
     let mut seen = Vec::new();
-    let wait = task
-        .wait()
-        .interval(every(5))
-        .on_update(|task| seen.push(task.state()));
+    let wait = task.wait().interval(every(5)).on_update(|task| seen.push(task.state()));
     wait.await.unwrap();
     assert_eq!(seen, [TaskState::Completed]);
     assert_eq!(service.times(), [5_000, 10_000, 15_000, 20_000]);
@@ -220,15 +197,11 @@ async fn completed_without_url_is_believed_after_twenty_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn no_success_without_a_reason_fails_after_thirty_seconds() {
-    for (pause, expected) in [
-        (every(16), vec![16_000, 32_000, 48_000]),
-        (every(60), vec![60_000, 120_000]),
-    ] {
+    for (pause, expected) in
+        [(every(16), vec![16_000, 32_000, 48_000]), (every(60), vec![60_000, 120_000])]
+    {
         let service = Service::new(|ask| ask.all(unsuccessful));
-        let end = submitted(&service.client(), id("a"))
-            .wait()
-            .interval(pause)
-            .await;
+        let end = submitted(&service.client(), id("a")).wait().interval(pause).await;
         match end {
             Err(WaitError::Failed { failure, .. }) => {
                 assert_eq!(failure.kind, FailureKind::Reported);
@@ -258,26 +231,15 @@ async fn on_error_tells_since_when_lookups_fail() {
     });
     let begin = Instant::now().into_std();
     let seen = Mutex::new(Vec::new());
-    let wait = submitted(&service.client(), id("a"))
-        .wait()
-        .interval(every(3));
+    let wait = submitted(&service.client(), id("a")).wait().interval(every(3));
     let wait = wait.on_error(|failure| {
         let seconds = (failure.since - begin).as_secs();
-        seen.lock()
-            .unwrap()
-            .push(format!("{seconds} {}", failure.error.is_outage()));
+        seen.lock().unwrap().push(format!("{seconds} {}", failure.error.is_outage()));
     });
     let wait = wait.on_update(|task| seen.lock().unwrap().push(task.state().to_string()));
     wait.await.unwrap();
     let seen = seen.into_inner().unwrap();
-    let expected = [
-        "processing",
-        "6 true",
-        "6 true",
-        "processing",
-        "18 true",
-        "completed",
-    ];
+    let expected = ["processing", "6 true", "6 true", "processing", "18 true", "completed"];
     assert_eq!(seen, expected);
 }
 

@@ -68,17 +68,12 @@ async fn known_age_replaces_a_guess() {
     // Nothing tells its age: the report has none either.
     let guessing = tokio::spawn(luma.task(id("a")).wait());
     sleep(SECOND).await;
-    let task_ref = TaskRef {
-        submitted_at: Some(SystemTime::now()),
-        ..id("a").into()
-    };
+    let task_ref = TaskRef { submitted_at: Some(SystemTime::now()), ..id("a").into() };
     let known = tokio::spawn(luma.task(task_ref).wait());
     sleep(20 * SECOND).await;
     guessing.abort();
     known.abort();
-    let [first, second] = *service.times() else {
-        panic!("{:?}", service.times())
-    };
+    let [first, second] = *service.times() else { panic!("{:?}", service.times()) };
     // As for a guessed age of a minute; from there on as for an age of a few seconds.
     let guessed = PollInterval::default().interval(60 * SECOND).as_millis();
     assert_eq!(first, 0);
@@ -107,18 +102,9 @@ async fn last_lookup_goes_out_before_the_deadline() {
     assert_eq!(begin.elapsed().as_secs(), 20);
     assert_eq!(service.times(), [7_000, 14_000, 18_000]);
     match end {
-        Err(WaitError::Deadline {
-            task,
-            last_state,
-            polls,
-            elapsed,
-            source,
-        }) => {
+        Err(WaitError::Deadline { task, last_state, polls, elapsed, source }) => {
             assert!(source.is_none());
-            assert_eq!(
-                (task, last_state, polls),
-                (id("a"), Some(TaskState::Processing), 3)
-            );
+            assert_eq!((task, last_state, polls), (id("a"), Some(TaskState::Processing), 3));
             assert_eq!(elapsed.as_secs(), 20);
         }
         other => panic!("{other:?}"),
@@ -131,13 +117,10 @@ async fn deadline_has_the_error_of_the_last_lookup() {
         0 => ask.all(running),
         _ => Err(page(502)),
     });
-    let wait = submitted(&service.client(), id("a"))
-        .wait()
-        .interval(every(7));
+    let wait = submitted(&service.client(), id("a")).wait().interval(every(7));
     let end = wait.deadline(20 * SECOND).await.unwrap_err();
     assert!(
-        end.to_string()
-            .ends_with("3 lookups; last seen processing, and the last lookup failed"),
+        end.to_string().ends_with("3 lookups; last seen processing, and the last lookup failed"),
         "{end}"
     );
     let source = std::error::Error::source(&end).expect("a source");
@@ -147,9 +130,7 @@ async fn deadline_has_the_error_of_the_last_lookup() {
 #[tokio::test(start_paused = true)]
 async fn deadline_before_the_first_interval_still_has_a_lookup() {
     let service = Service::new(|ask| ask.all(done));
-    let wait = submitted(&service.client(), id("a"))
-        .wait()
-        .interval(every(600));
+    let wait = submitted(&service.client(), id("a")).wait().interval(every(600));
     wait.deadline(5 * SECOND).await.unwrap();
     assert_eq!(service.times(), [4_500]);
 }
@@ -207,14 +188,7 @@ async fn deadline_bounds_the_lookup_in_flight() {
     let begin = Instant::now();
     let wait = service.client().task(id("a")).wait();
     let end = wait.deadline(10 * SECOND).await;
-    assert!(matches!(
-        end,
-        Err(WaitError::Deadline {
-            polls: 0,
-            last_state: None,
-            ..
-        })
-    ));
+    assert!(matches!(end, Err(WaitError::Deadline { polls: 0, last_state: None, .. })));
     assert_eq!(begin.elapsed().as_secs(), 10);
 }
 
@@ -222,26 +196,17 @@ async fn deadline_bounds_the_lookup_in_flight() {
 async fn times_beyond_the_clock_never_come() {
     let service = Service::new(|ask| ask.all(running));
     let luma = service.client();
-    for pace in [
-        PollInterval::fixed(Duration::MAX),
-        PollInterval::fixed(Duration::from_secs(u64::MAX / 4)),
-    ] {
-        let wait = submitted(&luma, id("a"))
-            .wait()
-            .interval(pace)
-            .deadline(Duration::MAX);
+    for pace in
+        [PollInterval::fixed(Duration::MAX), PollInterval::fixed(Duration::from_secs(u64::MAX / 4))]
+    {
+        let wait = submitted(&luma, id("a")).wait().interval(pace).deadline(Duration::MAX);
         assert!(timeout(3600 * SECOND, wait).await.is_err());
     }
     assert_eq!(service.times(), []);
-    let wait = submitted(&luma, id("a"))
-        .wait()
-        .interval(PollInterval::fixed(Duration::MAX));
+    let wait = submitted(&luma, id("a")).wait().interval(PollInterval::fixed(Duration::MAX));
     let end = wait.deadline(SECOND).await;
     assert!(matches!(end, Err(WaitError::Deadline { polls: 1, .. })));
-    let end = submitted(&luma, id("b"))
-        .wait()
-        .deadline(Duration::ZERO)
-        .await;
+    let end = submitted(&luma, id("b")).wait().deadline(Duration::ZERO).await;
     assert!(matches!(end, Err(WaitError::Deadline { polls: 0, .. })));
 }
 
@@ -255,14 +220,8 @@ async fn retry_after_holds_all_lookups() {
     let a = spawn(&submitted(&luma, id("a")), every(3));
     let b = spawn(&submitted(&luma, id("b")), every(5));
     // Not even an edge breaks the hold.
-    let edge = submitted(&luma, id("c"))
-        .wait()
-        .interval(every(60))
-        .deadline(10 * SECOND);
-    assert!(matches!(
-        edge.await,
-        Err(WaitError::Deadline { polls: 0, .. })
-    ));
+    let edge = submitted(&luma, id("c")).wait().interval(every(60)).deadline(10 * SECOND);
+    assert!(matches!(edge.await, Err(WaitError::Deadline { polls: 0, .. })));
     // Nor does a wait that comes later.
     let late = luma.task(id("d"));
     late.wait().await.unwrap();

@@ -175,11 +175,7 @@ fn unreadable() -> RequestError {
 }
 
 fn busy(retry_after: u64) -> RequestError {
-    error(
-        429,
-        &HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from(retry_after))]),
-        "",
-    )
+    error(429, &HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from(retry_after))]), "")
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -190,10 +186,7 @@ fn every(seconds: u64) -> PollInterval {
 
 /// A handle as a submit gives it. Its time is ahead, which counts as now: the wall clock is not paused.
 fn submitted(luma: &Luma, id: TaskId) -> TaskHandle {
-    luma.task(TaskRef {
-        submitted_at: Some(SystemTime::now() + 60 * SECOND),
-        ..id.into()
-    })
+    luma.task(TaskRef { submitted_at: Some(SystemTime::now() + 60 * SECOND), ..id.into() })
 }
 
 type End = Result<Video, WaitError>;
@@ -211,7 +204,5 @@ async fn all(luma: &Luma, ids: impl IntoIterator<Item = TaskId>) -> Vec<(TaskId,
 }
 
 fn alive() -> usize {
-    tokio::runtime::Handle::current()
-        .metrics()
-        .num_alive_tasks()
+    tokio::runtime::Handle::current().metrics().num_alive_tasks()
 }

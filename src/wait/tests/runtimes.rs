@@ -10,11 +10,7 @@ const SOON: Duration = Duration::from_millis(20);
 
 #[test]
 fn waits_on_many_threads_all_end() {
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(4)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
     runtime.block_on(async {
         let service = Service::new(|ask| match ask.number % 2 {
             0 => ask.all(running),
@@ -51,10 +47,7 @@ fn waits_survive_the_runtime_of_the_poller() {
     });
     let luma = service.client();
     let wait = |name: &str| {
-        luma.task(id(name))
-            .wait()
-            .interval(PollInterval::fixed(SOON))
-            .deadline(60 * SECOND)
+        luma.task(id(name)).wait().interval(PollInterval::fixed(SOON)).deadline(60 * SECOND)
     };
     let mut moved = wait("a");
     let (first, second) = (current_thread(), current_thread());
@@ -86,17 +79,10 @@ fn runtime_with_waits_shuts_down() {
     let service = Service::new(|ask| ask.all(running));
     let luma = service.client();
     for _ in 0..20 {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         for id in ids(50) {
-            let wait = luma
-                .task(id)
-                .wait()
-                .no_deadline()
-                .interval(PollInterval::fixed(Duration::ZERO));
+            let wait =
+                luma.task(id).wait().no_deadline().interval(PollInterval::fixed(Duration::ZERO));
             runtime.spawn(wait);
         }
         std::thread::sleep(Duration::from_millis(2));

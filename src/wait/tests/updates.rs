@@ -49,10 +49,7 @@ async fn notify_before_the_wait_survives_waits_that_come_and_go() {
         let wait = busy.wait().interval(every(10));
         assert!(timeout(SECOND / 100, wait).await.is_err());
     }
-    timeout(SECOND, luma.task(id("early")).wait())
-        .await
-        .expect("known")
-        .unwrap();
+    timeout(SECOND, luma.task(id("early")).wait()).await.expect("known").unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -115,10 +112,7 @@ async fn updates_look_at_once_and_then_at_the_interval() {
     });
     let luma = service.client();
     let begin = Instant::now();
-    let updates = submitted(&luma, id("a"))
-        .wait()
-        .interval(every(5))
-        .updates();
+    let updates = submitted(&luma, id("a")).wait().interval(every(5)).updates();
     let seen: Vec<_> = updates
         .map(|task| (begin.elapsed().as_secs(), task.unwrap().state().to_string()))
         .collect()
@@ -177,11 +171,7 @@ async fn unread_updates_do_not_delay_deadline_or_cancel() {
                 token.cancel();
             }
         };
-        assert_eq!(
-            matches!(end, WaitError::Cancelled { .. }),
-            is_cancelled,
-            "{end:?}"
-        );
+        assert_eq!(matches!(end, WaitError::Cancelled { .. }), is_cancelled, "{end:?}");
         assert!(begin.elapsed() <= 13 * SECOND, "{:?}", begin.elapsed());
     }
 }
@@ -193,12 +183,8 @@ async fn on_update_sees_every_report() {
         _ => ask.all(done),
     });
     let mut seen = Vec::new();
-    let wait = submitted(&service.client(), id("a"))
-        .wait()
-        .interval(every(3));
-    wait.on_update(|task| seen.push(task.state()))
-        .await
-        .unwrap();
+    let wait = submitted(&service.client(), id("a")).wait().interval(every(3));
+    wait.on_update(|task| seen.push(task.state())).await.unwrap();
     use TaskState::{Completed, Processing};
     assert_eq!(seen, [Processing, Processing, Completed]);
 }

@@ -56,14 +56,7 @@ async fn full_disk_is_named_and_left_clean() {
     }
     let folder = tempfile::tempdir().unwrap();
     let mount = r#"mount -t tmpfs -o size=256k none "$LUMA_TEST_FOLDER""#;
-    let namespace = [
-        "unshare",
-        "--user",
-        "--map-root-user",
-        "--mount",
-        "sh",
-        "-c",
-    ];
+    let namespace = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"];
     let probe = Command::new(namespace[0])
         .args(&namespace[1..])
         .arg(mount)

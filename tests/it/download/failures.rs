@@ -36,10 +36,7 @@ async fn missing_file_of_an_old_video_fails_with_reason_and_advice() {
         let error = end.unwrap_err();
         assert!(error.is_expired() && !error.is_retryable(), "{error:?}");
         let text = error.to_string();
-        assert!(
-            text.contains("AccessDenied</Code> <Message>Request has [1mexpired"),
-            "{text}"
-        );
+        assert!(text.contains("AccessDenied</Code> <Message>Request has [1mexpired"), "{text}");
         assert!(text.contains("look the task up again"), "{text}");
         assert_eq!(requests, 1);
     }
@@ -50,14 +47,7 @@ async fn missing_file_of_a_new_video_is_awaited() {
     let bytes = film(100, 1);
     let missing = || response("404 Not Found", &[], b"not yet");
     let forbidden = || response("403 Forbidden", &[], b"not yet");
-    let mut responses = vec![
-        missing(),
-        missing(),
-        forbidden(),
-        missing(),
-        missing(),
-        missing(),
-    ];
+    let mut responses = vec![missing(), missing(), forbidden(), missing(), missing(), missing()];
     responses.push(response("200 OK", &["content-length: 100"], &bytes));
     let (requests, end) = download(new_video_at, responses).await;
     assert_eq!(end.unwrap().1, bytes);
@@ -79,12 +69,7 @@ async fn status_decides_about_retries() {
         let before = stage.requests().len();
         let error = fails(&stage, Fault::html(status).always()).await;
         stage.sim.clear_faults();
-        let DownloadError::Status {
-            status: got,
-            excerpt,
-            ..
-        } = &error
-        else {
+        let DownloadError::Status { status: got, excerpt, .. } = &error else {
             panic!("{error:?}");
         };
         assert_eq!(got.as_u16(), status);
@@ -96,11 +81,7 @@ async fn status_decides_about_retries() {
 #[tokio::test]
 async fn temporary_failure_is_retried() {
     let stage = Stage::new(100).await;
-    for fault in [
-        Fault::retry_after(429, "0"),
-        Fault::html(502),
-        Fault::reset_before(),
-    ] {
+    for fault in [Fault::retry_after(429, "0"), Fault::html(502), Fault::reset_before()] {
         stage.sim.inject(fault.on(Target::Media));
     }
     let download = stage.luma.download(&stage.video, stage.path("a.mp4"));
@@ -142,19 +123,12 @@ async fn video_is_accepted_whatever_its_content_type() {
     ] {
         let file = response("200 OK", &["content-length: 100", header], &bytes);
         let (_, end) = download(video_at, vec![file]).await;
-        assert_eq!(
-            end.expect(header),
-            ("video/mp4".to_owned(), bytes.clone()),
-            "{header}"
-        );
+        assert_eq!(end.expect(header), ("video/mp4".to_owned(), bytes.clone()), "{header}");
     }
     let odd = b"\x01\xfe\x80\x90odd";
     for (header, media_type) in [
         ("content-type: video/x-odd", "video/x-odd"),
-        (
-            "content-type: binary/octet-stream",
-            "application/octet-stream",
-        ),
+        ("content-type: binary/octet-stream", "application/octet-stream"),
         ("x: y", "application/octet-stream"),
     ] {
         let (_, end) = download(video_at, vec![response("200 OK", &[header], odd)]).await;
@@ -164,13 +138,9 @@ async fn video_is_accepted_whatever_its_content_type() {
 
 #[tokio::test]
 async fn page_is_refused_whatever_its_content_type() {
-    for content_type in [
-        "text/html; charset=utf-8",
-        "application/json",
-        "video/mp4",
-        "image/jpeg",
-        "",
-    ] {
+    for content_type in
+        ["text/html; charset=utf-8", "application/json", "video/mp4", "image/jpeg", ""]
+    {
         for body in [
             "<!DOCTYPE html><p>please log in",
             "\n <?xml version=\"1.0\"?><Error>please log in",
@@ -204,10 +174,7 @@ async fn other_kind_of_file_is_named() {
 async fn encoded_file_is_named() {
     let stage = Stage::new(100).await;
     let error = fails(&stage, Fault::gzip()).await.to_string();
-    assert_eq!(
-        error,
-        "the server sent gzip encoded data instead of video data"
-    );
+    assert_eq!(error, "the server sent gzip encoded data instead of video data");
 }
 
 #[tokio::test]
@@ -225,14 +192,9 @@ async fn too_large_file_is_refused_by_its_promised_length() {
     let path = stage.path("a.mp4");
     let mut seen = Vec::new();
     let download = stage.luma.download(&stage.video, &path).max_bytes(999);
-    let error = download
-        .on_progress(|progress| seen.push(progress.bytes))
-        .await;
+    let error = download.on_progress(|progress| seen.push(progress.bytes)).await;
     let error = error.unwrap_err();
-    assert!(
-        matches!(error, DownloadError::TooLarge { limit: 999 }),
-        "{error:?}"
-    );
+    assert!(matches!(error, DownloadError::TooLarge { limit: 999 }), "{error:?}");
     assert!(error.to_string().contains("raise the limit"), "{error}");
     assert!(seen.is_empty(), "{seen:?}");
     assert!(stage.files().is_empty());
@@ -247,11 +209,7 @@ async fn too_large_file_of_unknown_length_is_cut_off() {
     let bytes = film(1000, 1);
     let server = Server::start(vec![response("200 OK", &[], &bytes); 2]).await;
     let (luma, video) = (luma(), video_at(&server.url));
-    let error = luma
-        .download(&video, &path)
-        .max_bytes(999)
-        .await
-        .unwrap_err();
+    let error = luma.download(&video, &path).max_bytes(999).await.unwrap_err();
     assert!(matches!(error, DownloadError::TooLarge { .. }), "{error:?}");
     assert!(files(folder.path()).is_empty());
 

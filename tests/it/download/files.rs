@@ -85,9 +85,7 @@ async fn failed_download_keeps_the_file_that_it_would_replace() {
     let stage = Stage::new(100).await;
     let path = stage.path("a.mp4");
     fs::write(&path, "mine").unwrap();
-    stage
-        .sim
-        .inject(Fault::truncated().on(Target::Media).always());
+    stage.sim.inject(Fault::truncated().on(Target::Media).always());
     let download = stage.luma.download(&stage.video, &path).overwrite(true);
     download.retry(RetryPolicy::none()).await.unwrap_err();
     assert_eq!(fs::read(&path).unwrap(), b"mine");
@@ -99,10 +97,7 @@ async fn file_that_appears_meanwhile_is_kept() {
     let stage = Stage::new(100).await;
     let path = stage.path("a.mp4");
     let download = stage.luma.download(&stage.video, &path);
-    let error = download
-        .on_progress(|_| fs::write(&path, "mine").unwrap())
-        .await
-        .unwrap_err();
+    let error = download.on_progress(|_| fs::write(&path, "mine").unwrap()).await.unwrap_err();
     assert!(matches!(error, DownloadError::Exists { .. }), "{error:?}");
     assert_eq!(fs::read(&path).unwrap(), b"mine");
     assert_eq!(stage.files(), ["a.mp4"]);
@@ -119,16 +114,8 @@ async fn impossible_target_is_refused_before_any_request() {
         ("videos/", true, "cannot be a file"),
         ("new/", false, "cannot be a file"),
         ("..", false, "cannot be a file"),
-        (
-            "missing/a.mp4",
-            false,
-            "missing/a.mp4 does not exist: create it first",
-        ),
-        (
-            "file/a.mp4",
-            false,
-            "file/a.mp4 does not exist: create it first",
-        ),
+        ("missing/a.mp4", false, "missing/a.mp4 does not exist: create it first"),
+        ("file/a.mp4", false, "file/a.mp4 does not exist: create it first"),
     ] {
         let download = stage.luma.download(&stage.video, stage.path(name));
         let error = download.overwrite(overwrite).await.expect_err(name);
@@ -145,19 +132,13 @@ async fn impossible_target_is_refused_before_any_request() {
 #[tokio::test]
 async fn device_and_read_only_folder_are_refused_before_any_request() {
     let stage = Stage::new(100).await;
-    let device = stage
-        .luma
-        .download(&stage.video, "/dev/null")
-        .overwrite(true);
+    let device = stage.luma.download(&stage.video, "/dev/null").overwrite(true);
     assert!(matches!(device.await, Err(DownloadError::NotAFile { .. })));
     // Nobody can create a file there, not even root.
     let error = stage.luma.download(&stage.video, "/sys/a.mp4").await;
     let error = error.unwrap_err();
     assert!(matches!(error, DownloadError::Io { .. }), "{error:?}");
-    assert!(
-        error.to_string().starts_with("cannot write /sys/a.mp4: "),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("cannot write /sys/a.mp4: "), "{error}");
     assert!(stage.requests().is_empty());
 }
 
@@ -185,16 +166,8 @@ async fn foreign_file_under_a_likely_name_is_left_alone() {
     type Link = fn(&Path, &Path) -> std::io::Result<()>;
     let stage = Stage::new(100).await;
     let precious = stage.path("precious");
-    let names = [
-        ".a.mp4.part",
-        "a.mp4.part",
-        ".a.mp4.part.json",
-        ".a.mp4.tmp",
-    ];
-    let links: [Link; 2] = [
-        |to, name| fs::hard_link(to, name),
-        |to, name| symlink(to, name),
-    ];
+    let names = [".a.mp4.part", "a.mp4.part", ".a.mp4.part.json", ".a.mp4.tmp"];
+    let links: [Link; 2] = [|to, name| fs::hard_link(to, name), |to, name| symlink(to, name)];
     for link in links {
         fs::write(&precious, "mine").unwrap();
         for name in names {
@@ -229,11 +202,7 @@ async fn hard_link_to_the_replaced_file_keeps_its_content() {
 async fn long_name_is_accepted_or_refused_before_any_request() {
     let stage = Stage::new(100).await;
     let long = "a".repeat(255);
-    stage
-        .luma
-        .download(&stage.video, stage.path(&long))
-        .await
-        .unwrap();
+    stage.luma.download(&stage.video, stage.path(&long)).await.unwrap();
     let requests = stage.requests().len();
     let too_long = stage.path(&"a".repeat(256));
     for overwrite in [false, true] {
@@ -271,10 +240,7 @@ async fn permissions_are_those_of_a_new_or_of_the_replaced_file() {
     fs::write(&plain, "").unwrap();
     let mut during = Vec::new();
     let download = stage.luma.download(&stage.video, &path).on_progress(|_| {
-        let part = stage
-            .files()
-            .into_iter()
-            .find(|name| name.ends_with(".part"));
+        let part = stage.files().into_iter().find(|name| name.ends_with(".part"));
         during.push(mode(&stage.path(&part.unwrap())));
     });
     download.await.unwrap();
@@ -296,12 +262,7 @@ async fn downloads_to_one_target_do_not_meet() {
         // Slow, so that both run at once.
         let drip = Fault::drip(64 << 10, Duration::from_millis(20));
         stage.sim.inject(drip.on(Target::Media).times(2));
-        let download = || {
-            stage
-                .luma
-                .download(&stage.video, &path)
-                .overwrite(overwrite)
-        };
+        let download = || stage.luma.download(&stage.video, &path).overwrite(overwrite);
         let (one, other) = tokio::join!(download(), download());
         let ends = [one, other];
         let good = ends.iter().filter(|end| end.is_ok()).count();
@@ -337,14 +298,11 @@ async fn dropped_download_leaves_nothing() {
     let drip = Fault::drip(SIZE / 8, Duration::from_millis(50));
     stage.sim.inject(drip.on(Target::Media));
     let half = Notify::new();
-    let mut download = stage
-        .luma
-        .download(&stage.video, &path)
-        .on_progress(|progress| {
-            if progress.bytes >= SIZE as u64 / 2 {
-                half.notify_one();
-            }
-        });
+    let mut download = stage.luma.download(&stage.video, &path).on_progress(|progress| {
+        if progress.bytes >= SIZE as u64 / 2 {
+            half.notify_one();
+        }
+    });
     tokio::select! {
         end = &mut download => panic!("ended: {end:?}"),
         reached = timeout(PATIENCE, half.notified()) => reached.unwrap(),
@@ -355,12 +313,7 @@ async fn dropped_download_leaves_nothing() {
     // A later call starts afresh.
     stage.luma.download(&stage.video, &path).await.unwrap();
     assert_eq!(fs::read(&path).unwrap(), stage.bytes);
-    assert!(
-        stage
-            .requests()
-            .iter()
-            .all(|request| !request.headers.contains_key("range"))
-    );
+    assert!(stage.requests().iter().all(|request| !request.headers.contains_key("range")));
 }
 
 #[tokio::test]

@@ -20,23 +20,16 @@ async fn proxy() -> Server {
 
 /// The API is on this machine, the file is not.
 async fn download(target: &Path, change: impl FnOnce(LumaBuilder) -> LumaBuilder) {
-    let luma = Luma::builder()
-        .token("a-token")
-        .base_url("http://127.0.0.1:9");
+    let luma = Luma::builder().token("a-token").base_url("http://127.0.0.1:9");
     let luma = change(luma).build().unwrap();
-    let download = luma
-        .download(&video_at(FILE), target)
-        .retry(RetryPolicy::none());
+    let download = luma.download(&video_at(FILE), target).retry(RetryPolicy::none());
     assert_eq!(download.await.unwrap().bytes(), 100);
 }
 
 fn assert_asked(proxy: &Server) {
     let requests = proxy.requests();
     assert_eq!(requests.len(), 1, "{requests:?}");
-    assert!(
-        requests[0].starts_with(&format!("get {FILE} ")),
-        "{requests:?}"
-    );
+    assert!(requests[0].starts_with(&format!("get {FILE} ")), "{requests:?}");
     assert!(!requests[0].contains("authorization"), "{requests:?}");
 }
 
@@ -58,10 +51,7 @@ async fn proxy_of_the_environment_is_used() {
     }
     let (proxy, folder) = (proxy().await, tempfile::tempdir().unwrap());
     let again = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "download::proxies::proxy_of_the_environment_is_used",
-        ])
+        .args(["--exact", "download::proxies::proxy_of_the_environment_is_used"])
         .env(TARGET, folder.path().join("a.mp4"))
         .env("http_proxy", &proxy.url)
         .env_remove("NO_PROXY")

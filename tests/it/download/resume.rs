@@ -10,11 +10,7 @@ const SIZE: usize = 1000;
 /// A response with the whole file and its strong ETag.
 fn whole(bytes: &[u8]) -> Vec<u8> {
     let length = format!("content-length: {}", bytes.len());
-    response(
-        "200 OK",
-        &[&length, "content-type: video/mp4", "etag: \"a\""],
-        bytes,
-    )
+    response("200 OK", &[&length, "content-type: video/mp4", "etag: \"a\""], bytes)
 }
 
 /// The same, cut after 500 bytes.
@@ -57,16 +53,12 @@ fn from_500() -> Option<String> {
 async fn cut_is_resumed_with_range_and_if_range() {
     const SIZE: usize = 256 << 10;
     let stage = Stage::new(SIZE).await;
-    stage
-        .sim
-        .inject(Fault::truncated().on(Target::Media).times(2));
+    stage.sim.inject(Fault::truncated().on(Target::Media).times(2));
     stage.sim.inject(Fault::reset_midway().on(Target::Media));
     let path = stage.path("a.mp4");
     let mut seen = Vec::new();
     let download = stage.luma.download(&stage.video, &path).retry(at_once());
-    let file = download
-        .on_progress(|progress| seen.push(progress.bytes))
-        .await;
+    let file = download.on_progress(|progress| seen.push(progress.bytes)).await;
     assert_eq!(file.unwrap().bytes(), SIZE as u64);
     assert_eq!(fs::read(&path).unwrap(), stage.bytes);
     assert_eq!(stage.files(), ["a.mp4"]);
@@ -86,9 +78,7 @@ async fn cut_is_resumed_with_range_and_if_range() {
 async fn progress_resets_the_count_of_retries() {
     let stage = Stage::new(256 << 10).await;
     // Twice as many cuts as attempts, but each brings a half of the rest.
-    stage
-        .sim
-        .inject(Fault::truncated().on(Target::Media).times(8));
+    stage.sim.inject(Fault::truncated().on(Target::Media).times(8));
     let path = stage.path("a.mp4");
     let download = stage.luma.download(&stage.video, &path).retry(at_once());
     download.await.unwrap();
@@ -115,11 +105,7 @@ async fn part_that_continues_the_file_is_appended() {
 #[tokio::test]
 async fn refused_range_starts_again_once_without_range() {
     let (bytes, other) = (film(SIZE, 1), film(SIZE, 2));
-    let slice = [
-        "content-length: 500",
-        "content-range: bytes 500-999/1000",
-        "etag: \"a\"",
-    ];
+    let slice = ["content-length: 500", "content-range: bytes 500-999/1000", "etag: \"a\""];
     for refusal in [
         // The rest with the status of a whole file, or a whole file that may be another one.
         response("200 OK", &slice, &other[500..]),
@@ -138,11 +124,7 @@ async fn refused_range_starts_again_once_without_range() {
         response("403 Forbidden", &[], b"no ranges"),
         response("404 Not Found", &[], b"no ranges"),
         response("405 Method Not Allowed", &[], b"no ranges"),
-        response(
-            "416 Range Not Satisfiable",
-            &["content-range: bytes */1000"],
-            b"",
-        ),
+        response("416 Range Not Satisfiable", &["content-range: bytes */1000"], b""),
         response("500 Internal Server Error", &[], b"no ranges"),
         response("501 Not Implemented", &[], b"no ranges"),
         response("503 Service Unavailable", &[], b"no ranges"),
@@ -178,11 +160,7 @@ async fn busy_server_is_asked_for_the_rest_again() {
 #[tokio::test]
 async fn file_without_a_strong_etag_is_requested_whole() {
     let bytes = film(SIZE, 1);
-    for header in [
-        "etag: W/\"a\"",
-        "last-modified: Sat, 01 Aug 2026 12:00:00 GMT",
-        "x: y",
-    ] {
+    for header in ["etag: W/\"a\"", "last-modified: Sat, 01 Aug 2026 12:00:00 GMT", "x: y"] {
         let first = response("200 OK", &["content-length: 1000", header], &bytes[..500]);
         let (ranges, file) = download(vec![first, whole(&bytes)], 2).await;
         assert_eq!(ranges, [None, None], "{header}");
@@ -216,47 +194,17 @@ async fn file_shorter_than_any_promise_is_an_error() {
     let length = "content-length: 500";
     for (responses, got) in [
         // Its own promise.
-        (
-            vec![
-                cut(&bytes),
-                part("bytes 500-999/1000", "\"a\"", &bytes[500..900]),
-            ],
-            900,
-        ),
+        (vec![cut(&bytes), part("bytes 500-999/1000", "\"a\"", &bytes[500..900])], 900),
         // That of the first response: the second one promises nothing, or less.
-        (
-            vec![
-                cut(&bytes),
-                refusal(),
-                response("200 OK", tail, &bytes[..500]),
-            ],
-            500,
-        ),
-        (
-            vec![
-                cut(&bytes),
-                refusal(),
-                response("200 OK", &[length], &bytes[..500]),
-            ],
-            500,
-        ),
-        (
-            vec![response(
-                "200 OK",
-                &["content-range: bytes 0-499/1000"],
-                &bytes[..500],
-            )],
-            500,
-        ),
+        (vec![cut(&bytes), refusal(), response("200 OK", tail, &bytes[..500])], 500),
+        (vec![cut(&bytes), refusal(), response("200 OK", &[length], &bytes[..500])], 500),
+        (vec![response("200 OK", &["content-range: bytes 0-499/1000"], &bytes[..500])], 500),
     ] {
         let attempts = if responses.len() == 1 { 1 } else { 2 };
         let (_, file) = download(responses, attempts).await;
         let error = file.expect_err("too short");
         match error {
-            DownloadError::WrongLength {
-                expected: 1000,
-                got: found,
-            } => assert_eq!(found, got),
+            DownloadError::WrongLength { expected: 1000, got: found } => assert_eq!(found, got),
             // Progress was made, so that the server is asked again; it has stopped.
             DownloadError::Transport(_) => assert_eq!(got, 900),
             other => panic!("{other:?}"),
@@ -286,17 +234,11 @@ async fn shorter_version_of_a_changed_file_is_complete() {
 async fn connection_that_stands_still_is_resumed() {
     let stage = Stage::new(256 << 10).await;
     let luma = Luma::builder().token("a-token").base_url(stage.sim.url());
-    let luma = luma
-        .read_timeout(Duration::from_millis(200))
-        .build()
-        .unwrap();
+    let luma = luma.read_timeout(Duration::from_millis(200)).build().unwrap();
     stage.sim.inject(Fault::silence().on(Target::Media));
     stage.sim.inject(Fault::truncated().on(Target::Media));
     let path = stage.path("a.mp4");
-    luma.download(&stage.video, &path)
-        .retry(at_once())
-        .await
-        .unwrap();
+    luma.download(&stage.video, &path).retry(at_once()).await.unwrap();
     assert_eq!(fs::read(&path).unwrap(), stage.bytes);
     assert_eq!(stage.requests().len(), 3);
 }

@@ -18,10 +18,7 @@ async fn redirects_are_followed_five_times() {
     let error = stage.luma.download(&stage.video, stage.path("b.mp4")).await;
     let error = error.unwrap_err();
     assert!(matches!(error, DownloadError::Url { .. }), "{error:?}");
-    assert!(
-        error.to_string().contains("at most five redirects"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("at most five redirects"), "{error}");
     assert!(!error.is_retryable());
     assert_eq!(stage.requests().len(), 12);
     assert_eq!(stage.files(), ["a.mp4"]);
@@ -34,16 +31,11 @@ async fn redirect_to_a_url_that_is_not_allowed_is_refused() {
         ("ftp://example.com/v.mp4?s3cret", "ftp://example.com/v.mp4"),
         ("file:///etc/passwd", "file:///etc/passwd"),
         ("https://s3cret@example.com/v.mp4", "…@example.com/v.mp4"),
-        (
-            "http://169.254.169.254/latest",
-            "http://169.254.169.254/latest",
-        ),
+        ("http://169.254.169.254/latest", "http://169.254.169.254/latest"),
         ("https://10.0.0.1/v.mp4", "https://10.0.0.1/v.mp4"),
         ("//[nonsense", "//[nonsense"),
     ] {
-        stage
-            .sim
-            .inject(Fault::redirect(302, location).on(Target::Media));
+        stage.sim.inject(Fault::redirect(302, location).on(Target::Media));
         let download = stage.luma.download(&stage.video, stage.path("a.mp4"));
         let error = download.retry(at_once()).await.expect_err(location);
         assert!(matches!(error, DownloadError::Url { .. }), "{error:?}");
@@ -72,9 +64,7 @@ async fn relative_redirect_keeps_range_and_host() {
     .await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.mp4");
-    let download = luma()
-        .download(&video_at(&server.url), &path)
-        .retry(at_once());
+    let download = luma().download(&video_at(&server.url), &path).retry(at_once());
     download.await.unwrap();
     assert_eq!(fs::read(&path).unwrap(), bytes);
     assert_eq!(server.requests().len(), 4);
@@ -83,9 +73,7 @@ async fn relative_redirect_keeps_range_and_host() {
 #[tokio::test]
 async fn url_that_is_not_allowed_is_not_requested() {
     let stage = Stage::new(100).await;
-    let public = Luma::builder()
-        .token("a-token")
-        .base_url("https://api.example");
+    let public = Luma::builder().token("a-token").base_url("https://api.example");
     let public = public.build().unwrap();
     let with_password = stage.video.url().replace("http://", "http://user:s3cret@");
     for (luma, url) in [
@@ -103,10 +91,7 @@ async fn url_that_is_not_allowed_is_not_requested() {
     ] {
         let error = luma.download(&video_at(url), stage.path("a.mp4")).await;
         let error = error.expect_err(url);
-        assert!(
-            matches!(error, DownloadError::Url { .. }),
-            "{url}: {error:?}"
-        );
+        assert!(matches!(error, DownloadError::Url { .. }), "{url}: {error:?}");
         let text = format!("{error} {error:?}");
         assert!(!text.contains("s3cret"), "{text}");
     }

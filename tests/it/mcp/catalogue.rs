@@ -46,23 +46,14 @@ fn names_of_the_tools_are_fixed() {
 #[test]
 fn properties_are_those_of_the_vendors_server() {
     for (name, expected) in [
-        (
-            "luma_generate_video",
-            "aspect_ratio callback_url enhancement loop prompt* timeout",
-        ),
+        ("luma_generate_video", "aspect_ratio callback_url enhancement loop prompt* timeout"),
         (
             "luma_generate_video_from_image",
             "aspect_ratio callback_url end_image_url enhancement loop prompt* start_image_url \
              timeout",
         ),
-        (
-            "luma_extend_video",
-            "callback_url end_image_url prompt* video_id*",
-        ),
-        (
-            "luma_extend_video_from_url",
-            "callback_url end_image_url prompt* video_url*",
-        ),
+        ("luma_extend_video", "callback_url end_image_url prompt* video_id*"),
+        ("luma_extend_video_from_url", "callback_url end_image_url prompt* video_url*"),
         ("luma_get_task", "task_id*"),
         ("luma_get_tasks_batch", "task_ids*"),
         ("luma_list_aspect_ratios", ""),
@@ -80,10 +71,7 @@ fn properties_are_those_of_the_vendors_server() {
             .collect();
         got.sort();
         assert_eq!(got.join(" "), expected, "{name}");
-        assert_eq!(
-            json!(tool(name).output_schema)["required"],
-            json!(["result"])
-        );
+        assert_eq!(json!(tool(name).output_schema)["required"], json!(["result"]));
     }
 }
 
@@ -168,9 +156,8 @@ fn schemas_and_tools_are_valid() {
 #[test]
 fn limits_of_texts_and_lists_are_in_the_schema() {
     for tool in tools() {
-        for (name, property) in json!(tool.input_schema)["properties"]
-            .as_object()
-            .expect("properties")
+        for (name, property) in
+            json!(tool.input_schema)["properties"].as_object().expect("properties")
         {
             let path = format!("{}/{name}", tool.name);
             let is_url = name.ends_with("_url");
@@ -220,9 +207,8 @@ fn texts_are_complete() {
         let costs = lower.contains("credits");
         assert!(costs, "{} does not say what it costs", tool.name);
 
-        for (name, property) in json!(tool.input_schema)["properties"]
-            .as_object()
-            .expect("properties")
+        for (name, property) in
+            json!(tool.input_schema)["properties"].as_object().expect("properties")
         {
             let text = text_of(&property["description"]);
             assert!(text.len() > 60, "{}/{name}: {text}", tool.name);
@@ -245,11 +231,7 @@ fn texts_name_only_what_exists() {
 fn annotations_follow_from_what_a_tool_does() {
     for tool in tools() {
         let Annotations {
-            read_only_hint,
-            destructive_hint,
-            idempotent_hint,
-            open_world_hint,
-            ..
+            read_only_hint, destructive_hint, idempotent_hint, open_world_hint, ..
         } = tool.annotations;
         let submits = tool.name.contains("generate") || tool.name.contains("extend");
         assert_eq!(read_only_hint, !submits, "{}", tool.name);
@@ -282,9 +264,8 @@ fn arguments_are_those_of_the_spec() {
     let mut offered = BTreeSet::new();
     for tool in tools() {
         let submits = !tool.annotations.read_only_hint;
-        for (name, property) in json!(tool.input_schema)["properties"]
-            .as_object()
-            .expect("properties")
+        for (name, property) in
+            json!(tool.input_schema)["properties"].as_object().expect("properties")
         {
             let (schema, field) = match (submits, name.as_str()) {
                 (true, name) => ("VideoRequest", name),
@@ -302,11 +283,7 @@ fn arguments_are_those_of_the_spec() {
             let type_of_items = items.as_ref().and_then(|items| items.get("type"));
             assert_eq!(property["items"].get("type"), type_of_items, "{path}");
             for keyword in ["enum", "minimum", "maximum"] {
-                assert_eq!(
-                    property.get(keyword),
-                    spec.get(keyword),
-                    "{path}: {keyword}"
-                );
+                assert_eq!(property.get(keyword), spec.get(keyword), "{path}: {keyword}");
             }
             // The spec's is for calls that are held, and no tool holds one unless asked to.
             if name != "timeout" {

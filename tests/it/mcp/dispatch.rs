@@ -86,30 +86,10 @@ async fn lookup_of_each_state_is_reported() {
     let simulator = simulator(NEVER).await;
     let luma = client(&simulator);
     for (script, state, code, step) in [
-        (
-            TaskScript::completes().after(Duration::MAX),
-            "pending",
-            None,
-            "luma_get_task",
-        ),
-        (
-            TaskScript::state("dreaming").after(Duration::ZERO),
-            "processing",
-            None,
-            "luma_get_task",
-        ),
-        (
-            TaskScript::state("sublimating").after(Duration::ZERO),
-            "unknown",
-            None,
-            "luma_get_task",
-        ),
-        (
-            TaskScript::completes().after(Duration::ZERO),
-            "completed",
-            None,
-            "luma_extend_video",
-        ),
+        (TaskScript::completes().after(Duration::MAX), "pending", None, "luma_get_task"),
+        (TaskScript::state("dreaming").after(Duration::ZERO), "processing", None, "luma_get_task"),
+        (TaskScript::state("sublimating").after(Duration::ZERO), "unknown", None, "luma_get_task"),
+        (TaskScript::completes().after(Duration::ZERO), "completed", None, "luma_extend_video"),
         (
             TaskScript::fails("forbidden", "No.").after(Duration::ZERO),
             "failed",
@@ -129,9 +109,7 @@ async fn lookup_of_each_state_is_reported() {
             "ended without a video",
         ),
         (
-            TaskScript::response(json!(["odd"]))
-                .after(Duration::ZERO)
-                .finished(false),
+            TaskScript::response(json!(["odd"])).after(Duration::ZERO).finished(false),
             "unknown",
             None,
             "luma_get_task",
@@ -145,25 +123,12 @@ async fn lookup_of_each_state_is_reported() {
         assert_eq!(result["task_id"], id);
         assert_eq!(result["state"], state, "{}", outcome.text);
         assert_eq!(result["error"]["code"].as_str(), code);
-        assert!(
-            text_of(&result["next_step"]).contains(step),
-            "{}",
-            outcome.text
-        );
+        assert!(text_of(&result["next_step"]).contains(step), "{}", outcome.text);
         assert!(result["created_at"].as_f64() > Some(1e9));
         let whole = simulator.task(&id).expect("a task");
-        for private in [
-            "_id",
-            "user_id",
-            "credential_id",
-            "application_id",
-            "api_id",
-        ] {
+        for private in ["_id", "user_id", "credential_id", "application_id", "api_id"] {
             let value = text_of(&whole[private]);
-            assert!(
-                !value.is_empty() && !outcome.text.contains(value),
-                "{private}"
-            );
+            assert!(!value.is_empty() && !outcome.text.contains(value), "{private}");
         }
         if state == "completed" {
             assert_eq!(result["video"]["width"], 1360);
@@ -355,11 +320,7 @@ async fn service_errors_say_what_to_do() {
             "trace_id": "trace-1" });
         for (target, name, arguments) in [
             (Target::Submit, GENERATE, json!({ "prompt": "a" })),
-            (
-                Target::Submit,
-                "luma_extend_video",
-                json!({ "prompt": "a", "video_id": "v" }),
-            ),
+            (Target::Submit, "luma_extend_video", json!({ "prompt": "a", "video_id": "v" })),
             (Target::Lookup, GET, json!({ "task_id": "a" })),
             (Target::Lookup, BATCH, json!({ "task_ids": ["a"] })),
         ] {
@@ -375,11 +336,7 @@ async fn service_errors_say_what_to_do() {
             assert!(outcome.is_error || name == BATCH, "{}", outcome.text);
             assert_eq!(result["error"]["code"], code);
             assert_eq!(result["error"]["trace_id"], "trace-1");
-            assert!(
-                text_of(&result["next_step"]).contains(step),
-                "{}",
-                outcome.text
-            );
+            assert!(text_of(&result["next_step"]).contains(step), "{}", outcome.text);
         }
     }
     assert_eq!(simulator.stats().submits_accepted, 0);
@@ -391,24 +348,9 @@ async fn forbidden_lookup_advises_no_submit() {
     let luma = client(&simulator);
     let body = json!({ "error": { "code": "forbidden", "message": "No." } });
     for (name, arguments, says, says_not) in [
-        (
-            GENERATE,
-            json!({ "prompt": "a" }),
-            "change the prompt",
-            "may not see it",
-        ),
-        (
-            GET,
-            json!({ "task_id": "a" }),
-            "may not see it",
-            "change the prompt",
-        ),
-        (
-            BATCH,
-            json!({ "task_ids": ["a"] }),
-            "may not see it",
-            "change the prompt",
-        ),
+        (GENERATE, json!({ "prompt": "a" }), "change the prompt", "may not see it"),
+        (GET, json!({ "task_id": "a" }), "may not see it", "change the prompt"),
+        (BATCH, json!({ "task_ids": ["a"] }), "may not see it", "change the prompt"),
     ] {
         simulator.inject(Fault::status(403).json(body.clone()));
         let outcome = call(&luma, name, arguments, &at_once()).await;
@@ -442,10 +384,9 @@ async fn task_unknown_for_a_moment_is_found() {
 async fn rate_limit_names_the_seconds() {
     let simulator = simulator(AT_ONCE).await;
     let luma = client(&simulator);
-    for (name, arguments) in [
-        (GENERATE, json!({ "prompt": "a" })),
-        (GET, json!({ "task_id": "a" })),
-    ] {
+    for (name, arguments) in
+        [(GENERATE, json!({ "prompt": "a" })), (GET, json!({ "task_id": "a" }))]
+    {
         simulator.inject(Fault::retry_after(429, "17"));
         let outcome = call(&luma, name, arguments, &at_once()).await;
         assert!(outcome.is_error);
@@ -466,10 +407,9 @@ async fn service_out_of_reach_is_an_error() {
     let outcome = looked_up(&luma, "a").await;
     assert!(outcome.is_error, "{}", outcome.text);
     simulator.shutdown().await;
-    for (name, arguments) in [
-        (GENERATE, json!({ "prompt": "a" })),
-        (BATCH, json!({ "task_ids": ["a"] })),
-    ] {
+    for (name, arguments) in
+        [(GENERATE, json!({ "prompt": "a" })), (BATCH, json!({ "task_ids": ["a"] }))]
+    {
         let outcome = call(&luma, name, arguments, &at_once()).await;
         assert!(outcome.is_error);
         assert_eq!(result(&outcome)["error"]["code"], "no_connection");
@@ -510,10 +450,7 @@ async fn token_in_service_text_is_removed() {
     simulator.inject(Fault::status(401).json(body));
     let outcome = looked_up(&luma, "a").await;
     assert!(outcome.is_error);
-    assert_eq!(
-        result(&outcome)["error"]["message"],
-        "The token [token] is not valid."
-    );
+    assert_eq!(result(&outcome)["error"]["message"], "The token [token] is not valid.");
 }
 
 #[tokio::test]
@@ -528,10 +465,7 @@ async fn lists_send_nothing() {
     assert_eq!(json!(listed), *of_tool);
 
     let actions = call(&luma, "luma_list_actions", json!({}), &at_once()).await;
-    let actions = result(&actions)["actions"]
-        .as_array()
-        .expect("actions")
-        .clone();
+    let actions = result(&actions)["actions"].as_array().expect("actions").clone();
     for (action, tool) in actions.iter().zip(mcp::tools()) {
         assert_eq!(action["tool"], tool.name);
         assert_eq!(action["costs_credits"], !tool.annotations.read_only_hint);
@@ -564,10 +498,7 @@ async fn lookups_at_the_same_time_share_requests() {
         let result = result(&outcome);
         assert_eq!(result["task_id"], **id);
         match outcome.is_error {
-            true => assert_eq!(
-                (&**id, text_of(&result["error"]["code"])),
-                (&*ids[0], "not_found")
-            ),
+            true => assert_eq!((&**id, text_of(&result["error"]["code"])), (&*ids[0], "not_found")),
             false => assert_eq!(result["state"], "completed"),
         }
     }

@@ -36,20 +36,14 @@ fn strict_tools_keep_the_rules_of_strict() {
             let path = format!("{name}/{property}");
             assert!(required.contains(&json!(property)), "{path}");
             let text = schema.to_string();
-            for refused in [
-                "\"default\"",
-                "\"minLength\"",
-                "\"minItems\"",
-                "\"minimum\"",
-            ] {
+            for refused in ["\"default\"", "\"minLength\"", "\"minItems\"", "\"minimum\""] {
                 assert!(!text.contains(refused), "{path}: {refused}");
             }
             let was_required = original["required"]
                 .as_array()
                 .is_some_and(|required| required.contains(&json!(property)));
-            let nullable = schema["type"]
-                .as_array()
-                .is_some_and(|types| types.contains(&json!("null")));
+            let nullable =
+                schema["type"].as_array().is_some_and(|types| types.contains(&json!("null")));
             assert_eq!(nullable, !was_required, "{path}");
             if let (true, Some(values)) = (nullable, schema["enum"].as_array()) {
                 assert!(values.contains(&Value::Null), "{path}");
@@ -65,12 +59,7 @@ fn gemini_gets_nothing_that_it_refuses() {
     assert_eq!(declarations.len(), 8);
     for declaration in declarations {
         let text = declaration.to_string();
-        for refused in [
-            "\"default\"",
-            "\"minLength\"",
-            "\"maxLength\"",
-            "\"parameters\"",
-        ] {
+        for refused in ["\"default\"", "\"minLength\"", "\"maxLength\"", "\"parameters\""] {
             assert!(!text.contains(refused), "{refused}: {text}");
         }
         let name = text_of(&declaration["name"]);
@@ -90,26 +79,20 @@ fn no_limit_is_lost() {
     let responses = export::openai_responses();
     let gemini = export::gemini();
     let exports = [
-        list(&chat)
-            .iter()
-            .map(|tool| &tool["function"])
-            .collect::<Vec<_>>(),
+        list(&chat).iter().map(|tool| &tool["function"]).collect::<Vec<_>>(),
         list(&responses).iter().collect(),
         list(&gemini[0]["functionDeclarations"]).iter().collect(),
     ];
     let mut count = 0;
     for function in exports.into_iter().flatten() {
         let name = text_of(&function["name"]);
-        let schema = function
-            .get("parameters")
-            .or(function.get("parametersJsonSchema"));
+        let schema = function.get("parameters").or(function.get("parametersJsonSchema"));
         let original = json!(tool(name).input_schema);
         for (property, original) in original["properties"].as_object().expect("properties") {
             let exported = &schema.expect("a schema")["properties"][property];
-            for (exported, original) in [
-                (exported, original),
-                (&exported["items"], &original["items"]),
-            ] {
+            for (exported, original) in
+                [(exported, original), (&exported["items"], &original["items"])]
+            {
                 let text = text_of(&exported["description"]);
                 for (keyword, words) in [
                     ("minLength", "{} to "),
@@ -186,11 +169,7 @@ fn without_content(mut answer: Value, outcome: &Outcome) -> Value {
     let text = json!(outcome.text);
     if let Some(0) = outcome.links.len().checked_sub(2) {
         put("/structuredContent", json!({ "result": result }), json!({}));
-        put(
-            "/functionResponse/response/output",
-            result.clone(),
-            json!({}),
-        );
+        put("/functionResponse/response/output", result.clone(), json!({}));
         put("/output", text.clone(), json!(""));
     }
     match answer.get("content") {
@@ -283,17 +262,12 @@ async fn unknown_tool_is_an_error_of_its_own() {
         ("weather", None),
         ("", None),
     ] {
-        let error: UnknownTool = mcp::call(&luma, name, json!({}), &at_once())
-            .await
-            .expect_err("no such tool");
+        let error: UnknownTool =
+            mcp::call(&luma, name, json!({}), &at_once()).await.expect_err("no such tool");
         assert_eq!((&*error.name, error.nearest), (name, nearest));
         let outcome = Outcome::from(error);
         assert!(outcome.is_error);
-        assert!(
-            outcome.text.contains("luma_generate_video"),
-            "{}",
-            outcome.text
-        );
+        assert!(outcome.text.contains("luma_generate_video"), "{}", outcome.text);
     }
 }
 

@@ -32,7 +32,9 @@ fn cases(tool: &Tool) -> Vec<(Value, String)> {
         let wrong = match text_of(&property["type"]) {
             "string" => vec![json!(7), json!(true), json!(["a"]), json!({ "a": 1 })],
             "boolean" => vec![json!("yes"), json!("1"), json!(1), json!([])],
-            "number" => vec![json!("soon"), json!("-1"), json!(true), json!(-1), json!(-0.5), json!({})],
+            "number" => {
+                vec![json!("soon"), json!("-1"), json!(true), json!(-1), json!(-0.5), json!({})]
+            }
             "array" => {
                 vec![json!("a"), json!("[7]"), json!(7), json!({}), json!([[]]), json!([null])]
             }
@@ -95,11 +97,9 @@ fn cases(tool: &Tool) -> Vec<(Value, String)> {
     });
     if tool.name == "luma_generate_video_from_image" {
         cases.push(with("start_image", json!("https://example.com/a.jpg")));
-        for (start, end) in [
-            (json!(null), json!(null)),
-            (json!(""), json!("")),
-            (json!(" "), json!(null)),
-        ] {
+        for (start, end) in
+            [(json!(null), json!(null)), (json!(""), json!("")), (json!(" "), json!(null))]
+        {
             let mut arguments = valid.clone();
             arguments.insert("start_image_url".into(), start);
             arguments.insert("end_image_url".into(), end);

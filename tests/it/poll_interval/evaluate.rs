@@ -16,18 +16,12 @@ pub struct Duration {
 
 impl Duration {
     pub fn log_normal(median: f64, sigma: f64) -> Self {
-        Self {
-            name: "",
-            parts: vec![(1.0, median, sigma)],
-        }
+        Self { name: "", parts: vec![(1.0, median, sigma)] }
     }
 
     /// Half of the jobs are short, half are long.
     pub fn mixture() -> Self {
-        Self {
-            name: "half short, half long: ",
-            parts: vec![(0.5, 60.0, 0.3), (0.5, 180.0, 0.3)],
-        }
+        Self { name: "half short, half long: ", parts: vec![(0.5, 60.0, 0.3), (0.5, 180.0, 0.3)] }
     }
 
     /// What the interval was made for comes first; the others are there to keep it honest.
@@ -123,10 +117,5 @@ pub fn evaluate(job: &Duration) -> Cost {
         noticed += time * (survival - next);
         survival = next;
     }
-    Cost {
-        requests,
-        lag: noticed - mean,
-        optimum: root * root / 2.0,
-        fixed: mean / 2.0,
-    }
+    Cost { requests, lag: noticed - mean, optimum: root * root / 2.0, fixed: mean / 2.0 }
 }

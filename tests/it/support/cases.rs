@@ -88,46 +88,28 @@ impl Case {
 
     fn retry_after(name: &'static str, status: u16, after: &str) -> Self {
         let headers = vec![("retry-after", after.to_owned())];
-        Self::new(
-            name,
-            Cause::Answer(status, headers, Body::Bytes(Vec::new())),
-        )
+        Self::new(name, Cause::Answer(status, headers, Body::Bytes(Vec::new())))
     }
 
     fn once(self) -> Self {
-        Self {
-            times: Some(1),
-            ..self
-        }
+        Self { times: Some(1), ..self }
     }
 
     fn accepted(self) -> Self {
-        Self {
-            is_accepted: true,
-            ..self
-        }
+        Self { is_accepted: true, ..self }
     }
 
     fn silent(self) -> Self {
-        Self {
-            is_silent: true,
-            ..self
-        }
+        Self { is_silent: true, ..self }
     }
 
     fn waits(self, at_least: f64) -> Self {
         let retry_after = Duration::from_secs_f64(at_least);
-        Self {
-            retry_after,
-            ..self
-        }
+        Self { retry_after, ..self }
     }
 
     fn dated(self) -> Self {
-        Self {
-            is_dated: true,
-            ..self
-        }
+        Self { is_dated: true, ..self }
     }
 
     /// How a callback fares.

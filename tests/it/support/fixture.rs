@@ -35,14 +35,8 @@ pub enum Operation {
 }
 
 impl Operation {
-    pub const ALL: [Self; 6] = [
-        Self::Submit,
-        Self::Lookup,
-        Self::Batch,
-        Self::History,
-        Self::Webhook,
-        Self::Download,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Submit, Self::Lookup, Self::Batch, Self::History, Self::Webhook, Self::Download];
 
     fn target(self) -> Target {
         match self {
@@ -113,16 +107,10 @@ impl Fixture {
         let at_once = JobDuration::Fixed(Duration::ZERO);
         let service = Simulator::builder().token(TOKEN).duration(at_once);
         let simulator = service.start().await.expect("a simulator");
-        let elsewhere = Simulator::builder()
-            .duration(at_once)
-            .start()
-            .await
-            .expect("a simulator");
+        let elsewhere = Simulator::builder().duration(at_once).start().await.expect("a simulator");
         let direct = client(simulator.url());
         let closed = TcpSocket::new_v4().expect("a socket");
-        closed
-            .bind("127.0.0.1:0".parse().expect("an address"))
-            .expect("a port");
+        closed.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
         let port = closed.local_addr().expect("an address").port();
         let nowhere = match case.cause {
             Cause::NoHost => Some("https://nowhere.invalid".to_owned()),
@@ -139,14 +127,14 @@ impl Fixture {
         let front = front.or(gate.as_ref().map(|gate| gate.url.clone()));
         let front = front.or(tls.as_ref().map(|tls| tls.url.clone()));
         let luma = match (&front, &tls) {
-            (Some(url), Some(tls)) => builder(url)
-                .http_client(tls.trusted())
-                .download_client(tls.trusted()),
+            (Some(url), Some(tls)) => {
+                builder(url).http_client(tls.trusted()).download_client(tls.trusted())
+            }
             // No connection is open from before.
             (Some(url), None) => builder(url).http_client(bare().pool_max_idle_per_host(0)),
-            (None, _) if case.is_silent => builder(simulator.url())
-                .timeout(IMPATIENCE)
-                .read_timeout(IMPATIENCE),
+            (None, _) if case.is_silent => {
+                builder(simulator.url()).timeout(IMPATIENCE).read_timeout(IMPATIENCE)
+            }
             (None, _) => builder(simulator.url()),
         };
         if let Some(front) = &front {
@@ -154,11 +142,7 @@ impl Fixture {
             let response = json!({ "state": "completed", "video_url": url });
             simulator.on_submit(TaskScript::response(response));
         }
-        let task = direct
-            .generate("Something else")
-            .submit()
-            .await
-            .expect("no fault yet");
+        let task = direct.generate("Something else").submit().await.expect("no fault yet");
         let video = task.get().await.expect("no fault yet").video();
         // As it is stored, and long ago: the file of a new video is waited for.
         let mut stored = serde_json::to_value(video.expect("a video")).expect("JSON");
@@ -166,11 +150,7 @@ impl Fixture {
         let video = serde_json::from_value(stored).expect("a video");
         simulator.set_video(FILE);
         elsewhere.set_video(FILE);
-        let copy = client(elsewhere.url())
-            .generate("A copy")
-            .submit()
-            .await
-            .expect("no fault");
+        let copy = client(elsewhere.url()).generate("A copy").submit().await.expect("no fault");
         let file_elsewhere = elsewhere.video_url(copy.id().as_str()).expect("a file");
         Self {
             luma: luma.max_response_bytes(1 << 20).build().expect("a client"),
@@ -191,10 +171,7 @@ impl Fixture {
         if operation == Operation::Webhook {
             return self.callback(case).await;
         }
-        let before = (
-            self.requests(operation),
-            self.simulator.stats().submits_accepted,
-        );
+        let before = (self.requests(operation), self.simulator.stats().submits_accepted);
         let (begin, date) = (Instant::now(), soon());
         self.inject(case, operation, date);
         let mut shown = vec![format!("{:?} {:#?}", self.luma, self.simulator)];
@@ -204,9 +181,7 @@ impl Fixture {
         // Only downloads follow redirects. The first request there is the submit of the copy.
         let strays: Vec<_> = self.elsewhere.requests().into_iter().skip(1).collect();
         let may_come = matches!(case.cause, Cause::Redirect(_));
-        let strays = strays
-            .iter()
-            .filter(|stray| !may_come || !stray.path.starts_with("/media/"));
+        let strays = strays.iter().filter(|stray| !may_come || !stray.path.starts_with("/media/"));
         assert_eq!(strays.count(), 0, "{} {operation:?}", case.name);
         for simulator in [&self.simulator, &self.elsewhere] {
             assert_eq!(simulator.stats().media_requests_with_authorization, 0);
@@ -354,9 +329,8 @@ impl Fixture {
     /// Whether the second request, if there is one, came when the service asked for it.
     fn assert_delay(&self, case: &Case, operation: Operation, begin: Instant, date: SystemTime) {
         let requests = self.simulator.requests();
-        let ours = requests
-            .iter()
-            .filter(|request| request.at >= begin && operation.is_at(&request.path));
+        let ours =
+            requests.iter().filter(|request| request.at >= begin && operation.is_at(&request.path));
         let times: Vec<Instant> = ours.map(|request| request.at).collect();
         let [first, second, ..] = times[..] else {
             return;
@@ -371,19 +345,11 @@ impl Fixture {
 
     /// A callback that meets the fault; the wait gives the video all the same.
     async fn callback(&self, case: &Case) -> Outcome {
-        let Self {
-            direct, simulator, ..
-        } = self;
+        let Self { direct, simulator, .. } = self;
         let before = simulator.stats();
         let (url, received) = webhook_relay::start(case.delivery(), direct).await;
-        let url = self
-            .nowhere
-            .as_ref()
-            .map_or(url, |nowhere| format!("{nowhere}/hook"));
-        let submit = direct
-            .generate("A lighthouse at noon")
-            .callback_url(url)
-            .submit();
+        let url = self.nowhere.as_ref().map_or(url, |nowhere| format!("{nowhere}/hook"));
+        let submit = direct.generate("A lighthouse at noon").callback_url(url).submit();
         let task = submit.await.expect("no fault on the way there");
         let ended = || {
             let stats = simulator.stats();
@@ -411,9 +377,7 @@ impl Fixture {
 
 /// A date of one to two seconds ahead, as HTTP has them.
 fn soon() -> SystemTime {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("after 1970");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     UNIX_EPOCH + Duration::from_secs(now.as_secs() + 2)
 }
 

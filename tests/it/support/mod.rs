@@ -143,9 +143,7 @@ impl Named for Error {
 
 /// `ok`, or the name of the error.
 pub fn end<T, E: Named>(result: &Result<T, E>) -> String {
-    result
-        .as_ref()
-        .map_or_else(Named::name, |_| "ok".to_owned())
+    result.as_ref().map_or_else(Named::name, |_| "ok".to_owned())
 }
 
 pub fn show(value: &impl fmt::Debug) -> String {

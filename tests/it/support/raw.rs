@@ -53,11 +53,7 @@ impl Server {
                 let _ = stream.shutdown().await;
             }
         });
-        Self {
-            url,
-            requests,
-            task: task.abort_handle(),
-        }
+        Self { url, requests, task: task.abort_handle() }
     }
 
     /// The heads of the requests, in lower case.

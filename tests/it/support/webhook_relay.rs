@@ -75,9 +75,7 @@ async fn read(stream: &mut TcpStream) -> (bool, Vec<u8>) {
     loop {
         let text = String::from_utf8_lossy(&request);
         if let Some((head, _)) = text.split_once("\r\n\r\n") {
-            let length = head
-                .lines()
-                .find_map(|line| line.strip_prefix("content-length: "));
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
             let length = length.map_or(0, |length| length.parse().expect("a length"));
             let (begin, is_redirected) = (head.len() + 4, head.contains(" /again "));
             if request.len() >= begin + length {

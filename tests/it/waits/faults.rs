@@ -22,13 +22,8 @@ async fn transient_fault_delays_a_wait_and_does_not_end_it() {
         let (simulator, luma) = start(JOB).await;
         let task = submit(&luma).await;
         simulator.inject(fault.on(Target::Lookup).times(3));
-        let wait = task
-            .wait()
-            .interval(quick())
-            .max_consecutive_errors(3)
-            .deadline(PATIENCE);
-        wait.await
-            .unwrap_or_else(|error| panic!("{shown}: {error}"));
+        let wait = task.wait().interval(quick()).max_consecutive_errors(3).deadline(PATIENCE);
+        wait.await.unwrap_or_else(|error| panic!("{shown}: {error}"));
         assert_eq!(simulator.stats().faults, 3, "{shown}");
     }
 }
@@ -38,21 +33,13 @@ async fn too_many_faults_end_the_wait_and_say_nothing_of_the_task() {
     let (simulator, luma) = start(Duration::ZERO).await;
     let task = submit(&luma).await;
     simulator.inject(Fault::html(503).on(Target::Lookup).always());
-    match task
-        .wait()
-        .interval(quick())
-        .max_consecutive_errors(2)
-        .await
-    {
+    match task.wait().interval(quick()).max_consecutive_errors(2).await {
         Err(WaitError::Poll { source, .. }) => assert!(source.is_retryable()),
         other => panic!("{other:?}"),
     }
     assert_eq!(simulator.stats().lookups, 3);
     simulator.clear_faults();
-    task.wait()
-        .interval(quick())
-        .await
-        .expect("the task was fine");
+    task.wait().interval(quick()).await.expect("the task was fine");
 }
 
 #[tokio::test]

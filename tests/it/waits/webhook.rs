@@ -55,10 +55,7 @@ async fn callback_of_a_failure_ends_the_wait() {
     let url = receiver(&luma).await;
     let submit = luma.generate("A lighthouse").callback_url(url).submit();
     let task = submit.await.expect("accepted");
-    let end = task
-        .wait()
-        .interval(PollInterval::fixed(2 * PATIENCE))
-        .await;
+    let end = task.wait().interval(PollInterval::fixed(2 * PATIENCE)).await;
     assert!(end.is_err());
     assert_eq!(simulator.stats().lookups, 0);
 }
@@ -74,9 +71,7 @@ async fn callback_before_the_wait_is_kept() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, delivered)
-        .await
-        .expect("a callback");
+    tokio::time::timeout(PATIENCE, delivered).await.expect("a callback");
     task.wait().await.expect("a video");
     assert_eq!(simulator.stats().lookups, 0);
 }

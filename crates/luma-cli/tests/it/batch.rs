@@ -13,20 +13,10 @@ const SOON: JobDuration = JobDuration::Fixed(Duration::from_millis(300));
 #[tokio::test]
 async fn each_line_becomes_a_video_and_a_file() {
     let stage = Stage::new(SOON).await;
-    std::fs::write(
-        stage.folder.path().join("prompts.txt"),
-        "A fox\r\n\n  \nA bear\nA crane\n",
-    )
-    .expect("a file");
-    let arguments = [
-        "--json",
-        "generate",
-        "--prompt-file",
-        "prompts.txt",
-        "--each-line",
-        "-o",
-        "v/",
-    ];
+    std::fs::write(stage.folder.path().join("prompts.txt"), "A fox\r\n\n  \nA bear\nA crane\n")
+        .expect("a file");
+    let arguments =
+        ["--json", "generate", "--prompt-file", "prompts.txt", "--each-line", "-o", "v/"];
     let run = stage.luma(&arguments).await.exits(0);
     let tasks = run.json()["tasks"].as_array().expect("a list").clone();
     let prompts: Vec<_> = tasks.iter().map(|task| &task["prompt"]).collect();
@@ -36,10 +26,7 @@ async fn each_line_becomes_a_video_and_a_file() {
         let path = format!("v/{id}.mp4");
         let bytes = stage.file(&path).expect("a file").len();
         assert_eq!(task["file"], json!({ "path": path, "bytes": bytes }));
-        assert!(
-            run.stderr.contains(&format!("task {id} is accepted: A ")),
-            "{run:?}"
-        );
+        assert!(run.stderr.contains(&format!("task {id} is accepted: A ")), "{run:?}");
     }
     assert_eq!(stage.billed(), 3);
 }
@@ -47,43 +34,23 @@ async fn each_line_becomes_a_video_and_a_file() {
 #[tokio::test]
 async fn each_line_has_at_most_so_many_at_a_time() {
     let stage = Stage::new(NEVER).await;
-    let arguments = [
-        "generate",
-        "-",
-        "--each-line",
-        "--max-parallel",
-        "2",
-        "--interval",
-        "20ms",
-    ];
+    let arguments = ["generate", "-", "--each-line", "--max-parallel", "2", "--interval", "20ms"];
     let mut command = stage.command(arguments);
-    let mut child = command
-        .stdin(std::process::Stdio::piped())
-        .spawn()
-        .expect("it starts");
+    let mut child = command.stdin(std::process::Stdio::piped()).spawn().expect("it starts");
     let mut stdin = child.stdin.take().expect("a pipe");
-    stdin
-        .write_all(b"One\nTwo\nThree\nFour\n")
-        .await
-        .expect("written");
+    stdin.write_all(b"One\nTwo\nThree\nFour\n").await.expect("written");
     drop(stdin);
     for accepted in 2..=4 {
         eventually("submits", || stage.billed() == accepted).await;
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert_eq!(stage.billed(), accepted);
         let tasks = stage.simulator.tasks();
-        let open = tasks
-            .iter()
-            .find(|task| task["response"]["state"] != "completed");
-        let id = open
-            .and_then(|task| task["id"].as_str())
-            .expect("an open task");
+        let open = tasks.iter().find(|task| task["response"]["state"] != "completed");
+        let id = open.and_then(|task| task["id"].as_str()).expect("an open task");
         stage.simulator.complete(id);
     }
     for task in stage.simulator.tasks() {
-        stage
-            .simulator
-            .complete(task["id"].as_str().expect("an id"));
+        stage.simulator.complete(task["id"].as_str().expect("an id"));
     }
     end(child).await.exits(0);
 }
@@ -111,19 +78,11 @@ async fn refused_line_does_not_stop_the_others() {
     let stage = Stage::new(AT_ONCE).await;
     let refused = TaskScript::refused(403, "forbidden", "no foxes");
     stage.simulator.on_submit(refused);
-    let mut command = stage.command([
-        "--json",
-        "generate",
-        "-",
-        "--each-line",
-        "--max-parallel",
-        "1",
-    ]);
+    let mut command =
+        stage.command(["--json", "generate", "-", "--each-line", "--max-parallel", "1"]);
     let run = with_input(&mut command, "A fox\nA bear").await;
     // The bear is accepted: the command must not be repeated.
-    let run = run
-        .exits(5)
-        .complains("error: A fox: forbidden (HTTP 403): no foxes");
+    let run = run.exits(5).complains("error: A fox: forbidden (HTTP 403): no foxes");
     let tasks = run.json()["tasks"].clone();
     assert_eq!(tasks[0]["error"]["kind"], "api");
     assert_eq!(tasks[0]["prompt"], "A fox");
@@ -134,28 +93,15 @@ async fn refused_line_does_not_stop_the_others() {
 #[tokio::test]
 async fn interrupted_batch_tells_what_was_sent_and_what_not() {
     let stage = Stage::new(NEVER).await;
-    let arguments = [
-        "generate",
-        "-",
-        "--each-line",
-        "--max-parallel",
-        "1",
-        "-o",
-        "v/",
-    ];
+    let arguments = ["generate", "-", "--each-line", "--max-parallel", "1", "-o", "v/"];
     let mut command = stage.command(arguments);
-    let mut child = command
-        .stdin(std::process::Stdio::piped())
-        .spawn()
-        .expect("it starts");
+    let mut child = command.stdin(std::process::Stdio::piped()).spawn().expect("it starts");
     let mut stdin = child.stdin.take().expect("a pipe");
     stdin.write_all(b"One\nTwo\n").await.expect("written");
     drop(stdin);
     eventually("a lookup", || stage.simulator.stats().lookups > 0).await;
     let id = child.id().expect("it runs").to_string();
-    let kill = std::process::Command::new("kill")
-        .args(["-INT", &id])
-        .status();
+    let kill = std::process::Command::new("kill").args(["-INT", &id]).status();
     assert!(kill.expect("kill").success());
     let run = end(child).await.exits(130);
     let tasks = stage.simulator.tasks();
@@ -179,9 +125,7 @@ async fn ids_of_a_batch_are_awaited_from_standard_input() {
         (&["download", "-", "-o", "w/"], 4),
     ] {
         let arguments = [&["--json"], arguments].concat();
-        let run = with_input(&mut stage.command(arguments), &run.stdout)
-            .await
-            .exits(0);
+        let run = with_input(&mut stage.command(arguments), &run.stdout).await.exits(0);
         let tasks = run.json()["tasks"].as_array().expect("a list").clone();
         let got: Vec<_> = tasks.iter().map(|task| &task["task_id"]).collect();
         assert_eq!(got, [&ids[0], &ids[1]]);
@@ -201,29 +145,21 @@ async fn ids_of_a_batch_are_awaited_from_standard_input() {
 async fn several_downloads_share_nothing() {
     let stage = Stage::new(AT_ONCE).await;
     let ids = [stage.task("One").await, stage.task("Two").await];
-    let run = stage
-        .luma(&["--json", "download", &ids[0], "nobody", &ids[1]])
-        .await
-        .exits(3);
+    let run = stage.luma(&["--json", "download", &ids[0], "nobody", &ids[1]]).await.exits(3);
     let tasks = run.json()["tasks"].clone();
     assert_eq!(tasks[1]["error"]["kind"], "not_found");
     for (index, id) in [(0, &ids[0]), (2, &ids[1])] {
         assert_eq!(tasks[index]["file"]["path"], format!("{id}.mp4"));
     }
     assert_eq!(stage.files().len(), 2);
-    let run = stage
-        .luma(&["download", &ids[0], &ids[1], "-o", "x.mp4"])
-        .await;
+    let run = stage.luma(&["download", &ids[0], &ids[1], "-o", "x.mp4"]).await;
     run.exits(2).complains("-o x.mp4/");
 }
 
 #[tokio::test]
 async fn failure_after_acceptance_exits_5() {
     let stage = Stage::new(AT_ONCE).await;
-    for fault in [
-        Fault::status(401).on(Target::Lookup),
-        Fault::status(400).on(Target::Media),
-    ] {
+    for fault in [Fault::status(401).on(Target::Lookup), Fault::status(400).on(Target::Media)] {
         stage.simulator.inject(fault.always());
         let arguments = ["generate", "A fox", "-o", "fox.mp4", "--interval", "20ms"];
         let run = stage.luma(&arguments).await.exits(5);

@@ -43,18 +43,9 @@ async fn options_are_sent() {
     .concat();
     let options = [&options[..], &["--loop", "--no-enhancement", "--no-wait"]].concat();
     let generate = ["generate", "A fox", "--start-image", url];
-    stage
-        .luma(&[&generate, &options[..]].concat())
-        .await
-        .exits(0);
-    stage
-        .luma(&[&["extend", &video, "More"], &options[..]].concat())
-        .await
-        .exits(0);
-    stage
-        .luma(&["extend", "https://example.com/1.mp4", "More", "--no-wait"])
-        .await
-        .exits(0);
+    stage.luma(&[&generate, &options[..]].concat()).await.exits(0);
+    stage.luma(&[&["extend", &video, "More"], &options[..]].concat()).await.exits(0);
+    stage.luma(&["extend", "https://example.com/1.mp4", "More", "--no-wait"]).await.exits(0);
     let callback = "http://127.0.0.1:9/callback";
     assert_eq!(
         stage.submits()[1..],
@@ -80,17 +71,11 @@ async fn options_are_sent() {
 #[tokio::test]
 async fn no_wait_prints_only_the_id() {
     let stage = Stage::new(NEVER).await;
-    let run = stage
-        .luma(&["generate", "A fox", "--no-wait"])
-        .await
-        .exits(0);
+    let run = stage.luma(&["generate", "A fox", "--no-wait"]).await.exits(0);
     let id = run.stdout.strip_suffix('\n').expect("a line");
     assert!(stage.simulator.task(id).is_some(), "{run:?}");
     assert_eq!(run.stderr, format!("task {id} is accepted\n"));
-    let run = stage
-        .luma(&["--json", "generate", "A fox", "--no-wait"])
-        .await
-        .exits(0);
+    let run = stage.luma(&["--json", "generate", "A fox", "--no-wait"]).await.exits(0);
     let document = run.json();
     let id = document["task_id"].as_str().expect("an id");
     assert!(stage.simulator.task(id).is_some(), "{run:?}");
@@ -130,10 +115,7 @@ async fn bad_file_is_refused_before_anything_is_sent() {
     let stage = Stage::new(AT_ONCE).await;
     std::fs::write(stage.folder.path().join("there.mp4"), "mine").expect("a file");
     for (file, complaint) in [
-        (
-            "there.mp4",
-            "already exists: choose another name, or add --overwrite",
-        ),
+        ("there.mp4", "already exists: choose another name, or add --overwrite"),
         ("none/new.mp4", "its folder does not exist"),
         ("..", "is a folder: end it with /"),
         (".", "is a folder: end it with /"),
@@ -160,10 +142,7 @@ async fn broken_link_counts_as_existing_file() {
     let run = stage.luma(&arguments).await.exits(2);
     run.complains("fox.mp4 already exists");
     assert_eq!(stage.simulator.stats().requests(), 0);
-    stage
-        .luma(&[&arguments, &["--overwrite"][..]].concat())
-        .await
-        .exits(0);
+    stage.luma(&[&arguments, &["--overwrite"][..]].concat()).await.exits(0);
     assert_eq!(stage.files(), ["fox.mp4"]);
 }
 
@@ -172,9 +151,7 @@ async fn failed_task_exits_1() {
     let stage = Stage::new(AT_ONCE).await;
     let fails = TaskScript::fails("content_moderated", "no foxes today");
     stage.simulator.on_submit(fails.times(2));
-    let run = stage
-        .luma(&["generate", "A fox", "--interval", "20ms"])
-        .await;
+    let run = stage.luma(&["generate", "A fox", "--interval", "20ms"]).await;
     run.exits(1).complains("content_moderated: no foxes today");
     let mut arguments = vec!["--json", "generate", "A fox"];
     arguments.extend(QUICK);
@@ -196,19 +173,13 @@ async fn refused_submit_exits_3() {
     run.complains(
         "error: used_up (HTTP 403): the balance is 0 (the balance is used up: top up the account)",
     );
-    let document = stage
-        .luma(&["--json", "generate", "A fox"])
-        .await
-        .exits(3)
-        .json();
+    let document = stage.luma(&["--json", "generate", "A fox"]).await.exits(3).json();
     assert_eq!(document["error"]["kind"], "api");
     assert_eq!(document["error"]["code"], "used_up");
     assert_eq!(document["error"]["http_status"], 403);
     assert_eq!(stage.billed(), 0);
 
-    let run = stage
-        .luma(&["--token", "another", "generate", "A fox"])
-        .await;
+    let run = stage.luma(&["--token", "another", "generate", "A fox"]).await;
     run.exits(3)
         .complains("check the API token")
         .complains("\nNothing was billed. Check ACEDATACLOUD_API_TOKEN, or --token if you use it.");
@@ -221,10 +192,7 @@ async fn bare_status_gives_advice() {
         (400, "Correct the request"),
         (401, "Check ACEDATACLOUD_API_TOKEN, or --token"),
         (402, "top up the account."),
-        (
-            403,
-            "Moderation refused it: change the prompt or the images.",
-        ),
+        (403, "Moderation refused it: change the prompt or the images."),
         (404, "check --base-url or ACEDATACLOUD_API_BASE_URL."),
         (429, "Try again later."),
     ] {
@@ -234,10 +202,7 @@ async fn bare_status_gives_advice() {
         stage.simulator.inject(fault);
         let run = stage.luma(&["--json", "generate", "A fox"]).await.exits(3);
         let hint = run.json()["error"]["hint"].to_string();
-        assert!(
-            hint.starts_with("\"Nothing was billed. "),
-            "{status}: {hint}"
-        );
+        assert!(hint.starts_with("\"Nothing was billed. "), "{status}: {hint}");
         assert!(hint.contains(advice), "{status}: {hint}");
         stage.simulator.clear_faults();
     }
@@ -248,15 +213,7 @@ async fn bare_status_gives_advice() {
 async fn unreachable_service_exits_3() {
     // Port 9 of this machine: nobody listens, or discards.
     let address = "http://127.0.0.1:9";
-    let arguments = [
-        "--token",
-        "any",
-        "--base-url",
-        address,
-        "--json",
-        "generate",
-        "A fox",
-    ];
+    let arguments = ["--token", "any", "--base-url", address, "--json", "generate", "A fox"];
     let run = luma(&arguments).await.exits(3);
     assert_eq!(run.json()["error"]["kind"], "network");
     run.complains("could not connect to the service: ")
@@ -266,15 +223,8 @@ async fn unreachable_service_exits_3() {
 #[tokio::test]
 async fn deadline_exits_4_and_says_how_to_resume() {
     let stage = Stage::new(NEVER).await;
-    let mut arguments = vec![
-        "--json",
-        "generate",
-        "A fox",
-        "--timeout",
-        "300ms",
-        "-o",
-        "my fox.mp4",
-    ];
+    let mut arguments =
+        vec!["--json", "generate", "A fox", "--timeout", "300ms", "-o", "my fox.mp4"];
     arguments.extend(QUICK);
     let run = stage.luma(&arguments).await.exits(4);
     let document = run.json();
@@ -288,9 +238,7 @@ async fn deadline_exits_4_and_says_how_to_resume() {
     let run = stage.luma(&arguments).await.exits(4);
     let document = run.json();
     let id = document["task_id"].as_str().expect("an id");
-    run.complains(&format!(
-        "Resume with: luma wait {id} -o 'my fox.mp4' --overwrite\n"
-    ));
+    run.complains(&format!("Resume with: luma wait {id} -o 'my fox.mp4' --overwrite\n"));
 }
 
 #[tokio::test]
@@ -320,9 +268,7 @@ async fn rate_limit_says_how_long_to_wait() {
 #[tokio::test]
 async fn lost_response_exits_5_and_is_not_submitted_again() {
     let stage = Stage::new(AT_ONCE).await;
-    stage
-        .simulator
-        .inject(Fault::reset_after().on(Target::Submit));
+    stage.simulator.inject(Fault::reset_after().on(Target::Submit));
     let run = stage.luma(&["--json", "generate", "A fox"]).await.exits(5);
     assert_eq!(run.json()["error"]["kind"], "unconfirmed");
     run.complains("may have been accepted and billed")
@@ -336,9 +282,7 @@ async fn lost_response_exits_5_and_is_not_submitted_again() {
 async fn find_lost_finds_the_task() {
     let stage = Stage::new(AT_ONCE).await;
     stage.task("Another").await;
-    stage
-        .simulator
-        .inject(Fault::reset_after().on(Target::Submit));
+    stage.simulator.inject(Fault::reset_after().on(Target::Submit));
     let mut arguments = vec!["generate", "A fox", "--find-lost", "-o", "fox.mp4"];
     arguments.extend(QUICK);
     let run = stage.luma(&arguments).await.exits(0);
@@ -355,10 +299,7 @@ async fn find_lost_without_a_task_says_so() {
     // Certainly earlier, although times are rounded.
     tokio::time::sleep(Duration::from_secs(3)).await;
     stage.simulator.inject(Fault::html(502).on(Target::Submit));
-    let run = stage
-        .luma(&["--json", "generate", "A fox", "--find-lost"])
-        .await
-        .exits(3);
+    let run = stage.luma(&["--json", "generate", "A fox", "--find-lost"]).await.exits(3);
     assert_eq!(run.json()["error"]["kind"], "api");
     run.complains("the history shows no such task");
     assert_eq!(stage.submits().len(), 2);
@@ -369,13 +310,8 @@ async fn find_lost_without_a_task_says_so() {
 async fn find_lost_without_history_exits_5() {
     let stage = Stage::new(AT_ONCE).await;
     stage.simulator.set_history_supported(false);
-    stage
-        .simulator
-        .inject(Fault::reset_after().on(Target::Submit));
-    let run = stage
-        .luma(&["--json", "generate", "A fox", "--find-lost"])
-        .await
-        .exits(5);
+    stage.simulator.inject(Fault::reset_after().on(Target::Submit));
+    let run = stage.luma(&["--json", "generate", "A fox", "--find-lost"]).await.exits(5);
     assert_eq!(run.json()["error"]["kind"], "unconfirmed");
     let run = run.complains("the service shows no history of the account");
     let run = run.complains(": luma history --since 20");

@@ -17,9 +17,7 @@ fn interrupt(child: &Child) {
 
 fn signal(child: &Child, name: &str) {
     let id = child.id().expect("it runs").to_string();
-    let kill = std::process::Command::new("kill")
-        .args([name, &id])
-        .status();
+    let kill = std::process::Command::new("kill").args([name, &id]).status();
     assert!(kill.expect("kill").success());
 }
 
@@ -40,25 +38,12 @@ async fn stderr_up_to(child: &mut Child, text: &str) -> BufReader<ChildStderr> {
 async fn interrupted_wait_says_how_to_resume() {
     let stage = Stage::new(NEVER).await;
     let url = stage.simulator.url();
-    let arguments = [
-        "--base-url",
-        url,
-        "generate",
-        "A fox",
-        "-o",
-        "fox.mp4",
-        "--interval",
-        "20ms",
-    ];
+    let arguments = ["--base-url", url, "generate", "A fox", "-o", "fox.mp4", "--interval", "20ms"];
     let child = stage.command(arguments).spawn().expect("it starts");
     eventually("a lookup", || stage.simulator.stats().lookups > 1).await;
     interrupt(&child);
     let run = end(child).await.exits(130);
-    let id = run
-        .stdout
-        .lines()
-        .next()
-        .and_then(|line| line.strip_prefix("task       "));
+    let id = run.stdout.lines().next().and_then(|line| line.strip_prefix("task       "));
     let id = id.expect("an id").to_owned();
     let run = run.complains("interrupted; the task continues");
     let expected = format!("Resume with: luma --base-url {url} wait {id} -o fox.mp4\n");
@@ -66,16 +51,8 @@ async fn interrupted_wait_says_how_to_resume() {
 
     // The very command that it printed.
     stage.simulator.complete(&id);
-    let arguments = expected
-        .trim()
-        .strip_prefix("Resume with: luma ")
-        .expect("a command");
-    end(stage
-        .command(arguments.split(' '))
-        .spawn()
-        .expect("it starts"))
-    .await
-    .exits(0);
+    let arguments = expected.trim().strip_prefix("Resume with: luma ").expect("a command");
+    end(stage.command(arguments.split(' ')).spawn().expect("it starts")).await.exits(0);
     assert_eq!(stage.files(), ["fox.mp4"]);
     assert_eq!(stage.billed(), 1);
 }
@@ -100,16 +77,7 @@ async fn interrupted_wait_resumes_only_open_tasks() {
     let stage = Stage::new(NEVER).await;
     let ids = [stage.task("A fox").await, stage.task("A bear").await];
     stage.simulator.complete(&ids[0]);
-    let arguments = [
-        "--json",
-        "wait",
-        &ids[0],
-        &ids[1],
-        "--interval",
-        "20ms",
-        "--download",
-        ".",
-    ];
+    let arguments = ["--json", "wait", &ids[0], &ids[1], "--interval", "20ms", "--download", "."];
     let mut child = stage.command(arguments).spawn().expect("it starts");
     let mut stderr = stderr_up_to(&mut child, " completed\n").await;
     interrupt(&child);
@@ -130,10 +98,7 @@ async fn interrupted_download_says_how_to_resume() {
     let stage = Stage::new(AT_ONCE).await;
     let id = stage.task("A fox").await;
     let slowly = Fault::drip(100, Duration::from_millis(500));
-    for fault in [
-        Fault::silence().on(Target::Lookup),
-        slowly.on(Target::Media),
-    ] {
+    for fault in [Fault::silence().on(Target::Lookup), slowly.on(Target::Media)] {
         stage.simulator.inject(fault);
         let faults = stage.simulator.stats().faults;
         let arguments = ["--json", "download", &id, "-o", "fox.mp4", "--overwrite"];
@@ -214,10 +179,7 @@ async fn second_hangup_still_waits_for_a_submit() {
     let stage = Stage::new(NEVER).await;
     let slow = Fault::slow(Duration::from_secs(2)).on(Target::Submit);
     stage.simulator.inject(slow);
-    let child = stage
-        .command(["generate", "A fox"])
-        .spawn()
-        .expect("it starts");
+    let child = stage.command(["generate", "A fox"]).spawn().expect("it starts");
     eventually("a submit", || stage.billed() == 1).await;
     signal(&child, "-HUP");
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -266,13 +228,8 @@ async fn no_attempt_begins_after_a_signal() {
 #[tokio::test]
 async fn second_interrupt_does_not_wait_for_a_submit() {
     let stage = Stage::new(NEVER).await;
-    stage
-        .simulator
-        .inject(Fault::silence().accepting(true).on(Target::Submit));
-    let mut child = stage
-        .command(["--json", "generate", "A fox"])
-        .spawn()
-        .expect("it starts");
+    stage.simulator.inject(Fault::silence().accepting(true).on(Target::Submit));
+    let mut child = stage.command(["--json", "generate", "A fox"]).spawn().expect("it starts");
     eventually("a submit", || stage.billed() == 1).await;
     interrupt(&child);
     // The second one counts once the first was taken note of.
@@ -294,11 +251,7 @@ async fn interrupted_progress_line_is_left() {
     let luma = env!("CARGO_BIN_EXE_luma");
     let mut command = tokio::process::Command::new("script");
     command
-        .args([
-            "-qefc",
-            &format!("{luma} wait {id} --interval 20ms"),
-            "/dev/null",
-        ])
+        .args(["-qefc", &format!("{luma} wait {id} --interval 20ms"), "/dev/null"])
         .env("ACEDATACLOUD_API_TOKEN", TOKEN)
         .env("ACEDATACLOUD_API_BASE_URL", stage.simulator.url())
         .env("TERM", "xterm")

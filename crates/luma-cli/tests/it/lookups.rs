@@ -11,9 +11,7 @@ use super::{AT_ONCE, Stage};
 async fn three() -> (Stage, [String; 3]) {
     let stage = Stage::new(AT_ONCE).await;
     let done = stage.task("A fox").await;
-    stage
-        .simulator
-        .on_submit(TaskScript::fails("api_error", "it broke"));
+    stage.simulator.on_submit(TaskScript::fails("api_error", "it broke"));
     let failed = stage.task("A bear").await;
     let endless = TaskScript::state("dreaming").after(Duration::ZERO);
     stage.simulator.on_submit(endless);
@@ -24,15 +22,12 @@ async fn three() -> (Stage, [String; 3]) {
 #[tokio::test]
 async fn task_shows_the_current_state() {
     let (stage, [done, failed, open]) = three().await;
-    for (id, code, state) in [
-        (&done, 0, "completed"),
-        (&failed, 1, "failed"),
-        (&open, 0, "processing"),
-    ] {
+    for (id, code, state) in
+        [(&done, 0, "completed"), (&failed, 1, "failed"), (&open, 0, "processing")]
+    {
         let run = stage.luma(&["task", id]).await.exits(code);
         assert!(
-            run.stdout
-                .starts_with(&format!("task       {id}\nstate      {state}\n")),
+            run.stdout.starts_with(&format!("task       {id}\nstate      {state}\n")),
             "{run:?}"
         );
         let document = stage.luma(&["--json", "task", id]).await.exits(code).json();
@@ -52,10 +47,7 @@ async fn tasks_keep_the_order_of_their_ids() {
     let arguments = ["--json", "task", &open, "nobody", &failed, &done, &open];
     let document = stage.luma(&arguments).await.exits(3).json();
     let states = document["tasks"].as_array().expect("a list");
-    let states: Vec<_> = states
-        .iter()
-        .map(|task| (&task["task_id"], &task["state"]))
-        .collect();
+    let states: Vec<_> = states.iter().map(|task| (&task["task_id"], &task["state"])).collect();
     let expected = [
         (&json!(open), &json!("processing")),
         (&json!("nobody"), &json!(null)),
@@ -72,11 +64,7 @@ async fn wait_exits_with_the_worst_end() {
     let quick = ["--interval", "20ms", "--timeout", "3s"];
     for (ids, code, kinds) in [
         (vec![&done], 0, vec![json!(null)]),
-        (
-            vec![&failed, &done],
-            1,
-            vec![json!("task_failed"), json!(null)],
-        ),
+        (vec![&failed, &done], 1, vec![json!("task_failed"), json!(null)]),
         (
             vec![&failed, &open, &done],
             4,
@@ -89,20 +77,12 @@ async fn wait_exits_with_the_worst_end() {
         let run = stage.luma(&arguments).await.exits(code);
         let document = run.json();
         let tasks = document["tasks"].as_array().expect("a list");
-        let got: Vec<_> = tasks
-            .iter()
-            .map(|task| task["error"]["kind"].clone())
-            .collect();
+        let got: Vec<_> = tasks.iter().map(|task| task["error"]["kind"].clone()).collect();
         assert_eq!(got, kinds);
-        let goes_on = run
-            .stderr
-            .contains(&format!("Resume with: luma wait {open}\n"));
+        let goes_on = run.stderr.contains(&format!("Resume with: luma wait {open}\n"));
         assert_eq!(goes_on, code == 4, "{run:?}");
     }
-    let run = stage
-        .luma(&["wait", &failed, "nobody", "--interval", "20ms"])
-        .await
-        .exits(3);
+    let run = stage.luma(&["wait", &failed, "nobody", "--interval", "20ms"]).await.exits(3);
     let run = run
         .complains("no task has the id nobody\nCheck that it is the id of a task")
         .complains("it broke");
@@ -113,10 +93,7 @@ async fn wait_exits_with_the_worst_end() {
 async fn failed_wait_says_how_to_resume() {
     let stage = Stage::new(AT_ONCE).await;
     let id = stage.task("A fox").await;
-    for fault in [
-        Fault::status(401).on(Target::Lookup),
-        Fault::status(410).on(Target::Media),
-    ] {
+    for fault in [Fault::status(401).on(Target::Lookup), Fault::status(410).on(Target::Media)] {
         stage.simulator.inject(fault.always());
         let arguments = ["wait", &id, "-o", "fox.mp4", "--interval", "20ms"];
         let run = stage.luma(&arguments).await.exits(3);
@@ -129,16 +106,7 @@ async fn failed_wait_says_how_to_resume() {
 #[tokio::test]
 async fn progress_lines_tell_how_each_task_ended() {
     let (stage, [done, failed, open]) = three().await;
-    let mut arguments = vec![
-        "wait",
-        &done,
-        &failed,
-        &open,
-        "nobody",
-        "-o",
-        "v/",
-        "--overwrite",
-    ];
+    let mut arguments = vec!["wait", &done, &failed, &open, "nobody", "-o", "v/", "--overwrite"];
     arguments.extend(["--interval", "20ms", "--timeout", "3s"]);
     let run = stage.luma(&arguments).await.exits(3);
     for (id, end) in [
@@ -150,23 +118,14 @@ async fn progress_lines_tell_how_each_task_ended() {
         let mut lines = run.stderr.lines().filter(|line| line.starts_with(id));
         assert!(lines.any(|line| line.ends_with(end)), "{id}: {run:#?}");
     }
-    run.complains(&format!(
-        "Resume with: luma wait {open} -o v/ --overwrite\n"
-    ));
+    run.complains(&format!("Resume with: luma wait {open} -o v/ --overwrite\n"));
 }
 
 #[tokio::test]
 async fn wait_saves_each_video_and_keeps_existing_files() {
     let stage = Stage::new(JobDuration::Fixed(Duration::from_millis(200))).await;
     let ids = [stage.task("A fox").await, stage.task("A bear").await];
-    let mut arguments = vec![
-        "--json",
-        "wait",
-        "--interval",
-        "20ms",
-        "--download",
-        "my/videos",
-    ];
+    let mut arguments = vec!["--json", "wait", "--interval", "20ms", "--download", "my/videos"];
     arguments.extend(ids.iter().map(String::as_str));
     let document = stage.luma(&arguments).await.exits(0).json();
     for (index, id) in ids.iter().enumerate() {
@@ -196,13 +155,8 @@ async fn wait_with_one_file_for_two_tasks_is_refused() {
 async fn wait_survives_a_broken_gateway() {
     let stage = Stage::new(AT_ONCE).await;
     let id = stage.task("A fox").await;
-    stage
-        .simulator
-        .inject(Fault::html(502).on(Target::Lookup).times(3));
-    stage
-        .luma(&["wait", &id, "--interval", "20ms"])
-        .await
-        .exits(0);
+    stage.simulator.inject(Fault::html(502).on(Target::Lookup).times(3));
+    stage.luma(&["wait", &id, "--interval", "20ms"]).await.exits(0);
 }
 
 #[tokio::test]
@@ -219,35 +173,21 @@ async fn history_lists_newest_first() {
     }
     assert_eq!(lines.len(), 4);
 
-    let document = stage
-        .luma(&["--json", "history", "-n", "2"])
-        .await
-        .exits(0)
-        .json();
+    let document = stage.luma(&["--json", "history", "-n", "2"]).await.exits(0).json();
     assert_eq!(document["tasks"].as_array().map(Vec::len), Some(2));
     assert_eq!(document["tasks"][0]["task_id"], open);
     let range = ["history", "--since", "1h", "--until", "2h"];
     let run = stage.luma(&range).await.exits(2);
     run.complains("--since is later than --until");
     for arguments in [["--since", "2100-01-01"], ["--until", "1h"]] {
-        let run = stage
-            .luma(&["--json", "history", arguments[0], arguments[1]])
-            .await
-            .exits(0);
+        let run = stage.luma(&["--json", "history", arguments[0], arguments[1]]).await.exits(0);
         assert_eq!(run.json(), json!({ "tasks": [] }));
     }
     let run = stage.luma(&["history", "--until", "1h"]).await.exits(0);
-    assert_eq!(
-        (run.stdout.as_str(), run.stderr.as_str()),
-        ("", "There are no tasks.\n")
-    );
+    assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", "There are no tasks.\n"));
 
     stage.simulator.set_history_supported(false);
-    stage
-        .luma(&["history"])
-        .await
-        .exits(3)
-        .complains("bad_request");
+    stage.luma(&["history"]).await.exits(3).complains("bad_request");
 }
 
 #[tokio::test]
@@ -255,37 +195,19 @@ async fn download_saves_video_or_thumbnail() {
     let (stage, [done, failed, open]) = three().await;
     let video = format!("{done}.mp4");
     let run = stage.luma(&["download", &done]).await.exits(0);
-    assert!(
-        run.stdout.contains(&format!("file       {video} (")),
-        "{run:?}"
-    );
-    let document = stage
-        .luma(&["--json", "download", &done, "--thumbnail"])
-        .await
-        .exits(0)
-        .json();
+    assert!(run.stdout.contains(&format!("file       {video} (")), "{run:?}");
+    let document = stage.luma(&["--json", "download", &done, "--thumbnail"]).await.exits(0).json();
     let image = format!("{done}.jpg");
     let bytes = stage.file(&image).expect("a file").len();
     assert_eq!(document["file"], json!({ "path": image, "bytes": bytes }));
     assert_ne!(stage.file(&image), stage.file(&video));
 
     let lookups = stage.simulator.stats().lookups;
-    stage
-        .luma(&["download", &done])
-        .await
-        .exits(2)
-        .complains("already exists");
+    stage.luma(&["download", &done]).await.exits(2).complains("already exists");
     assert_eq!(stage.simulator.stats().lookups, lookups);
-    stage
-        .luma(&["download", &done, "--overwrite"])
-        .await
-        .exits(0);
+    stage.luma(&["download", &done, "--overwrite"]).await.exits(0);
 
-    stage
-        .luma(&["download", &failed])
-        .await
-        .exits(1)
-        .complains("it broke");
+    stage.luma(&["download", &failed]).await.exits(1).complains("it broke");
     let run = stage.luma(&["--json", "download", &open]).await.exits(4);
     assert_eq!(run.json()["error"]["kind"], "not_ready");
     run.complains(&format!("Wait for it with: luma wait {open} -o ./\n"));
@@ -316,8 +238,7 @@ async fn failed_download_exits_3() {
     let refused = Fault::status(401).on(Target::Lookup);
     stage.simulator.inject(refused);
     let run = stage.luma(&["download", &id]).await.exits(3);
-    run.complains("Check ACEDATACLOUD_API_TOKEN")
-        .complains(&go_on);
+    run.complains("Check ACEDATACLOUD_API_TOKEN").complains(&go_on);
     let run = stage.luma(&["download", "nobody"]).await.exits(3);
     assert!(!run.stderr.contains("Resume with"), "{run:?}");
     // A download that was cut is resumed.

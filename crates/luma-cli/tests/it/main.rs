@@ -5,6 +5,7 @@ mod generate;
 mod input;
 mod interrupt;
 mod lookups;
+mod mcp;
 mod network;
 mod output;
 mod simulate;
@@ -179,12 +180,8 @@ impl Stage {
     /// The bodies of the submits.
     fn submits(&self) -> Vec<Value> {
         let requests = self.simulator.requests();
-        let submits = requests
-            .iter()
-            .filter(|request| request.path == "/luma/videos");
-        submits
-            .map(|request| serde_json::from_slice(&request.body).expect("JSON"))
-            .collect()
+        let submits = requests.iter().filter(|request| request.path == "/luma/videos");
+        submits.map(|request| serde_json::from_slice(&request.body).expect("JSON")).collect()
     }
 
     fn billed(&self) -> u64 {

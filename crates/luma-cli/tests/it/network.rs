@@ -10,26 +10,14 @@ use super::{AT_ONCE, NEVER, Stage, command, end, luma};
 #[tokio::test]
 async fn proxy_that_cannot_be_used_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
-    for variable in [
-        "HTTPS_PROXY",
-        "https_proxy",
-        "HTTP_PROXY",
-        "ALL_PROXY",
-        "all_proxy",
-    ] {
-        for value in [
-            "socks://127.0.0.1:9",
-            " http://127.0.0.1:9",
-            "http://a:s3cret-token#@127.0.0.1:9",
-        ] {
+    for variable in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"] {
+        for value in
+            ["socks://127.0.0.1:9", " http://127.0.0.1:9", "http://a:s3cret-token#@127.0.0.1:9"]
+        {
             let mut command = command(folder.path());
-            command
-                .args(["--token", "any", "task", "x"])
-                .env(variable, value);
+            command.args(["--token", "any", "task", "x"]).env(variable, value);
             let run = end(command.spawn().expect("it starts")).await.exits(3);
-            run.complains(&format!(
-                "the environment variable {variable} cannot be used"
-            ));
+            run.complains(&format!("the environment variable {variable} cannot be used"));
         }
     }
 }
@@ -37,22 +25,13 @@ async fn proxy_that_cannot_be_used_is_named() {
 /// 0.0.0.0 reaches this machine, and is not bypassed.
 #[tokio::test]
 async fn proxy_is_used() {
-    let proxy = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a port");
+    let proxy = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = proxy.local_addr().expect("an address");
     let folder = tempfile::tempdir().expect("a folder");
     for scheme in ["http", "socks5", "socks5h", "socks4"] {
         let mut command = command(folder.path());
         command
-            .args([
-                "--token",
-                "any",
-                "--base-url",
-                "https://0.0.0.0:9",
-                "task",
-                "x",
-            ])
+            .args(["--token", "any", "--base-url", "https://0.0.0.0:9", "task", "x"])
             .env("HTTPS_PROXY", format!("{scheme}://{address}"));
         let child = command.spawn().expect("it starts");
         let connection = tokio::time::timeout(super::PATIENCE, proxy.accept()).await;
@@ -67,21 +46,15 @@ async fn missing_certificates_matter_only_for_https() {
     let stage = Stage::new(AT_ONCE).await;
     let run = async |arguments: &[&str]| {
         let mut command = stage.command(arguments);
-        command
-            .env("SSL_CERT_FILE", "none.pem")
-            .env("SSL_CERT_DIR", "none");
+        command.env("SSL_CERT_FILE", "none.pem").env("SSL_CERT_DIR", "none");
         end(command.spawn().expect("it starts")).await
     };
     run(&["history"]).await.exits(0);
     let arguments = ["generate", "A fox", "-o", "fox.mp4", "--interval", "20ms"];
     run(&arguments).await.exits(0);
     run(&["--simulate", "history"]).await.exits(0);
-    let secure = run(&["--base-url", "https://127.0.0.1:9", "history"])
-        .await
-        .exits(3);
-    secure
-        .complains("no CA certificates found")
-        .complains("ca-certificates");
+    let secure = run(&["--base-url", "https://127.0.0.1:9", "history"]).await.exits(3);
+    secure.complains("no CA certificates found").complains("ca-certificates");
 }
 
 #[tokio::test]
@@ -89,32 +62,16 @@ async fn plain_http_has_an_option_of_its_own() {
     // The proxy keeps the request on this machine, should it be sent.
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = command(folder.path());
-    command.args([
-        "--token",
-        "any",
-        "--base-url",
-        "http://gateway.example:8080",
-        "task",
-        "x",
-    ]);
-    let run = end(command
-        .env("HTTP_PROXY", "http://127.0.0.1:9")
-        .spawn()
-        .expect("it starts"))
-    .await;
+    command.args(["--token", "any", "--base-url", "http://gateway.example:8080", "task", "x"]);
+    let run =
+        end(command.env("HTTP_PROXY", "http://127.0.0.1:9").spawn().expect("it starts")).await;
     let run = run.exits(2).complains("add --allow-plain-http");
-    assert!(
-        !run.stderr.contains("Builder") && !run.stderr.contains("allow_plain"),
-        "{run:?}"
-    );
+    assert!(!run.stderr.contains("Builder") && !run.stderr.contains("allow_plain"), "{run:?}");
     let mut command = super::command(folder.path());
     command.args(["--allow-plain-http", "--token", "any", "--base-url"]);
     command.args(["http://gateway.example:8080", "task", "x"]);
-    let run = end(command
-        .env("HTTP_PROXY", "http://127.0.0.1:9")
-        .spawn()
-        .expect("it starts"))
-    .await;
+    let run =
+        end(command.env("HTTP_PROXY", "http://127.0.0.1:9").spawn().expect("it starts")).await;
     run.exits(3).complains("could not connect");
 }
 
@@ -122,32 +79,16 @@ async fn plain_http_has_an_option_of_its_own() {
 async fn failing_lookups_are_told_at_once_and_at_the_deadline() {
     let stage = Stage::new(NEVER).await;
     let id = stage.task("A fox").await;
-    stage
-        .simulator
-        .inject(Fault::html(502).on(Target::Lookup).always());
-    let arguments = [
-        "--json",
-        "wait",
-        &id,
-        "--interval",
-        "100ms",
-        "--timeout",
-        "2s",
-    ];
+    stage.simulator.inject(Fault::html(502).on(Target::Lookup).always());
+    let arguments = ["--json", "wait", &id, "--interval", "100ms", "--timeout", "2s"];
     let run = stage.luma(&arguments).await.exits(4);
     let error = run.json()["tasks"][0]["error"].clone();
     assert_eq!(error["kind"], "deadline");
     let last = error["last_error"].as_str().expect("an error");
     assert!(last.contains("502"), "{error}");
     let message = error["message"].as_str().expect("a message");
-    assert!(
-        message.contains("; the last lookup failed: ") && message.ends_with(last),
-        "{message}"
-    );
-    assert!(
-        !run.stdout.contains('<') && !run.stderr.contains('<'),
-        "{run:?}"
-    );
+    assert!(message.contains("; the last lookup failed: ") && message.ends_with(last), "{message}");
+    assert!(!run.stdout.contains('<') && !run.stderr.contains('<'), "{run:?}");
     let run = run.complains(&format!("{id} 0:00 waiting\n"));
     run.complains("cannot reach the service: ");
 }
@@ -182,41 +123,24 @@ async fn dumb_terminal_gets_plain_lines() {
             .kill_on_drop(true);
         let child = command.spawn().expect("script of util-linux");
         let run = end(child).await.exits(4);
-        assert_eq!(
-            run.stdout.contains("usually done after 2:00"),
-            is_redrawn,
-            "{run:?}"
-        );
-        assert_eq!(
-            run.stdout.contains(&format!("{id} 0:00 pending")),
-            !is_redrawn,
-            "{run:?}"
-        );
+        assert_eq!(run.stdout.contains("usually done after 2:00"), is_redrawn, "{run:?}");
+        assert_eq!(run.stdout.contains(&format!("{id} 0:00 pending")), !is_redrawn, "{run:?}");
     }
 }
 
 #[tokio::test]
 async fn hidden_characters_of_the_service_are_removed_or_escaped() {
     let stage = Stage::new(AT_ONCE).await;
-    let id = stage
-        .task("A fox \u{202e}4pm.exe\u{2066}\u{200b}\u{e0041}")
-        .await;
+    let id = stage.task("A fox \u{202e}4pm.exe\u{2066}\u{200b}\u{e0041}").await;
     let refusal =
         json!({ "success": false, "error": { "code": "bad_request", "message": "a\u{202e}b" } });
     for arguments in [&["task", &id][..], &["--json", "task", &id], &["history"]] {
         let run = stage.luma(arguments).await.exits(0);
         let hidden = |c| matches!(c, '\u{200b}'..='\u{206f}' | '\u{e0000}'..='\u{e007f}');
         assert!(!run.stdout.contains(hidden), "{run:?}");
-        assert_eq!(
-            run.stdout.contains(r"\u202e"),
-            arguments[0] == "--json",
-            "{run:?}"
-        );
+        assert_eq!(run.stdout.contains(r"\u202e"), arguments[0] == "--json", "{run:?}");
     }
-    let fault = Fault::altered()
-        .with_status(400)
-        .json(refusal)
-        .on(Target::Lookup);
+    let fault = Fault::altered().with_status(400).json(refusal).on(Target::Lookup);
     stage.simulator.inject(fault);
     let run = stage.luma(&["task", &id]).await.exits(3);
     assert!(!run.stderr.contains('\u{202e}'), "{run:?}");

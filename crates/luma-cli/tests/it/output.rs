@@ -11,16 +11,10 @@ async fn token_is_in_no_log() {
     let stage = Stage::new(AT_ONCE).await;
     for verbose in ["-v", "-vv", "-vvvv"] {
         // By the environment, then by the command line; `end` looks for it.
-        let run = stage
-            .luma(&[verbose, "generate", "A fox", "--interval", "20ms"])
-            .await
-            .exits(0);
+        let run = stage.luma(&[verbose, "generate", "A fox", "--interval", "20ms"]).await.exits(0);
         let run = run.complains("operation=\"create_video\"");
         assert!(run.stdout.starts_with("task "), "{run:?}");
-        let run = stage
-            .luma(&["--token", TOKEN, verbose, "--json", "history"])
-            .await
-            .exits(0);
+        let run = stage.luma(&["--token", TOKEN, verbose, "--json", "history"]).await.exits(0);
         assert!(run.json()["tasks"].is_array());
     }
     let run = stage.luma(&["history"]).await.exits(0);
@@ -37,17 +31,11 @@ async fn account_ids_are_not_shown() {
             continue;
         };
         for arguments in [&["task", &id][..], &["history"], &["wait", &id]] {
-            let run = stage
-                .luma(&[arguments, &["--json"]].concat())
-                .await
-                .exits(0);
+            let run = stage.luma(&[arguments, &["--json"]].concat()).await.exits(0);
             assert!(!format!("{run:?}").contains(hidden), "{key}: {run:?}");
         }
     }
-    assert!(
-        task["user_id"].is_string() && task["credential_id"].is_string(),
-        "{task}"
-    );
+    assert!(task["user_id"].is_string() && task["credential_id"].is_string(), "{task}");
 }
 
 #[tokio::test]
@@ -88,17 +76,11 @@ async fn result_that_cannot_be_printed_exits_3() {
     stage.task("A fox").await;
     let full = std::fs::File::create("/dev/full").expect("a device");
     let child = stage.command(["history"]).stdout(full).spawn();
-    end(child.expect("it starts"))
-        .await
-        .exits(3)
-        .complains("cannot be printed");
+    end(child.expect("it starts")).await.exits(3).complains("cannot be printed");
 
     let full = std::fs::File::create("/dev/full").expect("a device");
     let child = stage.command(["--help"]).stdout(full).spawn();
-    end(child.expect("it starts"))
-        .await
-        .exits(3)
-        .complains("cannot be printed");
+    end(child.expect("it starts")).await.exits(3).complains("cannot be printed");
 
     // A reader that has gone, like `head`, is no failure.
     let mut command = stage.command(["history"]);
@@ -138,4 +120,18 @@ fn accepted(run: &Run) -> &str {
     let id = line.strip_prefix("task ");
     let id = id.and_then(|line| line.strip_suffix(" is accepted"));
     id.unwrap_or_else(|| panic!("no id: {run:#?}"))
+}
+
+/// Cleaning a text must not put the token together.
+#[tokio::test]
+async fn token_with_hidden_characters_inside_is_not_shown() {
+    let stage = Stage::new(NEVER).await;
+    let (begin, end) = TOKEN.split_at(6);
+    for hidden in ["\0", "\u{200b}", "\u{ad}"] {
+        let id = stage.task(&format!("A {begin}{hidden}{end} fox")).await;
+        // The helper looks for the token.
+        for arguments in [&["task", &id][..], &["--json", "task", &id], &["history"]] {
+            stage.luma(arguments).await.exits(0);
+        }
+    }
 }

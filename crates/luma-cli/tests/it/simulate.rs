@@ -29,11 +29,7 @@ impl Service {
         let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut url = String::new();
         stdout.read_line(&mut url).await.expect("a line");
-        Self {
-            child,
-            url: url.trim().to_owned(),
-            folder,
-        }
+        Self { child, url: url.trim().to_owned(), folder }
     }
 
     async fn luma(&self, arguments: &[&str]) -> Run {
@@ -83,9 +79,7 @@ async fn simulate_ends_well_on_signals() {
         // The first line of the document.
         assert_eq!(url, "{");
         let id = child.id().expect("it runs").to_string();
-        let kill = std::process::Command::new("kill")
-            .args([signal, &id])
-            .status();
+        let kill = std::process::Command::new("kill").args([signal, &id]).status();
         assert!(kill.expect("kill").success());
         super::end(child).await.exits(0);
     }
@@ -95,9 +89,7 @@ async fn simulate_ends_well_on_signals() {
 async fn simulate_on_a_taken_port_exits_3() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("an address").port().to_string();
-    let run = luma(&["--json", "simulate", "--port", &port])
-        .await
-        .exits(3);
+    let run = luma(&["--json", "simulate", "--port", &port]).await.exits(3);
     assert_eq!(run.json()["error"]["kind"], "network");
     run.complains("cannot listen on port");
 }

@@ -39,101 +39,47 @@ async fn mistake_exits_2_and_nothing_is_sent() {
         (&["generat", "A fox"], "'generate'"),
         (&["generate"], "<PROMPT>"),
         (&["generate", " "], "the prompt is blank"),
-        (
-            &["generate", "A fox", "--aspect-ratio", "5:4"],
-            "possible values: 16:9",
-        ),
+        (&["generate", "A fox", "--aspect-ratio", "5:4"], "possible values: 16:9"),
         (
             &["generate", "A fox", "--start-image", "fox.jpg"],
             "start_image_url \"fox.jpg\" is not a valid URL",
         ),
-        (
-            &["generate", "A fox", "--end-image", "file:///fox.jpg"],
-            "is not a valid URL",
-        ),
-        (
-            &["generate", "A fox", "--callback-url", "me"],
-            "is not a valid URL",
-        ),
-        (
-            &["generate", "A fox", "--timeout", "soon"],
-            "use a duration such as 90s",
-        ),
+        (&["generate", "A fox", "--end-image", "file:///fox.jpg"], "is not a valid URL"),
+        (&["generate", "A fox", "--callback-url", "me"], "is not a valid URL"),
+        (&["generate", "A fox", "--timeout", "soon"], "use a duration such as 90s"),
         (&["generate", "A fox", "--interval", "0"], "more than zero"),
         (&["generate", "A fox", "--overwrite"], "--output <PATH>"),
-        (
-            &["generate", "A fox", "--no-wait", "-o", "x.mp4"],
-            "cannot be used with",
-        ),
+        (&["generate", "A fox", "--no-wait", "-o", "x.mp4"], "cannot be used with"),
         (&["generate", "A fox", "another"], "unexpected argument"),
         (&["extend", "video-1"], "<PROMPT>"),
         (&["extend", " ", "More"], "the video id is blank"),
-        (
-            &["extend", "More of it", "video-1"],
-            "use the id, not the prompt",
-        ),
-        (
-            &["extend", "ftp://example.com/1.mp4", "More"],
-            "is not a valid URL",
-        ),
+        (&["extend", "More of it", "video-1"], "use the id, not the prompt"),
+        (&["extend", "ftp://example.com/1.mp4", "More"], "is not a valid URL"),
         (&["task"], "<TASK_ID>"),
         (&["task", "two words"], "not a task id"),
         (&["wait"], "<TASK_ID>"),
         (&["wait", ""], "not a task id"),
-        (
-            &["wait", "one", "-o", "x", "--download", "y"],
-            "cannot be used with",
-        ),
+        (&["wait", "one", "-o", "x", "--download", "y"], "cannot be used with"),
         (&["wait", "one", "--timeout", "0"], "more than zero"),
         (&["history", "--limit", "0"], "0 is not in 1.."),
         (&["history", "--since", "then"], "use a time such as 2h"),
         (&["download", ""], "not a task id"),
-        (
-            &["download", "one", "-o", "none/x.mp4"],
-            "its folder does not exist",
-        ),
-        (
-            &["simulate", "--fault", "moon:bar"],
-            "\"moon\" is not a target",
-        ),
-        (
-            &["simulate", "--fault", "submit:bar"],
-            "\"bar\" is not an effect for submit",
-        ),
-        (
-            &["simulate", "--fault", "submit:600"],
-            "\"600\" is not an effect for submit",
-        ),
-        (
-            &["simulate", "--fault", "lookup:429=abc"],
-            "\"429=abc\" is not an effect for lookup",
-        ),
-        (
-            &["simulate", "--duration", "3m..1m"],
-            "put the shorter duration first",
-        ),
+        (&["download", "one", "-o", "none/x.mp4"], "its folder does not exist"),
+        (&["simulate", "--fault", "moon:bar"], "\"moon\" is not a target"),
+        (&["simulate", "--fault", "submit:bar"], "\"bar\" is not an effect for submit"),
+        (&["simulate", "--fault", "submit:600"], "\"600\" is not an effect for submit"),
+        (&["simulate", "--fault", "lookup:429=abc"], "\"429=abc\" is not an effect for lookup"),
+        (&["simulate", "--duration", "3m..1m"], "put the shorter duration first"),
         (&["tools", "--format", "xml"], "possible values: mcp"),
         (&["completions", "tcsh"], "possible values: bash"),
-        (
-            &["--simulate", "history", "--base-url", "http://127.0.0.1"],
-            "cannot be used with",
-        ),
+        (&["--simulate", "history", "--base-url", "http://127.0.0.1"], "cannot be used with"),
         (&["--token", " ", "history"], "the API token is blank"),
-        (
-            &["--token", "two words", "history"],
-            "the API token has spaces",
-        ),
-        (
-            &["--base-url", "http://example.com", "history"],
-            "use https",
-        ),
+        (&["--token", "two words", "history"], "the API token has spaces"),
+        (&["--base-url", "http://example.com", "history"], "use https"),
     ] {
         let run = stage.luma(arguments).await.exits(2).complains(complaint);
         assert_eq!(run.stdout, "", "{arguments:?}");
-        let run = stage
-            .luma(&[arguments, &["--json"]].concat())
-            .await
-            .exits(2);
+        let run = stage.luma(&[arguments, &["--json"]].concat()).await.exits(2);
         assert_eq!(run.json()["error"]["kind"], "bad_input", "{arguments:?}");
         assert!(run.json()["error"]["message"].is_string(), "{arguments:?}");
     }
@@ -144,10 +90,7 @@ async fn mistake_exits_2_and_nothing_is_sent() {
 #[tokio::test]
 async fn mistake_is_whole_in_the_document() {
     for (arguments, expected) in [
-        (
-            &["generate"][..],
-            "the following required arguments were not provided: <PROMPT>",
-        ),
+        (&["generate"][..], "the following required arguments were not provided: <PROMPT>"),
         (
             &["tools", "--format", "mpx"],
             "invalid value 'mpx' for '--format <FORMAT>' [possible values: mcp, openai-chat, \
@@ -181,8 +124,7 @@ async fn server_that_cannot_start_prints_nothing_to_stdout() {
 #[tokio::test]
 async fn missing_token_gives_advice() {
     let run = luma(&["generate", "A fox"]).await.exits(2);
-    run.complains("Set ACEDATACLOUD_API_TOKEN")
-        .complains("--simulate");
+    run.complains("Set ACEDATACLOUD_API_TOKEN").complains("--simulate");
     let run = luma(&["--token", " ", "history"]).await.exits(2);
     run.complains("the API token is blank\nSet ACEDATACLOUD_API_TOKEN, or --token");
 }
@@ -192,10 +134,7 @@ async fn completions_cover_every_shell() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let run = luma(&["completions", shell]).await.exits(0);
         assert!(run.stdout.contains("aspect-ratio"), "{shell}");
-        let document = luma(&["--json", "completions", shell])
-            .await
-            .exits(0)
-            .json();
+        let document = luma(&["--json", "completions", shell]).await.exits(0).json();
         assert_eq!(document["script"].as_str(), Some(run.stdout.as_str()));
     }
 }
@@ -224,20 +163,12 @@ async fn name_of_other_programs_suggests_the_command() {
         ("list", "'history'"),
         ("ls", "'history'"),
         ("create", "'generate'"),
-        (
-            "delete",
-            "a task cannot be deleted or cancelled: `luma task` shows one",
-        ),
+        ("delete", "a task cannot be deleted or cancelled: `luma task` shows one"),
     ] {
         let run = luma(&[name, "x"]).await.exits(2);
         run.complains("unrecognized subcommand").complains(expected);
         let run = luma(&["--json", name]).await.exits(2);
-        assert!(
-            run.json()["error"]["message"]
-                .to_string()
-                .contains(expected),
-            "{name}"
-        );
+        assert!(run.json()["error"]["message"].to_string().contains(expected), "{name}");
     }
 }
 
@@ -248,13 +179,8 @@ async fn man_writes_a_page_for_each_command() {
     assert!(run.stdout.contains(".TH luma 1"), "{run:?}");
     stage.luma(&["man", "pages"]).await.exits(0);
     for command in COMMANDS {
-        let page = stage
-            .file(&format!("pages/luma-{command}.1"))
-            .expect("a page");
-        assert!(
-            String::from_utf8_lossy(&page).contains("Examples"),
-            "{command}"
-        );
+        let page = stage.file(&format!("pages/luma-{command}.1")).expect("a page");
+        assert!(String::from_utf8_lossy(&page).contains("Examples"), "{command}");
     }
     let page = stage.file("pages/luma.1").expect("a page");
     assert!(String::from_utf8_lossy(&page).contains("Exit codes"));

@@ -33,9 +33,7 @@ async fn run((server, options): (Server, HttpOptions)) -> (String, CancellationT
 async fn open(url: &str, bearer: &str, era: Era, client: Client) -> Session {
     let config = StreamableHttpClientTransportConfig::with_uri(url).auth_header(bearer);
     let transport = StreamableHttpClientTransport::from_config(config);
-    let session = client
-        .serve_with_lifecycle(transport, era.lifecycle())
-        .await;
+    let session = client.serve_with_lifecycle(transport, era.lifecycle()).await;
     session.expect("a session")
 }
 
@@ -71,10 +69,7 @@ async fn session_of_each_era_makes_a_video() {
     let simulator = simulator().await;
     let (url, _stop) = run(own(&simulator)).await;
     for era in Era::BOTH {
-        let client = Client {
-            declares_tasks: true,
-            ..Client::default()
-        };
+        let client = Client { declares_tasks: true, ..Client::default() };
         let session = open(&url, KEY, era, client.clone()).await;
         let tools = session.list_all_tools().await.expect("tools");
         assert_eq!(tools.len(), 8);
@@ -99,10 +94,7 @@ async fn session_of_each_era_makes_a_video() {
         assert!(!client.progress.lock().expect("no panic").is_empty());
         simulator.complete(&id);
         let found = call(&session, "luma_get_task", json!({ "task_id": id })).await;
-        assert_eq!(
-            result_of(&tools, "luma_get_task", &found)["state"],
-            "completed"
-        );
+        assert_eq!(result_of(&tools, "luma_get_task", &found)["state"], "completed");
     }
     assert_eq!(simulator.stats().submits_accepted, 2);
 }
@@ -118,29 +110,18 @@ async fn answer_is_json_and_health_is_open() {
     let answer: Value = answer.json().await.expect("JSON");
     assert_eq!(answer["result"]["cacheScope"], "public");
 
-    let health = reqwest::get(url.replace("/mcp", "/health"))
-        .await
-        .expect("an answer");
+    let health = reqwest::get(url.replace("/mcp", "/health")).await.expect("an answer");
     assert_eq!(health.status(), StatusCode::OK);
-    assert_eq!(
-        health.json::<Value>().await.ok(),
-        Some(json!({ "status": "ok" }))
-    );
+    assert_eq!(health.json::<Value>().await.ok(), Some(json!({ "status": "ok" })));
     let elsewhere = reqwest::get(url.replace("/mcp", "/.well-known/oauth-protected-resource"));
-    assert_eq!(
-        elsewhere.await.expect("an answer").status(),
-        StatusCode::NOT_FOUND
-    );
+    assert_eq!(elsewhere.await.expect("an answer").status(), StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
 async fn refusals() {
     let simulator = simulator().await;
     let (url, _stop) = run(own(&simulator)).await;
-    let host = url
-        .trim_start_matches("http://")
-        .trim_end_matches("/mcp")
-        .to_owned();
+    let host = url.trim_start_matches("http://").trim_end_matches("/mcp").to_owned();
     let port = host.rsplit(':').next().expect("a port");
     let localhost = format!("localhost:{port}");
     let large = format!("\"{}\"", "x".repeat(1 << 20));
@@ -152,32 +133,18 @@ async fn refusals() {
     };
     let get = |path: &str| reqwest::Client::new().get(url.replace("/mcp", path));
     let chunked = |body: &str| {
-        let chunks = body
-            .as_bytes()
-            .chunks(1 << 14)
-            .map(|chunk| Ok::<_, std::io::Error>(chunk.to_vec()));
+        let chunks =
+            body.as_bytes().chunks(1 << 14).map(|chunk| Ok::<_, std::io::Error>(chunk.to_vec()));
         let chunks: Vec<_> = chunks.collect();
         post(&url).body(reqwest::Body::wrap_stream(futures::stream::iter(chunks)))
     };
     for (name, request, expected) in [
         ("good", post(&url), 200),
         ("localhost", with(post(&url), "host", Some(&localhost)), 200),
-        (
-            "evil Origin",
-            with(post(&url), "origin", Some("https://evil.example")),
-            403,
-        ),
+        ("evil Origin", with(post(&url), "origin", Some("https://evil.example")), 403),
         ("null Origin", with(post(&url), "origin", Some("null")), 403),
-        (
-            "loopback Origin",
-            with(post(&url), "origin", Some(&format!("http://{host}"))),
-            200,
-        ),
-        (
-            "evil Host",
-            with(post(&url), "host", Some("evil.example")),
-            403,
-        ),
+        ("loopback Origin", with(post(&url), "origin", Some(&format!("http://{host}"))), 200),
+        ("evil Host", with(post(&url), "host", Some("evil.example")), 403),
         (
             "evil Host with our port",
             with(post(&url), "host", Some(&format!("evil.example:{port}"))),
@@ -185,20 +152,12 @@ async fn refusals() {
         ),
         (
             "evil Origin without a key",
-            with(
-                with(post(&url), "authorization", None),
-                "origin",
-                Some("https://evil.example"),
-            ),
+            with(with(post(&url), "authorization", None), "origin", Some("https://evil.example")),
             403,
         ),
         (
             "evil Host without a key",
-            with(
-                with(post(&url), "authorization", None),
-                "host",
-                Some("evil.example"),
-            ),
+            with(with(post(&url), "authorization", None), "host", Some("evil.example")),
             403,
         ),
         (
@@ -208,41 +167,21 @@ async fn refusals() {
                 .header("origin", "https://evil.example"),
             403,
         ),
-        (
-            "two Hosts",
-            with(post(&url), "host", Some(&host)).header("host", "evil.example"),
-            403,
-        ),
-        (
-            "Origin without a scheme",
-            with(post(&url), "origin", Some(&host)),
-            403,
-        ),
-        (
-            "evil Host elsewhere",
-            with(get("/nowhere"), "host", Some("evil.example")),
-            403,
-        ),
+        ("two Hosts", with(post(&url), "host", Some(&host)).header("host", "evil.example"), 403),
+        ("Origin without a scheme", with(post(&url), "origin", Some(&host)), 403),
+        ("evil Host elsewhere", with(get("/nowhere"), "host", Some("evil.example")), 403),
         (
             "evil Origin at /health",
             with(get("/health"), "origin", Some("https://evil.example")),
             403,
         ),
-        (
-            "a probe by address",
-            with(get("/health"), "host", Some("10.1.2.3:8000")),
-            200,
-        ),
+        ("a probe by address", with(get("/health"), "host", Some("10.1.2.3:8000")), 200),
         ("elsewhere", get("/nowhere"), 404),
         ("OAuth", get("/.well-known/oauth-protected-resource"), 404),
         ("registration", get("/register"), 404),
         (
             "GET with a slash",
-            with(
-                get("/mcp/"),
-                "authorization",
-                Some(&format!("Bearer {KEY}")),
-            ),
+            with(get("/mcp/"), "authorization", Some(&format!("Bearer {KEY}"))),
             405,
         ),
         ("good, with a slash", post(&format!("{url}/")), 200),
@@ -252,58 +191,26 @@ async fn refusals() {
         ("oversize", post(&url).body(large.clone()), 413),
         ("oversize, chunked", chunked(&large), 413),
         ("no token", with(post(&url), "authorization", None), 401),
-        (
-            "wrong token",
-            with(post(&url), "authorization", Some("Bearer wrong")),
-            401,
-        ),
+        ("wrong token", with(post(&url), "authorization", Some("Bearer wrong")), 401),
         (
             "the account's token",
-            with(
-                post(&url),
-                "authorization",
-                Some(&format!("Bearer {TOKEN}")),
-            ),
+            with(post(&url), "authorization", Some(&format!("Bearer {TOKEN}"))),
             401,
         ),
         ("basic", with(post(&url), "authorization", Some(KEY)), 401),
-        (
-            "wrong method header",
-            with(post(&url), "mcp-method", Some("tools/call")),
-            400,
-        ),
-        (
-            "no method header",
-            with(post(&url), "mcp-method", None),
-            400,
-        ),
-        (
-            "wrong version header",
-            with(post(&url), "mcp-protocol-version", Some("2025-11-25")),
-            400,
-        ),
+        ("wrong method header", with(post(&url), "mcp-method", Some("tools/call")), 400),
+        ("no method header", with(post(&url), "mcp-method", None), 400),
+        ("wrong version header", with(post(&url), "mcp-protocol-version", Some("2025-11-25")), 400),
         ("not JSON", post(&url).body("{"), 400),
-        (
-            "not acceptable",
-            with(post(&url), "accept", Some("text/html")),
-            406,
-        ),
-        (
-            "no JSON by its header",
-            with(post(&url), "content-type", Some("text/plain")),
-            415,
-        ),
+        ("not acceptable", with(post(&url), "accept", Some("text/html")), 406),
+        ("no JSON by its header", with(post(&url), "content-type", Some("text/plain")), 415),
     ] {
         let answer = request.send().await.expect("an answer");
         assert_eq!(answer.status().as_u16(), expected, "{name}");
         let challenge = answer.headers().get(header::WWW_AUTHENTICATE);
         assert_eq!(challenge.is_some(), expected == 401, "{name}");
         if let Some(challenge) = challenge {
-            assert!(
-                challenge
-                    .to_str()
-                    .is_ok_and(|text| text.starts_with("Bearer realm="))
-            );
+            assert!(challenge.to_str().is_ok_and(|text| text.starts_with("Bearer realm=")));
         }
         let text = answer.text().await.expect("text");
         let advice = match expected {
@@ -342,11 +249,7 @@ async fn broken_bodies_are_answered_in_json() {
         ("completion/complete", json!({})),
     ] {
         let body = json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params });
-        let request = with(
-            post(&url).json(&body),
-            "mcp-protocol-version",
-            Some("2025-11-25"),
-        );
+        let request = with(post(&url).json(&body), "mcp-protocol-version", Some("2025-11-25"));
         let request = with(request, "mcp-method", None);
         let answer = request.send().await.expect("an answer");
         let answer: Value = answer.json().await.expect("JSON");
@@ -359,9 +262,7 @@ async fn broken_bodies_are_answered_in_json() {
 async fn allowed_hosts_and_origins_pass() {
     let simulator = simulator().await;
     let (server, options) = own(&simulator);
-    let options = options
-        .allow_host("mcp.example.com")
-        .allow_origin("https://app.example.com");
+    let options = options.allow_host("mcp.example.com").allow_origin("https://app.example.com");
     let (url, _stop) = run((server, options)).await;
     for (name, value, expected) in [
         ("host", "mcp.example.com", 200),
@@ -373,10 +274,7 @@ async fn allowed_hosts_and_origins_pass() {
         ("origin", "https://other.example.com", 403),
         ("origin", "null", 403),
     ] {
-        let answer = with(post(&url), name, Some(value))
-            .send()
-            .await
-            .expect("an answer");
+        let answer = with(post(&url), name, Some(value)).send().await.expect("an answer");
         assert_eq!(answer.status().as_u16(), expected, "{name} {value}");
         let may_read = answer.headers().get(header::ACCESS_CONTROL_ALLOW_ORIGIN);
         let readable = name == "origin" && expected == 200;
@@ -387,16 +285,10 @@ async fn allowed_hosts_and_origins_pass() {
         .request(Method::OPTIONS, &url)
         .header(header::ORIGIN, "https://app.example.com")
         .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
-        .header(
-            header::ACCESS_CONTROL_REQUEST_HEADERS,
-            "authorization,mcp-method",
-        );
+        .header(header::ACCESS_CONTROL_REQUEST_HEADERS, "authorization,mcp-method");
     let answer = preflight.send().await.expect("an answer");
     assert_eq!(answer.status(), StatusCode::OK);
-    assert_eq!(
-        answer.headers()[header::ACCESS_CONTROL_ALLOW_HEADERS],
-        "authorization,mcp-method"
-    );
+    assert_eq!(answer.headers()[header::ACCESS_CONTROL_ALLOW_HEADERS], "authorization,mcp-method");
 }
 
 #[tokio::test]
@@ -411,18 +303,10 @@ async fn request_with_a_token_spends_its_own_account() {
     let tokens: Vec<_> = simulator
         .requests()
         .iter()
-        .map(|request| {
-            request.headers["authorization"]
-                .to_str()
-                .expect("text")
-                .to_owned()
-        })
+        .map(|request| request.headers["authorization"].to_str().expect("text").to_owned())
         .collect();
     assert_eq!(tokens, ["Bearer token-of-one", "Bearer token-of-two"]);
-    let nobody = with(post(&url), "authorization", None)
-        .send()
-        .await
-        .expect("an answer");
+    let nobody = with(post(&url), "authorization", None).send().await.expect("an answer");
     assert_eq!(nobody.status(), StatusCode::UNAUTHORIZED);
 }
 
@@ -433,12 +317,9 @@ async fn max_videos_over_http_counts_all_clients() {
     let (url, _stop) = run((server.max_videos(1), options)).await;
     generate(&open(&url, KEY, Era::Legacy, Client::default()).await).await;
     let second = open(&url, KEY, Era::Modern, Client::default()).await;
-    let refused = call(
-        &second,
-        "luma_generate_video",
-        json!({ "prompt": "A fox", "aspect_ratio": "16:9" }),
-    )
-    .await;
+    let refused =
+        call(&second, "luma_generate_video", json!({ "prompt": "A fox", "aspect_ratio": "16:9" }))
+            .await;
     assert_eq!(refused.is_error, Some(true));
     assert_eq!(simulator.stats().submits_accepted, 1);
 }
@@ -449,14 +330,8 @@ async fn unsafe_options_are_refused() {
     let everywhere = "0.0.0.0:0".parse().expect("an address");
     let weak = Access::Key("short".to_owned().into());
     for (options, expected) in [
-        (
-            HttpOptions::new(everywhere, key()),
-            InvalidOptions::NoHost(everywhere),
-        ),
-        (
-            HttpOptions::new(LOOPBACK, key()).allow_host("*"),
-            InvalidOptions::Host("*".into()),
-        ),
+        (HttpOptions::new(everywhere, key()), InvalidOptions::NoHost(everywhere)),
+        (HttpOptions::new(LOOPBACK, key()).allow_host("*"), InvalidOptions::Host("*".into())),
         (
             HttpOptions::new(LOOPBACK, key()).allow_origin("null"),
             InvalidOptions::Origin("null".into()),
@@ -470,18 +345,10 @@ async fn unsafe_options_are_refused() {
     for key in [TOKEN.to_owned(), format!("{TOKEN}-and-more")] {
         let options = HttpOptions::new(LOOPBACK, Access::Key(key.into()));
         let refused = server(&simulator).listen(options).await;
-        assert!(matches!(
-            refused,
-            Err(ServeError::Options(InvalidOptions::KeyIsToken))
-        ));
+        assert!(matches!(refused, Err(ServeError::Options(InvalidOptions::KeyIsToken))));
     }
-    let weak = server(&simulator)
-        .listen(HttpOptions::new(LOOPBACK, weak))
-        .await;
-    assert!(matches!(
-        weak,
-        Err(ServeError::Options(InvalidOptions::Key(_)))
-    ));
+    let weak = server(&simulator).listen(HttpOptions::new(LOOPBACK, weak)).await;
+    assert!(matches!(weak, Err(ServeError::Options(InvalidOptions::Key(_)))));
 }
 
 #[tokio::test]
@@ -497,10 +364,7 @@ async fn server_that_stops_answers_held_calls() {
     eventually("processing", || is_processing(&simulator, &id)).await;
     let held = async { call(&session, "luma_get_task", json!({ "task_id": id })).await };
     let stopping = async {
-        eventually("progress", || {
-            !client.progress.lock().expect("no panic").is_empty()
-        })
-        .await;
+        eventually("progress", || !client.progress.lock().expect("no panic").is_empty()).await;
         stop.cancel();
     };
     let (held, ()) = tokio::join!(held, stopping);
@@ -509,22 +373,13 @@ async fn server_that_stops_answers_held_calls() {
     drop(session);
     let end = tokio::time::timeout(Duration::from_secs(30), running).await;
     end.expect("in time").expect("no panic");
-    assert!(
-        post(&url)
-            .send()
-            .await
-            .is_err_and(|error| error.is_connect())
-    );
+    assert!(post(&url).send().await.is_err_and(|error| error.is_connect()));
 }
 
 #[tokio::test]
 async fn each_accept_gets_what_it_can_read() {
     let simulator = simulator().await;
-    let task = luma(&simulator)
-        .generate("A fox")
-        .submit()
-        .await
-        .expect("accepted");
+    let task = luma(&simulator).generate("A fox").submit().await.expect("accepted");
     let (server, options) = own(&simulator);
     let server = server.hold(Duration::from_secs(1));
     let (url, _stop) = run((server, options)).await;
@@ -546,15 +401,8 @@ async fn each_accept_gets_what_it_can_read() {
         let request = with(with(request, "mcp-method", None), "accept", accept);
         let answer = request.send().await.expect("an answer");
         assert_eq!(answer.status(), StatusCode::OK, "{accept:?}");
-        let media_type = answer.headers()[header::CONTENT_TYPE]
-            .to_str()
-            .expect("text")
-            .to_owned();
-        assert_eq!(
-            media_type == "application/json",
-            is_json,
-            "{accept:?}: {media_type}"
-        );
+        let media_type = answer.headers()[header::CONTENT_TYPE].to_str().expect("text").to_owned();
+        assert_eq!(media_type == "application/json", is_json, "{accept:?}: {media_type}");
         let text = answer.text().await.expect("text");
         assert!(text.contains("luma_get_task"), "{accept:?}: {text}");
         assert!(!text.contains("structuredContent"), "{accept:?}: {text}");

@@ -7,12 +7,7 @@ use super::*;
 #[tokio::test]
 async fn max_videos_with_refused_submits_counts_only_accepted() {
     let simulator = simulator().await;
-    let session = connect(
-        server(&simulator).max_videos(2),
-        Era::Legacy,
-        Client::default(),
-    )
-    .await;
+    let session = connect(server(&simulator).max_videos(2), Era::Legacy, Client::default()).await;
     let tools = session.list_all_tools().await.expect("tools");
     let fox = || json!({ "prompt": "A fox", "aspect_ratio": "16:9" });
 
@@ -36,12 +31,7 @@ async fn max_videos_with_submit_in_flight_is_not_used_up() {
     let refused = Fault::status(403).json(json!({ "error": { "code": "forbidden" } }));
     simulator.inject(Fault::slow(Duration::from_millis(500)).on(Target::Submit));
     simulator.inject(refused.on(Target::Submit));
-    let session = connect(
-        server(&simulator).max_videos(1),
-        Era::Legacy,
-        Client::default(),
-    )
-    .await;
+    let session = connect(server(&simulator).max_videos(1), Era::Legacy, Client::default()).await;
     let fox = || json!({ "prompt": "A fox", "aspect_ratio": "16:9" });
     let first = call(&session, "luma_generate_video", fox());
     let second = async {
@@ -58,22 +48,12 @@ async fn max_videos_with_submit_in_flight_is_not_used_up() {
 #[tokio::test]
 async fn read_only_server_names_no_submit_tool() {
     let simulator = simulator().await;
-    let session = connect(
-        server(&simulator).read_only(true),
-        Era::Modern,
-        Client::default(),
-    )
-    .await;
+    let session = connect(server(&simulator).read_only(true), Era::Modern, Client::default()).await;
     let tools = session.list_all_tools().await.expect("tools");
     let names: Vec<_> = tools.iter().map(|tool| &*tool.name).collect();
     assert_eq!(
         names,
-        [
-            "luma_get_task",
-            "luma_get_tasks_batch",
-            "luma_list_aspect_ratios",
-            "luma_list_actions"
-        ]
+        ["luma_get_task", "luma_get_tasks_batch", "luma_list_aspect_ratios", "luma_list_actions"]
     );
     // Nothing names the others.
     let info = session.peer_info().expect("information");
@@ -82,13 +62,7 @@ async fn read_only_server_names_no_submit_tool() {
     result_of(&tools, "luma_list_actions", &actions);
     let ratios = call(&session, "luma_list_aspect_ratios", json!({})).await;
     result_of(&tools, "luma_list_aspect_ratios", &ratios);
-    let mut texts = vec![
-        json!(tools),
-        json!(info),
-        json!(prompts),
-        json!(actions),
-        json!(ratios),
-    ];
+    let mut texts = vec![json!(tools), json!(info), json!(prompts), json!(actions), json!(ratios)];
     // A task of the account that somebody else submitted, in each of its states.
     for script in [
         TaskScript::completes().after(Duration::ZERO),
@@ -110,20 +84,14 @@ async fn read_only_server_names_no_submit_tool() {
     let requests = simulator.stats().requests();
     for text in texts {
         let text = text.to_string();
-        assert!(
-            !text.contains("luma_generate") && !text.contains("luma_extend"),
-            "{text}"
-        );
+        assert!(!text.contains("luma_generate") && !text.contains("luma_extend"), "{text}");
         assert!(!text.contains("Another attempt"), "{text}");
     }
     assert_eq!(prompts.len(), 1);
 
-    let refused = call(
-        &session,
-        "luma_generate_video",
-        json!({ "prompt": "A fox", "aspect_ratio": "16:9" }),
-    )
-    .await;
+    let refused =
+        call(&session, "luma_generate_video", json!({ "prompt": "A fox", "aspect_ratio": "16:9" }))
+            .await;
     assert_eq!(refused.is_error, Some(true));
     let content = refused.structured_content.expect("content");
     assert_eq!(content["result"]["error"]["code"], "read_only");
@@ -141,10 +109,7 @@ async fn server_without_token_lists_all_and_sends_nothing() {
     let ratios = call(&session, "luma_list_aspect_ratios", json!({})).await;
     assert_eq!(ratios.is_error, Some(false));
     for (tool, arguments) in [
-        (
-            "luma_generate_video",
-            json!({ "prompt": "A fox", "aspect_ratio": "16:9" }),
-        ),
+        ("luma_generate_video", json!({ "prompt": "A fox", "aspect_ratio": "16:9" })),
         ("luma_get_task", json!({ "task_id": "a" })),
     ] {
         let refused = call(&session, tool, arguments).await;

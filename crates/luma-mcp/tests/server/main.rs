@@ -77,17 +77,11 @@ impl Era {
 }
 
 async fn simulator() -> Simulator {
-    Simulator::with_duration(Duration::from_secs(60))
-        .await
-        .expect("a simulator")
+    Simulator::with_duration(Duration::from_secs(60)).await.expect("a simulator")
 }
 
 fn luma(simulator: &Simulator) -> Luma {
-    Luma::builder()
-        .token(TOKEN)
-        .base_url(simulator.url())
-        .build()
-        .expect("a client")
+    Luma::builder().token(TOKEN).base_url(simulator.url()).build().expect("a client")
 }
 
 fn server(simulator: &Simulator) -> Server {
@@ -96,9 +90,7 @@ fn server(simulator: &Simulator) -> Server {
 
 /// A session over a pipe, in this process.
 async fn connect(server: Server, era: Era, client: Client) -> Session {
-    connect_until(CancellationToken::new(), server, era, client)
-        .await
-        .0
+    connect_until(CancellationToken::new(), server, era, client).await.0
 }
 
 /// The same, and the end of the server, which can be stopped.
@@ -135,20 +127,14 @@ fn result_of(tools: &[Tool], tool: &str, result: &CallToolResult) -> Value {
     let content = result.structured_content.clone().expect("content");
     jsonschema::validate(&schema, &content).expect("content that keeps its promise");
     let text = result.content[0].as_text().expect("a text");
-    assert_eq!(
-        serde_json::from_str::<Value>(&text.text).ok(),
-        Some(content.clone())
-    );
+    assert_eq!(serde_json::from_str::<Value>(&text.text).ok(), Some(content.clone()));
     content["result"].clone()
 }
 
 async fn generate(session: &Session) -> String {
-    let result = call(
-        session,
-        "luma_generate_video",
-        json!({ "prompt": "A fox", "aspect_ratio": "16:9" }),
-    )
-    .await;
+    let result =
+        call(session, "luma_generate_video", json!({ "prompt": "A fox", "aspect_ratio": "16:9" }))
+            .await;
     let content = result.structured_content.expect("content");
     let id = content["result"]["task_id"].as_str();
     id.unwrap_or_else(|| panic!("{content}")).to_owned()

@@ -25,11 +25,7 @@ async fn session_of_each_era_lists_everything() {
         assert_eq!(implementation.name, "luma");
         assert_eq!(implementation.version, env!("CARGO_PKG_VERSION"));
         assert!(implementation.title.is_some() && implementation.website_url.is_some());
-        assert!(
-            info.instructions
-                .as_ref()
-                .is_some_and(|text| text.contains("credits"))
-        );
+        assert!(info.instructions.as_ref().is_some_and(|text| text.contains("credits")));
         assert!(info.capabilities.supports_tasks());
 
         let list = session.list_tools(None).await.expect("a list");
@@ -37,16 +33,11 @@ async fn session_of_each_era_lists_everything() {
         let is_modern = era == Era::Modern;
         assert_eq!(list.ttl_ms.is_some_and(|ttl| ttl > 0), is_modern);
         assert_eq!(list.cache_scope, is_modern.then_some(CacheScope::Public));
-        let expected: Vec<_> = luma_client::mcp::tools()
-            .iter()
-            .map(|tool| json!(tool))
-            .collect();
+        let expected: Vec<_> = luma_client::mcp::tools().iter().map(|tool| json!(tool)).collect();
         assert_eq!(list.tools.len(), 8);
         for (tool, expected) in list.tools.iter().zip(&expected) {
             let mut tool = json!(tool);
-            let title = tool["annotations"]
-                .as_object_mut()
-                .and_then(|map| map.remove("title"));
+            let title = tool["annotations"].as_object_mut().and_then(|map| map.remove("title"));
             assert_eq!(title.as_ref(), tool.get("title"));
             assert_eq!(&tool, expected);
         }
@@ -76,10 +67,7 @@ async fn video_from_submit_to_links() {
             _ => None,
         });
         let links: Vec<_> = links.collect();
-        let video = (
-            simulator.video_url(id).expect("a URL"),
-            Some("video/mp4".to_owned()),
-        );
+        let video = (simulator.video_url(id).expect("a URL"), Some("video/mp4".to_owned()));
         assert_eq!((links.len(), links.first()), (2, Some(&video)));
     }
     assert_eq!(simulator.stats().submits_accepted, 2);
@@ -90,16 +78,10 @@ async fn unknown_tool_is_a_protocol_error_and_bad_input_a_tool_error() {
     let simulator = simulator().await;
     let session = connect(server(&simulator), Era::Legacy, Client::default()).await;
     let tools = session.list_all_tools().await.expect("tools");
-    let unknown = session
-        .call_tool_once(params("luma_generate_vidoe", json!({})))
-        .await;
+    let unknown = session.call_tool_once(params("luma_generate_vidoe", json!({}))).await;
     let error = mcp_error(unknown);
     assert_eq!(error.code.0, -32602);
-    assert!(
-        error.message.contains("luma_generate_video"),
-        "{}",
-        error.message
-    );
+    assert!(error.message.contains("luma_generate_video"), "{}", error.message);
 
     let arguments = json!({ "prompt": "A fox", "aspect_ratio": "2:1", "promt": "A" });
     let refused = call(&session, "luma_generate_video", arguments).await;
@@ -125,21 +107,11 @@ async fn cancelled_call_with_progress_ends_its_hold() {
             )
             .await
             .expect("sent");
-        eventually("progress", || {
-            !client.progress.lock().expect("no panic").is_empty()
-        })
-        .await;
+        eventually("progress", || !client.progress.lock().expect("no panic").is_empty()).await;
         let first = client.progress.lock().expect("no panic")[0].clone();
         assert_eq!(first.progress_token, held.progress_token);
-        assert!(
-            first.progress < 5.0 && first.total == Some(45.0),
-            "{first:?}"
-        );
-        assert!(
-            first
-                .message
-                .is_some_and(|message| message.contains("video"))
-        );
+        assert!(first.progress < 5.0 && first.total == Some(45.0), "{first:?}");
+        assert!(first.message.is_some_and(|message| message.contains("video")));
 
         let lookups = simulator.stats().requests();
         session
@@ -162,10 +134,7 @@ async fn server_that_stops_answers_held_lookups() {
     eventually("processing", || is_processing(&simulator, &id)).await;
     let held = async { call(&session, "luma_get_task", json!({ "task_id": id })).await };
     let stopping = async {
-        eventually("progress", || {
-            !client.progress.lock().expect("no panic").is_empty()
-        })
-        .await;
+        eventually("progress", || !client.progress.lock().expect("no panic").is_empty()).await;
         stop.cancel();
     };
     let (held, ()) = tokio::join!(held, stopping);
@@ -173,9 +142,7 @@ async fn server_that_stops_answers_held_lookups() {
     let held = held.structured_content.expect("content");
     assert_eq!(held["result"]["state"], "processing");
     let end = tokio::time::timeout(Duration::from_secs(30), serving).await;
-    end.expect("in time")
-        .expect("no panic")
-        .expect("a good end");
+    end.expect("in time").expect("no panic").expect("a good end");
 }
 
 #[tokio::test]
@@ -198,9 +165,7 @@ async fn server_that_stops_does_not_wait_for_a_silent_service() {
     let (held, ()) = end.expect("in time");
     assert_eq!(held.is_error, Some(true));
     let end = tokio::time::timeout(Duration::from_secs(20), serving).await;
-    end.expect("in time")
-        .expect("no panic")
-        .expect("a good end");
+    end.expect("in time").expect("no panic").expect("a good end");
 }
 
 #[tokio::test]
@@ -208,24 +173,16 @@ async fn prompt_and_completion_are_answered() {
     let simulator = simulator().await;
     for era in Era::BOTH {
         let session = connect(server(&simulator), era, Client::default()).await;
-        let prompt = GetPromptRequestParams::new("luma_prompt_suggestions").with_arguments(
-            json!({ "subject": "a fox" })
-                .as_object()
-                .cloned()
-                .expect("a map"),
-        );
+        let prompt = GetPromptRequestParams::new("luma_prompt_suggestions")
+            .with_arguments(json!({ "subject": "a fox" }).as_object().cloned().expect("a map"));
         let prompt = session.get_prompt(prompt).await.expect("a prompt");
         assert!(json!(prompt.messages[0]).to_string().contains("a fox"));
-        let unknown = session
-            .get_prompt(GetPromptRequestParams::new("nothing"))
-            .await;
+        let unknown = session.get_prompt(GetPromptRequestParams::new("nothing")).await;
         assert_eq!(mcp_error(unknown).code.0, -32602);
 
         let reference = Reference::for_prompt("luma_prompt_suggestions");
         let typed = ArgumentInfo::new("aspect_ratio", "9:");
-        let values = session
-            .complete(CompleteRequestParams::new(reference, typed))
-            .await;
+        let values = session.complete(CompleteRequestParams::new(reference, typed)).await;
         assert_eq!(values.expect("values").completion.values, ["9:16", "9:21"]);
     }
 }
@@ -309,25 +266,13 @@ async fn broken_lines_are_answered() {
         text.into_bytes()
     };
     let cases = [
-        (
-            request(format!("{:?}", "x".repeat(1 << 20))),
-            -32600,
-            json!(7),
-        ),
-        (
-            request("[".repeat(200) + &"]".repeat(200)),
-            -32600,
-            json!(7),
-        ),
+        (request(format!("{:?}", "x".repeat(1 << 20))), -32600, json!(7)),
+        (request("[".repeat(200) + &"]".repeat(200)), -32600, json!(7)),
         (b"no JSON".to_vec(), -32700, Value::Null),
         (b"\xff\xfe".to_vec(), -32700, Value::Null),
         (b"[]".to_vec(), -32600, Value::Null),
         // More than is kept.
-        (
-            request(format!("{:?}", "x".repeat(17 << 20))),
-            -32600,
-            Value::Null,
-        ),
+        (request(format!("{:?}", "x".repeat(17 << 20))), -32600, Value::Null),
     ];
     let lines: Vec<_> = cases.iter().map(|(line, ..)| line.clone()).collect();
     let found = answers(&lines).await;
@@ -348,18 +293,10 @@ async fn unknown_methods_and_parameters_are_explained() {
         ("tools/call", None, -32602),
         ("tools/call", Some(json!({})), -32602),
         ("tools/call", Some(json!({ "name": 5 })), -32602),
-        (
-            "tools/call",
-            Some(json!({ "name": "luma_list_actions", "arguments": "a" })),
-            -32602,
-        ),
+        ("tools/call", Some(json!({ "name": "luma_list_actions", "arguments": "a" })), -32602),
         ("prompts/get", Some(json!({})), -32602),
         ("completion/complete", Some(json!({})), -32602),
-        (
-            "resources/read",
-            Some(json!({ "uri": "file:///a" })),
-            -32601,
-        ),
+        ("resources/read", Some(json!({ "uri": "file:///a" })), -32601),
         ("nothing/at/all", None, -32601),
     ] {
         let mut request = json!({ "jsonrpc": "2.0", "id": 1, "method": method });
@@ -377,10 +314,7 @@ async fn unknown_methods_and_parameters_are_explained() {
 /// A session over a pipe of which both ends are lines.
 async fn raw(
     server: Server,
-) -> (
-    impl AsyncWriteExt + Unpin,
-    Lines<BufReader<ReadHalf<DuplexStream>>>,
-) {
+) -> (impl AsyncWriteExt + Unpin, Lines<BufReader<ReadHalf<DuplexStream>>>) {
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     let (reader, writer) = tokio::io::split(theirs);
     tokio::spawn(server.serve(reader, writer, CancellationToken::new()));
@@ -479,18 +413,12 @@ async fn notifications_before_the_session_are_ignored() {
 async fn begun(
     server: Server,
     revision: &str,
-) -> (
-    impl AsyncWriteExt + Unpin,
-    Lines<BufReader<ReadHalf<DuplexStream>>>,
-) {
+) -> (impl AsyncWriteExt + Unpin, Lines<BufReader<ReadHalf<DuplexStream>>>) {
     let (mut writer, mut lines) = raw(server).await;
     let hello = json!({ "jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": {
         "protocolVersion": revision,
     } });
-    writer
-        .write_all(format!("{hello}\n").as_bytes())
-        .await
-        .expect("written");
+    writer.write_all(format!("{hello}\n").as_bytes()).await.expect("written");
     let line = lines.next_line().await.expect("read").expect("a line");
     assert!(line.contains(revision), "{line}");
     let has_titles = line.contains("title") || line.contains("websiteUrl");
@@ -506,11 +434,7 @@ fn request(id: u32, method: &str, params: Value) -> String {
 #[tokio::test]
 async fn result_of_an_old_revision_has_nothing_new() {
     let simulator = simulator().await;
-    let task = luma(&simulator)
-        .generate("A fox")
-        .submit()
-        .await
-        .expect("accepted");
+    let task = luma(&simulator).generate("A fox").submit().await.expect("accepted");
     simulator.complete(task.id().as_str());
     let get = json!({ "name": "luma_get_task", "arguments": { "task_id": task.id().as_str() } });
     for (revision, links, is_new) in [
@@ -532,41 +456,23 @@ async fn result_of_an_old_revision_has_nothing_new() {
             answers.insert(answer["id"].as_u64(), answer["result"].clone());
         }
         let result = &answers[&Some(1)];
-        assert_eq!(
-            result["structuredContent"].is_object(),
-            is_new,
-            "{revision}: {result}"
-        );
+        assert_eq!(result["structuredContent"].is_object(), is_new, "{revision}: {result}");
         let blocks = result["content"].as_array().expect("content").iter();
-        let found = blocks
-            .filter(|block| block["type"] == "resource_link")
-            .count();
-        assert_eq!(
-            found,
-            if is_new && links { 2 } else { 0 },
-            "{revision}: {result}"
-        );
+        let found = blocks.filter(|block| block["type"] == "resource_link").count();
+        assert_eq!(found, if is_new && links { 2 } else { 0 }, "{revision}: {result}");
         let tool = &answers[&Some(2)]["tools"][0];
         assert_eq!(tool["title"].is_string(), is_new, "{revision}");
         assert_eq!(tool["outputSchema"].is_object(), is_new, "{revision}");
         let prompt = &answers[&Some(3)]["prompts"][0];
         assert_eq!(prompt["title"].is_string(), is_new, "{revision}");
-        assert_eq!(
-            prompt["arguments"][0]["title"].is_string(),
-            is_new,
-            "{revision}"
-        );
+        assert_eq!(prompt["arguments"][0]["title"].is_string(), is_new, "{revision}");
     }
 }
 
 #[tokio::test]
 async fn lookup_without_progress_token_is_held_briefly() {
     let simulator = simulator().await;
-    let task = luma(&simulator)
-        .generate("A fox")
-        .submit()
-        .await
-        .expect("accepted");
+    let task = luma(&simulator).generate("A fox").submit().await.expect("accepted");
     let get = json!({ "name": "luma_get_task", "arguments": { "task_id": task.id().as_str() } });
     let begin = std::time::Instant::now();
     let (mut writer, mut lines) = begun(server(&simulator), "2025-06-18").await;
@@ -587,11 +493,7 @@ async fn lookup_without_progress_token_is_held_briefly() {
 #[tokio::test]
 async fn ping_with_many_held_calls_is_answered() {
     let simulator = simulator().await;
-    let task = luma(&simulator)
-        .generate("A fox")
-        .submit()
-        .await
-        .expect("accepted");
+    let task = luma(&simulator).generate("A fox").submit().await.expect("accepted");
     let server = server(&simulator).hold(Duration::from_secs(45));
     let (mut writer, mut lines) = begun(server, "2025-06-18").await;
     let get = json!({ "name": "luma_get_task", "arguments": { "task_id": task.id().as_str() } });
@@ -623,10 +525,7 @@ async fn ping_with_many_held_calls_is_answered() {
         }
         answered.sort();
         // The cancelled call has made room for one more.
-        assert_eq!(
-            (refused, answered),
-            (300 - 256, vec![Some(1000), Some(1001)])
-        );
+        assert_eq!((refused, answered), (300 - 256, vec![Some(1000), Some(1001)]));
     };
     tokio::join!(writing, reading);
 }
@@ -650,9 +549,7 @@ async fn broken_output_ends_the_session_without_further_submits() {
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
     let end = tokio::time::timeout(Duration::from_secs(20), serving).await;
-    end.expect("in time")
-        .expect("no panic")
-        .expect("a good end");
+    end.expect("in time").expect("no panic").expect("a good end");
     assert_eq!(simulator.stats().submits_accepted, 1);
 }
 

@@ -8,29 +8,20 @@ use rmcp::model::{
 use super::*;
 
 fn with_tasks() -> Client {
-    Client {
-        declares_tasks: true,
-        ..Client::default()
-    }
+    Client { declares_tasks: true, ..Client::default() }
 }
 
 async fn create(session: &Session) -> rmcp::model::Task {
     // With a task, the argument that holds the call has no effect.
     let arguments = json!({ "prompt": "A fox", "aspect_ratio": "16:9", "timeout": 40 });
-    match session
-        .call_tool_once(params("luma_generate_video", arguments))
-        .await
-    {
+    match session.call_tool_once(params("luma_generate_video", arguments)).await {
         Ok(CallToolResponse::Task(created)) => created.task,
         other => panic!("{other:?}"),
     }
 }
 
 async fn get(session: &Session, id: &str) -> (TaskStatus, TaskPayload) {
-    let got = session
-        .get_task(GetTaskParams::new(id))
-        .await
-        .expect("a task");
+    let got = session.get_task(GetTaskParams::new(id)).await.expect("a task");
     assert_eq!(got.task.task.task_id, id);
     (got.task.status(), got.task.payload)
 }
@@ -45,17 +36,11 @@ async fn task_of_a_server_that_ended_is_served_by_the_next() {
     assert_eq!(task.poll_interval_ms, Some(5_000));
     // It is the service's own id.
     assert!(simulator.task(&task.task_id).is_some());
-    assert_eq!(
-        get(&session, &task.task_id).await,
-        (TaskStatus::Working, TaskPayload::Working)
-    );
+    assert_eq!(get(&session, &task.task_id).await, (TaskStatus::Working, TaskPayload::Working));
     session.cancel().await.expect("ended");
 
     let session = connect(server(&simulator), Era::Modern, with_tasks()).await;
-    assert_eq!(
-        get(&session, &task.task_id).await,
-        (TaskStatus::Working, TaskPayload::Working)
-    );
+    assert_eq!(get(&session, &task.task_id).await, (TaskStatus::Working, TaskPayload::Working));
     simulator.complete(&task.task_id);
     let (status, payload) = get(&session, &task.task_id).await;
     assert_eq!(status, TaskStatus::Completed);
@@ -112,12 +97,9 @@ async fn submit_that_was_refused_makes_no_task() {
     let simulator = simulator().await;
     simulator.on_submit(TaskScript::refused(403, "forbidden", "No foxes."));
     let session = connect(server(&simulator), Era::Modern, with_tasks()).await;
-    let refused = call(
-        &session,
-        "luma_generate_video",
-        json!({ "prompt": "A fox", "aspect_ratio": "16:9" }),
-    )
-    .await;
+    let refused =
+        call(&session, "luma_generate_video", json!({ "prompt": "A fox", "aspect_ratio": "16:9" }))
+            .await;
     assert_eq!(refused.is_error, Some(true));
 }
 
@@ -141,42 +123,24 @@ async fn task_that_is_unknown_for_a_moment_is_found() {
     let session = connect(server(&simulator), Era::Modern, with_tasks()).await;
     let id = create(&session).await.task_id;
     simulator.inject(Fault::status(404).on(Target::Lookup));
-    assert_eq!(
-        get(&session, &id).await,
-        (TaskStatus::Working, TaskPayload::Working)
-    );
+    assert_eq!(get(&session, &id).await, (TaskStatus::Working, TaskPayload::Working));
 }
 
 #[tokio::test]
 async fn task_that_is_unknown_is_an_invalid_parameter() {
     let simulator = simulator().await;
     let session = connect(server(&simulator), Era::Modern, with_tasks()).await;
-    for id in [
-        "5e3c1c5e-0000-4000-8000-000000000000",
-        "",
-        "with spaces",
-        "\u{0}",
-    ] {
+    for id in ["5e3c1c5e-0000-4000-8000-000000000000", "", "with spaces", "\u{0}"] {
         let get = session.get_task(GetTaskParams::new(id)).await;
         assert_eq!(mcp_error(get).code.0, -32602, "{id:?}");
         let cancel = session.cancel_task(CancelTaskParams::new(id)).await;
         assert_eq!(mcp_error(cancel).code.0, -32602, "{id:?}");
         let update = UpdateTaskParams::new(id, InputResponses::default());
-        assert_eq!(
-            mcp_error(session.update_task(update).await).code.0,
-            -32602,
-            "{id:?}"
-        );
+        assert_eq!(mcp_error(session.update_task(update).await).code.0, -32602, "{id:?}");
     }
     let id = create(&session).await.task_id;
-    session
-        .cancel_task(CancelTaskParams::new(&*id))
-        .await
-        .expect("acknowledged");
-    assert_eq!(
-        get(&session, &id).await,
-        (TaskStatus::Working, TaskPayload::Working)
-    );
+    session.cancel_task(CancelTaskParams::new(&*id)).await.expect("acknowledged");
+    assert_eq!(get(&session, &id).await, (TaskStatus::Working, TaskPayload::Working));
 }
 
 #[tokio::test]
@@ -189,9 +153,5 @@ async fn lookup_that_fails_shows_no_token() {
     simulator.inject(Fault::status(401).body(body).on(Target::Lookup));
     let error = mcp_error(session.get_task(GetTaskParams::new(id)).await);
     assert_eq!(error.code.0, -32603);
-    assert!(
-        error.message.contains("no account has [token]"),
-        "{}",
-        error.message
-    );
+    assert!(error.message.contains("no account has [token]"), "{}", error.message);
 }

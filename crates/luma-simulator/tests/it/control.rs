@@ -18,10 +18,8 @@ async fn default_task_completes() {
     assert!(sim.url().starts_with("http://127.0.0.1:"));
     let id = submitted(&sim).await;
     assert_eq!(retrieved(&sim, &id).await["response"], json!({}));
-    eventually("the end", async || {
-        sim.task(&id).unwrap()["response"]["state"] == "completed"
-    })
-    .await;
+    eventually("the end", async || sim.task(&id).unwrap()["response"]["state"] == "completed")
+        .await;
 }
 
 #[tokio::test]
@@ -66,40 +64,24 @@ async fn requests_are_counted_and_recorded() {
     let sim = start(AT_ONCE).await;
     let id = submitted(&sim).await;
     retrieved(&sim, &id).await;
-    client()
-        .get(sim.video_url(&id).unwrap())
-        .send()
-        .await
-        .unwrap();
+    client().get(sim.video_url(&id).unwrap()).send().await.unwrap();
     client().get(sim.url()).send().await.unwrap();
     let stats = sim.stats();
     assert_eq!((stats.submits_received, stats.lookups), (1, 1));
     assert_eq!((stats.media_requests, stats.other_requests), (1, 1));
-    assert_eq!(
-        (stats.requests(), stats.connections, stats.faults),
-        (4, 4, 0)
-    );
+    assert_eq!((stats.requests(), stats.connections, stats.faults), (4, 4, 0));
 
     let requests = sim.requests();
-    let lines: Vec<String> = requests
-        .iter()
-        .map(|request| format!("{} {}", request.method, request.path))
-        .collect();
+    let lines: Vec<String> =
+        requests.iter().map(|request| format!("{} {}", request.method, request.path)).collect();
     assert_eq!(lines[..2], ["POST /luma/videos", "POST /luma/tasks"]);
     assert_eq!(lines[3], "GET /");
-    assert_eq!(
-        requests[0].json().unwrap(),
-        json!({ "prompt": "a", "async": true })
-    );
+    assert_eq!(requests[0].json().unwrap(), json!({ "prompt": "a", "async": true }));
     assert_eq!(requests[0].headers["authorization"], "Bearer any");
     assert!(!format!("{requests:?}").contains("Bearer any"));
     assert!(requests.is_sorted_by_key(|request| request.at));
 
-    let quiet = Simulator::builder()
-        .record_requests(false)
-        .start()
-        .await
-        .unwrap();
+    let quiet = Simulator::builder().record_requests(false).start().await.unwrap();
     submitted(&quiet).await;
     assert!(quiet.requests().is_empty());
 }
@@ -109,29 +91,18 @@ async fn connection_is_kept_alive() {
     let sim = start(AT_ONCE).await;
     let pooled = Client::builder().no_proxy().build().unwrap();
     for _ in 0..3 {
-        let request = pooled
-            .post(format!("{}/luma/videos", sim.url()))
-            .bearer_auth("any");
-        let response = request
-            .json(&json!({ "prompt": "a" }))
-            .send()
-            .await
-            .unwrap();
+        let request = pooled.post(format!("{}/luma/videos", sim.url())).bearer_auth("any");
+        let response = request.json(&json!({ "prompt": "a" })).send().await.unwrap();
         assert_eq!(read(response).await.1["state"], "completed");
     }
-    assert_eq!(
-        (sim.stats().connections, sim.stats().submits_accepted),
-        (1, 3)
-    );
+    assert_eq!((sim.stats().connections, sim.stats().submits_accepted), (1, 3));
 }
 
 /// A connection with a held request on it, and one that is idle.
 async fn busy(sim: &Simulator) -> [TcpStream; 2] {
     sim.inject(Fault::silence());
     let mut held = TcpStream::connect(address(sim)).await.unwrap();
-    held.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        .await
-        .unwrap();
+    held.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     let idle = TcpStream::connect(address(sim)).await.unwrap();
     eventually("both connections", async || {
         (sim.stats().connections, sim.stats().faults) == (2, 1)
@@ -157,10 +128,7 @@ async fn last_drop_stops_server() {
     submitted(&clone).await;
     drop(clone);
     assert_closed(streams).await;
-    eventually("refusal", async || {
-        TcpStream::connect(&address).await.is_err()
-    })
-    .await;
+    eventually("refusal", async || TcpStream::connect(&address).await.is_err()).await;
 }
 
 #[tokio::test]

@@ -70,27 +70,13 @@ async fn own_response_replaces_real_one() {
 
     sim.inject(Fault::html(502));
     let response = try_submit(&sim).await.unwrap();
-    assert!(
-        response.headers()["content-type"]
-            .to_str()
-            .unwrap()
-            .starts_with("text/html")
-    );
-    assert!(
-        response
-            .text()
-            .await
-            .unwrap()
-            .starts_with("<!DOCTYPE html>")
-    );
+    assert!(response.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
+    assert!(response.text().await.unwrap().starts_with("<!DOCTYPE html>"));
 
     sim.inject(Fault::retry_after(429, "Sat, 01 Aug 2026 00:00:00 GMT"));
     let response = try_submit(&sim).await.unwrap();
     assert_eq!(response.status(), 429);
-    assert_eq!(
-        response.headers()["retry-after"],
-        "Sat, 01 Aug 2026 00:00:00 GMT"
-    );
+    assert_eq!(response.headers()["retry-after"], "Sat, 01 Aug 2026 00:00:00 GMT");
 
     sim.inject(Fault::redirect(307, "http://elsewhere.test/"));
     let response = try_submit(&sim).await.unwrap();
@@ -138,11 +124,7 @@ async fn reset_before_or_after_accepting() {
         assert_eq!(end.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
         assert_eq!(sim.stats().submits_accepted, billed);
         let error = try_submit(&sim).await.unwrap_err();
-        assert_eq!(
-            io_error(&error),
-            Some(io::ErrorKind::ConnectionReset),
-            "{error:?}"
-        );
+        assert_eq!(io_error(&error), Some(io::ErrorKind::ConnectionReset), "{error:?}");
         assert_eq!(sim.stats().submits_accepted, 2 * billed);
     }
     submitted(&sim).await;
@@ -157,10 +139,7 @@ async fn truncated_response_promises_more_than_it_sends() {
     let received = String::from_utf8(received).unwrap();
     let (head, body) = received.split_once("\r\n\r\n").unwrap();
     let promised = json!({ "task_id": sim.tasks()[0]["id"] }).to_string();
-    assert!(
-        head.contains(&format!("content-length: {}", promised.len())),
-        "{head}"
-    );
+    assert!(head.contains(&format!("content-length: {}", promised.len())), "{head}");
     assert_eq!(body, &promised[..promised.len() / 2]);
     let error = try_submit(&sim).await.unwrap().bytes().await.unwrap_err();
     assert!(error.is_body() || error.is_decode(), "{error:?}");
@@ -174,11 +153,7 @@ async fn truncated_large_response_ends_after_half() {
     let length = 16 << 20;
     sim.set_video(vec![7; length]);
     sim.inject(Fault::truncated());
-    let mut response = client()
-        .get(sim.video_url(&id).unwrap())
-        .send()
-        .await
-        .unwrap();
+    let mut response = client().get(sim.video_url(&id).unwrap()).send().await.unwrap();
     assert_eq!(response.content_length(), Some(length as u64));
     let mut received = 0;
     while let Ok(Some(chunk)) = response.chunk().await {
@@ -226,10 +201,8 @@ async fn fault_affects_its_target_for_counted_times() {
     let video = sim.video_url(&id).unwrap();
     let statuses = async || {
         let submit = try_submit(&sim).await.unwrap().status().as_u16();
-        let lookup = lookup(&sim, json!({ "action": "retrieve", "id": id }))
-            .await
-            .status()
-            .as_u16();
+        let lookup =
+            lookup(&sim, json!({ "action": "retrieve", "id": id })).await.status().as_u16();
         let media = client().get(&video).send().await.unwrap().status().as_u16();
         [submit, lookup, media]
     };
@@ -298,10 +271,7 @@ async fn altered_response_keeps_the_rest() {
 
     sim.inject(Fault::altered().header("content-type", "application/octet-stream"));
     let response = range(&url).await;
-    assert_eq!(
-        response.headers()["content-type"],
-        "application/octet-stream"
-    );
+    assert_eq!(response.headers()["content-type"], "application/octet-stream");
 
     sim.inject(Fault::altered().map_body(|body| body.slice(..50)));
     let response = range(&url).await;

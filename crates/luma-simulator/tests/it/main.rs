@@ -28,18 +28,11 @@ fn client() -> Client {
 }
 
 async fn start(duration: JobDuration) -> Simulator {
-    Simulator::builder()
-        .duration(duration)
-        .start()
-        .await
-        .unwrap()
+    Simulator::builder().duration(duration).start().await.unwrap()
 }
 
 fn post(sim: &Simulator, path: &str, body: &Value) -> RequestBuilder {
-    client()
-        .post(format!("{}{path}", sim.url()))
-        .bearer_auth("any")
-        .json(body)
+    client().post(format!("{}{path}", sim.url())).bearer_auth("any").json(body)
 }
 
 async fn submit(sim: &Simulator, body: Value) -> Response {
@@ -63,9 +56,7 @@ async fn submitted(sim: &Simulator) -> String {
 }
 
 async fn retrieved(sim: &Simulator, id: &str) -> Value {
-    read(lookup(sim, json!({ "action": "retrieve", "id": id })).await)
-        .await
-        .1
+    read(lookup(sim, json!({ "action": "retrieve", "id": id })).await).await.1
 }
 
 /// Asserts the error body that the service documents.

@@ -25,31 +25,17 @@ async fn get(url: &str, headers: &[(&str, &str)]) -> Response {
 async fn media_files_are_served() {
     let (sim, video, thumbnail) = finished().await;
     let files: [(&str, &str, &[u8]); 2] = [
-        (
-            &video,
-            "video/mp4",
-            include_bytes!("../../src/assets/video.mp4"),
-        ),
-        (
-            &thumbnail,
-            "image/jpeg",
-            include_bytes!("../../src/assets/thumbnail.jpg"),
-        ),
+        (&video, "video/mp4", include_bytes!("../../src/assets/video.mp4")),
+        (&thumbnail, "image/jpeg", include_bytes!("../../src/assets/thumbnail.jpg")),
     ];
     for (url, content_type, bytes) in files {
         let response = get(url, &[]).await;
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], content_type);
         assert_eq!(response.headers()["accept-ranges"], "bytes");
-        assert_eq!(
-            response.headers()["content-length"],
-            bytes.len().to_string()
-        );
+        assert_eq!(response.headers()["content-length"], bytes.len().to_string());
         let etag = response.headers()["etag"].to_str().unwrap();
-        assert!(
-            etag.starts_with('"') && etag.ends_with('"') && etag.len() > 2,
-            "{etag}"
-        );
+        assert!(etag.starts_with('"') && etag.ends_with('"') && etag.len() > 2, "{etag}");
         assert_eq!(response.bytes().await.unwrap(), bytes);
 
         let head = client().request(Method::HEAD, url).send().await.unwrap();
@@ -58,10 +44,7 @@ async fn media_files_are_served() {
         assert_eq!(head.headers()["content-type"], content_type);
         assert!(head.bytes().await.unwrap().is_empty());
     }
-    for wrong in [
-        video.replace(".mp4", ".mov"),
-        format!("{}/media/none.mp4", sim.url()),
-    ] {
+    for wrong in [video.replace(".mp4", ".mov"), format!("{}/media/none.mp4", sim.url())] {
         assert_eq!(get(&wrong, &[]).await.status(), 404);
     }
 }
@@ -71,27 +54,19 @@ async fn range_selects_bytes() {
     let (sim, video, _) = finished().await;
     let whole = get(&video, &[]).await.bytes().await.unwrap();
     let length = whole.len();
-    for (range, from, to) in [
-        ("bytes=0-99", 0, 100),
-        ("bytes=1000-", 1000, length),
-        ("bytes=-10", length - 10, length),
-    ] {
+    for (range, from, to) in
+        [("bytes=0-99", 0, 100), ("bytes=1000-", 1000, length), ("bytes=-10", length - 10, length)]
+    {
         let response = get(&video, &[("range", range)]).await;
         assert_eq!(response.status(), 206, "{range}");
         let content_range = format!("bytes {from}-{}/{length}", to - 1);
         assert_eq!(response.headers()["content-range"], content_range);
-        assert_eq!(
-            response.headers()["content-length"],
-            (to - from).to_string()
-        );
+        assert_eq!(response.headers()["content-length"], (to - from).to_string());
         assert_eq!(response.bytes().await.unwrap(), whole[from..to], "{range}");
     }
     let beyond = get(&video, &[("range", &format!("bytes={length}-"))]).await;
     assert_eq!(beyond.status(), 416);
-    assert_eq!(
-        beyond.headers()["content-range"],
-        format!("bytes */{length}")
-    );
+    assert_eq!(beyond.headers()["content-range"], format!("bytes */{length}"));
     assert!(beyond.bytes().await.unwrap().is_empty());
     assert_eq!(sim.stats().media_requests, 5);
 }
@@ -99,10 +74,7 @@ async fn range_selects_bytes() {
 #[tokio::test]
 async fn range_of_changed_file_gets_whole_file() {
     let (sim, video, _) = finished().await;
-    let etag = get(&video, &[]).await.headers()["etag"]
-        .to_str()
-        .unwrap()
-        .to_owned();
+    let etag = get(&video, &[]).await.headers()["etag"].to_str().unwrap().to_owned();
     let range = [("range", "bytes=5-"), ("if-range", &*etag)];
     assert_eq!(get(&video, &range).await.status(), 206);
     let weak = format!("W/{etag}");
@@ -124,18 +96,9 @@ async fn token_on_media_request_is_counted() {
     get(&video, &[]).await;
     get(&thumbnail, &[("authorization", "Bearer leaked")]).await;
     let stats = sim.stats();
-    assert_eq!(
-        (
-            stats.media_requests,
-            stats.media_requests_with_authorization
-        ),
-        (2, 1)
-    );
+    assert_eq!((stats.media_requests, stats.media_requests_with_authorization), (2, 1));
     let requests = sim.requests();
-    let seen: Vec<bool> = requests[1..]
-        .iter()
-        .map(|request| request.has_authorization())
-        .collect();
+    let seen: Vec<bool> = requests[1..].iter().map(|request| request.has_authorization()).collect();
     assert_eq!(seen, [false, true]);
     assert!(!format!("{requests:?}").contains("leaked"));
 }

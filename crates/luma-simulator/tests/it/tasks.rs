@@ -6,21 +6,11 @@ use tokio::time::{Instant, advance};
 use super::*;
 
 fn keys(object: &Value) -> Vec<&str> {
-    object
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect()
+    object.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
 fn ids(page: &Value) -> Vec<&str> {
-    page["items"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|task| task["id"].as_str().unwrap())
-        .collect()
+    page["items"].as_array().unwrap().iter().map(|task| task["id"].as_str().unwrap()).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -37,14 +27,7 @@ async fn task_is_pending_then_processing_then_completed() {
     for absent in ["started_at", "finished_at", "elapsed"] {
         assert!(pending.get(absent).is_none(), "{absent}");
     }
-    for present in [
-        "_id",
-        "api_id",
-        "application_id",
-        "credential_id",
-        "user_id",
-        "trace_id",
-    ] {
+    for present in ["_id", "api_id", "application_id", "credential_id", "user_id", "trace_id"] {
         assert!(pending[present].is_string(), "{present}");
     }
 
@@ -79,10 +62,7 @@ async fn task_is_pending_then_processing_then_completed() {
             "video_width",
         ]
     );
-    assert_eq!(
-        (&video["video_width"], &video["video_height"]),
-        (&json!(1552), &json!(656))
-    );
+    assert_eq!((&video["video_width"], &video["video_height"]), (&json!(1552), &json!(656)));
     assert_eq!(video["video_url"], json!(sim.video_url(id)));
     assert_eq!(video["thumbnail_url"], json!(sim.thumbnail_url(id)));
     assert_eq!(sim.task(id), Some(done));
@@ -93,24 +73,17 @@ async fn synchronous_submit_is_answered_at_the_end() {
     let sim = start(JobDuration::Fixed(Duration::from_secs(200))).await;
     let before = Instant::now();
     let (status, answer) = read(submit(&sim, json!({ "prompt": "a" })).await).await;
-    assert_eq!(
-        (status, &answer["state"]),
-        (StatusCode::OK, &json!("completed"))
-    );
+    assert_eq!((status, &answer["state"]), (StatusCode::OK, &json!("completed")));
     assert_eq!(before.elapsed().as_secs(), 200);
-    assert_eq!(
-        retrieved(&sim, answer["task_id"].as_str().unwrap()).await["response"],
-        answer
-    );
+    assert_eq!(retrieved(&sim, answer["task_id"].as_str().unwrap()).await["response"], answer);
 }
 
 #[tokio::test(start_paused = true)]
 async fn synchronous_submit_times_out_and_task_continues() {
     let sim = start(JobDuration::Fixed(Duration::from_secs(400))).await;
-    for (request, hold) in [
-        (json!({ "prompt": "a" }), 300),
-        (json!({ "prompt": "a", "timeout": 50 }), 50),
-    ] {
+    for (request, hold) in
+        [(json!({ "prompt": "a" }), 300), (json!({ "prompt": "a", "timeout": 50 }), 50)]
+    {
         let before = Instant::now();
         let refused = read(submit(&sim, request).await).await;
         assert_error(&refused, 504, "timeout");
@@ -141,17 +114,9 @@ async fn script_decides_response() {
     let sim = start(AT_ONCE).await;
     let odd = json!(["not", "an", "object"]);
     let cases = [
-        (
-            TaskScript::completes_without_video(),
-            json!("completed"),
-            true,
-        ),
+        (TaskScript::completes_without_video(), json!("completed"), true),
         (TaskScript::state("moderated"), json!("moderated"), false),
-        (
-            TaskScript::state("moderated").finished(true),
-            json!("moderated"),
-            true,
-        ),
+        (TaskScript::state("moderated").finished(true), json!("moderated"), true),
     ];
     for (script, word, finished) in cases {
         sim.on_submit(script);
@@ -162,10 +127,7 @@ async fn script_decides_response() {
     }
     for response in [odd, Value::Null, json!({ "status": "queued" })] {
         sim.on_submit(TaskScript::response(response.clone()));
-        assert_eq!(
-            retrieved(&sim, &submitted(&sim).await).await["response"],
-            response
-        );
+        assert_eq!(retrieved(&sim, &submitted(&sim).await).await["response"], response);
     }
 }
 
@@ -178,16 +140,8 @@ async fn script_steps_follow_each_other_for_counted_submits() {
             .then(TaskScript::completes())
             .times(2),
     );
-    sim.on_submit(
-        TaskScript::fails("api_error", "broken")
-            .after(Duration::ZERO)
-            .always(),
-    );
-    let tasks = [
-        submitted(&sim).await,
-        submitted(&sim).await,
-        submitted(&sim).await,
-    ];
+    sim.on_submit(TaskScript::fails("api_error", "broken").after(Duration::ZERO).always());
+    let tasks = [submitted(&sim).await, submitted(&sim).await, submitted(&sim).await];
     let words = async || {
         let mut words = Vec::new();
         for id in &tasks {
@@ -210,16 +164,8 @@ async fn refused_submit_is_not_accepted() {
     sim.on_submit(TaskScript::refused(402, "used_up", "pay first"));
     sim.on_submit(TaskScript::refused(403, "forbidden", "not this prompt"));
     let request = json!({ "prompt": "a", "async": true });
-    assert_error(
-        &read(submit(&sim, json!({})).await).await,
-        400,
-        "bad_request",
-    );
-    assert_error(
-        &read(submit(&sim, request.clone()).await).await,
-        402,
-        "used_up",
-    );
+    assert_error(&read(submit(&sim, json!({})).await).await, 400, "bad_request");
+    assert_error(&read(submit(&sim, request.clone()).await).await, 402, "used_up");
     assert_error(&read(submit(&sim, request).await).await, 403, "forbidden");
     submitted(&sim).await;
     let stats = sim.stats();
@@ -254,21 +200,10 @@ async fn invalid_request_is_refused() {
         assert_error(&read(lookup(&sim, request).await).await, 400, "bad_request");
     }
     for path in ["/luma/videos", "/luma/tasks"] {
-        let request = client()
-            .post(format!("{}{path}", sim.url()))
-            .bearer_auth("any")
-            .body("{");
-        assert_error(
-            &read(request.send().await.unwrap()).await,
-            400,
-            "bad_request",
-        );
+        let request = client().post(format!("{}{path}", sim.url())).bearer_auth("any").body("{");
+        assert_error(&read(request.send().await.unwrap()).await, 400, "bad_request");
         let request = client().get(format!("{}{path}", sim.url()));
-        assert_error(
-            &read(request.send().await.unwrap()).await,
-            405,
-            "bad_request",
-        );
+        assert_error(&read(request.send().await.unwrap()).await, 405, "bad_request");
     }
     let nowhere = post(&sim, "/luma/images", &json!({})).send().await.unwrap();
     assert_error(&read(nowhere).await, 404, "not_found");
@@ -281,9 +216,7 @@ async fn missing_or_wrong_token_is_refused() {
     let open = start(AT_ONCE).await;
     for path in ["/luma/videos", "/luma/tasks"] {
         let send = async |sim: &Simulator, header: Option<&str>| {
-            let mut request = client()
-                .post(format!("{}{path}", sim.url()))
-                .json(&json!({}));
+            let mut request = client().post(format!("{}{path}", sim.url())).json(&json!({}));
             if let Some(header) = header {
                 request = request.header("authorization", header);
             }
@@ -293,11 +226,7 @@ async fn missing_or_wrong_token_is_refused() {
             assert_error(&send(sim, None).await, 401, "no_token");
             assert_error(&send(sim, Some("Bearer ")).await, 401, "no_token");
         }
-        assert_error(
-            &send(&sim, Some("Bearer wrong")).await,
-            401,
-            "invalid_token",
-        );
+        assert_error(&send(&sim, Some("Bearer wrong")).await, 401, "invalid_token");
         assert_error(&send(&sim, Some("Bearer right")).await, 400, "bad_request");
         assert_error(&send(&open, Some("Bearer wrong")).await, 400, "bad_request");
     }
@@ -307,11 +236,7 @@ async fn missing_or_wrong_token_is_refused() {
 #[tokio::test]
 async fn batch_omits_unknown_ids_and_reorders() {
     let sim = start(AT_ONCE).await;
-    let (a, b, c) = (
-        submitted(&sim).await,
-        submitted(&sim).await,
-        submitted(&sim).await,
-    );
+    let (a, b, c) = (submitted(&sim).await, submitted(&sim).await, submitted(&sim).await);
     let asked = json!({ "action": "retrieve_batch", "ids": [&a, "unknown", &b, &a, &c] });
     let (status, page) = read(lookup(&sim, asked).await).await;
     assert_eq!(status, StatusCode::OK);
@@ -323,10 +248,7 @@ async fn batch_omits_unknown_ids_and_reorders() {
     known.sort_unstable();
     assert_eq!(items, known);
     let none = json!({ "action": "retrieve_batch", "ids": [] });
-    assert_eq!(
-        read(lookup(&sim, none).await).await.1,
-        json!({ "items": [], "count": 0 })
-    );
+    assert_eq!(read(lookup(&sim, none).await).await.1, json!({ "items": [], "count": 0 }));
     let fifty: Vec<String> = (0..50).map(|n| n.to_string()).collect();
     lookup(&sim, json!({ "action": "retrieve_batch", "ids": fifty })).await;
     assert_eq!(sim.stats().batch_sizes, [5, 0, 50]);
@@ -342,34 +264,21 @@ async fn history_is_filtered_and_newest_first() {
     tasks.reverse();
     let list = async |extra: Value| {
         let mut request = json!({ "action": "retrieve_batch" });
-        request
-            .as_object_mut()
-            .unwrap()
-            .extend(extra.as_object().unwrap().clone());
+        request.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         read(lookup(&sim, request).await).await
     };
     assert_eq!(ids(&list(json!({})).await.1), tasks[..12]);
-    assert_eq!(
-        ids(&list(json!({ "limit": 3, "offset": 12 })).await.1),
-        tasks[12..]
-    );
+    assert_eq!(ids(&list(json!({ "limit": 3, "offset": 12 })).await.1), tasks[12..]);
     let task = sim.task(&tasks[5]).unwrap();
     let (trace_id, created_at) = (&task["trace_id"], task["created_at"].as_f64().unwrap());
-    assert_eq!(
-        ids(&list(json!({ "trace_ids": [trace_id] })).await.1),
-        tasks[5..6]
-    );
+    assert_eq!(ids(&list(json!({ "trace_ids": [trace_id] })).await.1), tasks[5..6]);
     let (_, since) = list(json!({ "limit": 50, "created_at_min": created_at })).await;
     let (_, until) = list(json!({ "limit": 50, "created_at_max": created_at })).await;
     assert!(ids(&since).starts_with(&[&tasks[0]]) && ids(&since).contains(&&*tasks[5]));
     assert!(ids(&until).ends_with(&[&tasks[13]]) && ids(&until).contains(&&*tasks[5]));
     sim.set_history_supported(false);
     assert_error(&list(json!({})).await, 400, "bad_request");
-    assert_eq!(
-        sim.stats().batch_sizes,
-        [0_usize; 0],
-        "the history is no batch"
-    );
+    assert_eq!(sim.stats().batch_sizes, [0_usize; 0], "the history is no batch");
 }
 
 #[tokio::test]
@@ -420,10 +329,7 @@ async fn webhook_carries_synchronous_answer() {
         })
         .await;
         let received = receiver.requests().pop().unwrap();
-        assert_eq!(
-            (received.method.as_str(), &*received.path),
-            ("POST", "/done")
-        );
+        assert_eq!((received.method.as_str(), &*received.path), ("POST", "/done"));
         assert_eq!(received.headers["content-type"], "application/json");
         assert!(!received.has_authorization());
         assert_eq!(received.json().unwrap(), sim.task(id).unwrap()["response"]);
@@ -472,11 +378,7 @@ async fn extend_of_unknown_video_is_refused() {
 #[tokio::test]
 async fn foreign_host_is_refused() {
     let sim = start(AT_ONCE).await;
-    for (host, status) in [
-        ("localhost", 200),
-        ("127.0.0.1:1", 200),
-        ("example.com", 403),
-    ] {
+    for (host, status) in [("localhost", 200), ("127.0.0.1:1", 200), ("example.com", 403)] {
         let request = json!({ "prompt": "a", "async": true });
         let request = post(&sim, "/luma/videos", &request).header("host", host);
         let response = read(request.send().await.unwrap()).await;

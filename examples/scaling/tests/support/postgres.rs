@@ -31,13 +31,7 @@ impl Postgres {
         }
         let data = folder.path().join("data");
         let made = command(&programs.join("initdb"), folder.path())
-            .args([
-                "--username=luma",
-                "--auth=trust",
-                "--no-sync",
-                "--encoding=UTF8",
-                "-D",
-            ])
+            .args(["--username=luma", "--auth=trust", "--no-sync", "--encoding=UTF8", "-D"])
             .arg(&data)
             .stdout(Stdio::null())
             .status()?;
@@ -57,15 +51,8 @@ impl Postgres {
             .arg(&data)
             .stderr(fs::File::create(folder.path().join("log"))?)
             .spawn()?;
-        let url = format!(
-            "postgres://luma@localhost/postgres?host={}",
-            folder.path().display()
-        );
-        let postgres = Self {
-            server,
-            url,
-            folder,
-        };
+        let url = format!("postgres://luma@localhost/postgres?host={}", folder.path().display());
+        let postgres = Self { server, url, folder };
         postgres.ready().await.with_context(|| postgres.log())?;
         Ok(postgres)
     }
@@ -106,10 +93,8 @@ fn command(program: &Path, folder: &Path) -> Command {
 fn programs() -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
-    let mut debian: Vec<PathBuf> = versions
-        .flatten()
-        .map(|entry| entry.path().join("bin"))
-        .collect();
+    let mut debian: Vec<PathBuf> =
+        versions.flatten().map(|entry| entry.path().join("bin")).collect();
     debian.sort();
     env::split_paths(&path)
         .chain(debian.into_iter().rev())

@@ -2,7 +2,7 @@
 
 use std::{process::Stdio, time::Duration};
 
-use luma_client::simulator::{Fault, Simulator, Target};
+use luma_simulator::{Fault, Simulator, Target};
 use rmcp::{
     ClientHandler, RoleClient,
     model::{
@@ -46,9 +46,7 @@ fn luma(arguments: &[&str]) -> Command {
 
 fn with_account(simulator: &Simulator, arguments: &[&str]) -> Command {
     let mut command = luma(arguments);
-    command
-        .env("ACEDATACLOUD_API_TOKEN", TOKEN)
-        .env("ACEDATACLOUD_API_BASE_URL", simulator.url());
+    command.env("ACEDATACLOUD_API_TOKEN", TOKEN).env("ACEDATACLOUD_API_BASE_URL", simulator.url());
     command
 }
 
@@ -79,19 +77,15 @@ impl ClientHandler for Modern {
 }
 
 async fn session(child: &mut Child) -> RunningService<RoleClient, Modern> {
-    let streams = (
-        child.stdout.take().expect("a pipe"),
-        child.stdin.take().expect("a pipe"),
-    );
-    let lifecycle = ClientLifecycleMode::Discover {
-        preferred_versions: vec![ProtocolVersion::V_2026_07_28],
-    };
+    let streams = (child.stdout.take().expect("a pipe"), child.stdin.take().expect("a pipe"));
+    let lifecycle =
+        ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] };
     let session = Modern.serve_with_lifecycle(streams, lifecycle).await;
     session.expect("a session")
 }
 
 #[tokio::test]
-async fn a_task_outlives_the_process_that_submitted_it() {
+async fn task_outlives_the_process_that_submitted_it() {
     let simulator = simulator().await;
     let mut first = with_account(&simulator, &[]).spawn().expect("a process");
     let client = session(&mut first).await;
@@ -114,18 +108,16 @@ async fn a_task_outlives_the_process_that_submitted_it() {
     assert_eq!(status().await, TaskStatus::Working);
     simulator.complete(&id);
     assert_eq!(status().await, TaskStatus::Completed);
-    assert_eq!(simulator.stats().submits_billed, 1);
+    assert_eq!(simulator.stats().submits_accepted, 1);
     // Its end is that of its standard input.
     client.cancel().await.expect("ended");
     assert_eq!(code(&mut second).await, Some(0));
 }
 
 #[tokio::test]
-async fn nothing_but_the_protocol_is_on_standard_output() {
+async fn stdout_has_only_the_protocol() {
     let simulator = simulator().await;
-    let mut server = with_account(&simulator, &["-vv"])
-        .spawn()
-        .expect("a process");
+    let mut server = with_account(&simulator, &["-vv"]).spawn().expect("a process");
     let mut stdin = server.stdin.take().expect("a pipe");
     let meta = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -143,10 +135,7 @@ async fn nothing_but_the_protocol_is_on_standard_output() {
         call(3, "tools/call", json!({ "name": "luma_nothing" })),
         call(4, "nothing/at/all", json!({})),
     ] {
-        stdin
-            .write_all(format!("{line}\n").as_bytes())
-            .await
-            .expect("written");
+        stdin.write_all(format!("{line}\n").as_bytes()).await.expect("written");
     }
     drop(stdin);
     let output = timeout(PATIENCE, server.wait_with_output()).await;
@@ -169,7 +158,7 @@ async fn nothing_but_the_protocol_is_on_standard_output() {
 }
 
 #[tokio::test]
-async fn a_line_that_is_refused_is_logged() {
+async fn refused_line_is_logged() {
     let simulator = simulator().await;
     let mut server = with_account(&simulator, &[]).spawn().expect("a process");
     let mut stdin = server.stdin.take().expect("a pipe");
@@ -180,12 +169,12 @@ async fn a_line_that_is_refused_is_logged() {
     let stdout: Value = serde_json::from_slice(&output.stdout).expect("an answer");
     assert_eq!(stdout["error"]["code"], -32700);
     let stderr = String::from_utf8(output.stderr).expect("text");
-    assert!(stderr.contains("a message was refused"), "{stderr}");
+    assert!(stderr.contains("refused a message"), "{stderr}");
     assert!(!stderr.contains("no JSON"), "{stderr}");
 }
 
 #[tokio::test]
-async fn without_a_token_it_lists_its_tools() {
+async fn server_without_token_lists_its_tools() {
     let mut server = luma(&[]).spawn().expect("a process");
     let client = session(&mut server).await;
     assert_eq!(client.list_all_tools().await.expect("tools").len(), 8);
@@ -198,12 +187,10 @@ async fn without_a_token_it_lists_its_tools() {
 }
 
 #[tokio::test]
-async fn what_the_vendor_s_server_reads_is_not_passed_over_in_silence() {
+async fn variables_of_the_vendor_are_named() {
     let simulator = simulator().await;
     let mut command = with_account(&simulator, &[]);
-    command
-        .env("LUMA_DEFAULT_ASPECT_RATIO", "9:16")
-        .env("LUMA_REQUEST_TIMEOUT", "5");
+    command.env("LUMA_DEFAULT_ASPECT_RATIO", "9:16").env("LUMA_REQUEST_TIMEOUT", "5");
     let mut server = command.spawn().expect("a process");
     let mut stdin = server.stdin.take().expect("a pipe");
     stdin.write_all(&hello()).await.expect("written");
@@ -221,7 +208,7 @@ async fn what_the_vendor_s_server_reads_is_not_passed_over_in_silence() {
 }
 
 #[tokio::test]
-async fn http_from_start_to_signal() {
+async fn http_server_serves_until_a_signal() {
     let simulator = simulator().await;
     for (variable, arguments) in [
         (Some(KEY), &["--http", "127.0.0.1:0"][..]),
@@ -254,9 +241,9 @@ async fn http_from_start_to_signal() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn signals_end_it_while_it_reads_standard_input() {
+async fn signal_ends_a_server_that_reads_stdin() {
     let simulator = simulator().await;
-    for name in ["TERM", "INT"] {
+    for name in ["TERM", "INT", "HUP"] {
         let mut server = with_account(&simulator, &[]).spawn().expect("a process");
         let client = session(&mut server).await;
         signal(&server, name).await;
@@ -282,24 +269,20 @@ fn line(message: &Value) -> Vec<u8> {
 }
 
 fn hello() -> Vec<u8> {
-    line(
-        &json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+    line(&json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
         "protocolVersion": "2025-11-25",
         "capabilities": {},
         "clientInfo": { "name": "a-test", "version": "1" },
-    } }),
-    )
+    } }))
 }
 
 fn submit(id: u32) -> Vec<u8> {
-    line(
-        &json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params":
-        { "name": "luma_generate_video", "arguments": { "prompt": "A fox" } } }),
-    )
+    line(&json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params":
+        { "name": "luma_generate_video", "arguments": { "prompt": "A fox" } } }))
 }
 
 #[tokio::test]
-async fn a_host_that_does_not_read_does_not_keep_it_alive() {
+async fn host_that_does_not_read_does_not_keep_it_alive() {
     let simulator = simulator().await;
     for ends_by_signal in [false, true] {
         let mut server = with_account(&simulator, &[]).spawn().expect("a process");
@@ -323,7 +306,7 @@ async fn a_host_that_does_not_read_does_not_keep_it_alive() {
 }
 
 #[tokio::test]
-async fn a_second_signal_ends_it_at_once() {
+async fn second_signal_ends_it_at_once() {
     let simulator = simulator().await;
     simulator.inject(Fault::silence().on(Target::Submit));
     let mut server = with_account(&simulator, &[]).spawn().expect("a process");
@@ -344,9 +327,9 @@ async fn a_second_signal_ends_it_at_once() {
 }
 
 #[tokio::test]
-async fn what_comes_before_the_first_request_does_no_harm() {
+async fn messages_before_the_first_request_do_no_harm() {
     let secret = "s3cret-in-a-message";
-    let mut server = luma(&[]).spawn().expect("a process");
+    let mut server = luma(&["-v"]).spawn().expect("a process");
     let mut stdin = server.stdin.take().expect("a pipe");
     for message in [
         json!({ "jsonrpc": "2.0", "method": "notifications/x", "params": { "token": secret } }),
@@ -392,25 +375,22 @@ async fn max_videos_and_read_only_hold() {
     let accepted = |answer: &&Value| answer["result"]["isError"] == false;
     assert_eq!(answers_to_submits.iter().filter(accepted).count(), 3);
     assert_eq!(answers_to_submits.len(), 50);
-    assert_eq!(simulator.stats().submits_billed, 3);
+    assert_eq!(simulator.stats().submits_accepted, 3);
 
     let list = line(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }));
     let server = with_account(&simulator, &["--read-only"]);
     let found = answers(server, &[hello(), list, submit(2)]).await;
-    assert_eq!(
-        found[1]["result"]["tools"].as_array().map(Vec::len),
-        Some(4)
-    );
+    assert_eq!(found[1]["result"]["tools"].as_array().map(Vec::len), Some(4));
     let refused = &found[2]["result"]["structuredContent"]["result"]["error"]["code"];
     assert_eq!(refused, "read_only");
-    assert_eq!(simulator.stats().submits_billed, 3);
+    assert_eq!(simulator.stats().submits_accepted, 3);
 }
 
 /// What the documents tell a host to start: the configurations as they stand there, and the command
 /// line of Claude Code.
 fn documented() -> Vec<Vec<String>> {
     let mut found = Vec::new();
-    for path in ["docs/mcp.md", "README.md"] {
+    for path in ["../../docs/mcp.md", "../../README.md"] {
         let text = std::fs::read_to_string(path).expect(path);
         for block in text.split("```json\n").skip(1) {
             let block = block.split("```").next().expect("a block");
@@ -427,9 +407,7 @@ fn documented() -> Vec<Vec<String>> {
                 }
             }
         }
-        let lines = text
-            .lines()
-            .filter(|line| line.starts_with("claude mcp add"));
+        let lines = text.lines().filter(|line| line.starts_with("claude mcp add"));
         found.extend(lines.map(|line| {
             let (_, command) = line.split_once("-- luma ").expect(line);
             command.split(' ').map(str::to_owned).collect()
@@ -439,7 +417,7 @@ fn documented() -> Vec<Vec<String>> {
 }
 
 #[tokio::test]
-async fn every_documented_configuration_starts_a_server() {
+async fn documented_configurations_start_a_server() {
     let documented = documented();
     assert!(documented.len() >= 4, "{documented:?}");
     for arguments in documented {
@@ -461,14 +439,8 @@ async fn every_documented_configuration_starts_a_server() {
 
 /// Models cache what does not change by a byte. Each process has hashes of its own.
 #[tokio::test]
-async fn the_bytes_of_exports_are_the_same_in_every_process() {
-    for format in [
-        "mcp",
-        "openai-chat",
-        "openai-responses",
-        "anthropic",
-        "gemini",
-    ] {
+async fn exports_are_the_same_in_every_process() {
+    for format in ["mcp", "openai-chat", "openai-responses", "anthropic", "gemini"] {
         let print = async || {
             let mut command = Command::new(env!("CARGO_BIN_EXE_luma"));
             let output = command.args(["tools", "--format", format]).output().await;
@@ -481,7 +453,7 @@ async fn the_bytes_of_exports_are_the_same_in_every_process() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_taken_is_said_with_its_cause() {
+async fn taken_address_is_told_with_its_cause() {
     let simulator = simulator().await;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
@@ -496,62 +468,25 @@ async fn an_address_that_is_taken_is_said_with_its_cause() {
 }
 
 #[tokio::test]
-async fn mistakes_are_2_and_nothing_listens() {
+async fn mistake_exits_2_and_nothing_listens() {
     let simulator = simulator().await;
     for (arguments, complaint) in [
         (&["--http", "127.0.0.1:0"][..], "LUMA_MCP_ACCESS_KEY"),
+        (&["--http", "127.0.0.1:0", "--access-key", "short"], "at least 16"),
+        (&["--http", "0.0.0.0:0", "--access-key", KEY], "--allow-host"),
+        (&["--http", "127.0.0.1:0", "--access-key", KEY, "--allow-host", "*"], "host"),
+        (&["--http", "127.0.0.1:0", "--access-key", KEY, "--allow-origin", "null"], "origin"),
         (
-            &["--http", "127.0.0.1:0", "--access-key", "short"],
-            "at least 16",
-        ),
-        (
-            &["--http", "0.0.0.0:0", "--access-key", KEY],
-            "--allow-host",
-        ),
-        (
-            &[
-                "--http",
-                "127.0.0.1:0",
-                "--access-key",
-                KEY,
-                "--allow-host",
-                "*",
-            ],
-            "no host name",
-        ),
-        (
-            &[
-                "--http",
-                "127.0.0.1:0",
-                "--access-key",
-                KEY,
-                "--allow-origin",
-                "null",
-            ],
-            "no origin",
-        ),
-        (
-            &[
-                "--http",
-                "127.0.0.1:0",
-                "--access-key",
-                KEY,
-                "--token-from-request",
-            ],
+            &["--http", "127.0.0.1:0", "--access-key", KEY, "--token-from-request"],
             "cannot be used with",
         ),
         (&["--http", "nowhere"], "127.0.0.1:8000"),
-        (
-            &["--http", "127.0.0.1:0", "--access-key", TOKEN],
-            "has the API token in it",
-        ),
+        (&["--http", "127.0.0.1:0", "--access-key", TOKEN], "contains the API token"),
         (&["--access-key", KEY], "--http"),
         (&["--token-from-request"], "--http"),
         (&["--max-videos", "many"], "--max-videos"),
     ] {
-        let server = with_account(&simulator, arguments)
-            .spawn()
-            .expect("a process");
+        let server = with_account(&simulator, arguments).spawn().expect("a process");
         let output = timeout(PATIENCE, server.wait_with_output()).await;
         let output = output.expect("it ends").expect("output");
         let stderr = String::from_utf8(output.stderr).expect("text");
