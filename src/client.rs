@@ -113,7 +113,7 @@ impl Luma {
     /// ```
     #[must_use = "the client itself stays as it is"]
     pub fn with_shutdown(&self, shutdown: CancellationToken) -> Self {
-        self.with_settings(|settings| settings.shutdown = Some(shutdown))
+        self.with_settings(|settings| settings.shutdown = shutdown)
     }
 
     /// The same client for another account. Connections stay shared; the poller does not, because no
@@ -352,10 +352,8 @@ impl LumaBuilder {
             .connection_verbose(false)
             .build()
             .map_err(setup_error)?;
-        let media = match self.download_client {
-            Some(client) => MediaClients::given(given(client), read_timeout)?,
-            None => MediaClients::new(connect_timeout, read_timeout),
-        };
+        let download_client = self.download_client.map(given);
+        let media = MediaClients::new(download_client, connect_timeout, read_timeout)?;
         let max_in_flight = self.max_in_flight.unwrap_or(Self::MAX_IN_FLIGHT);
         let poll_interval =
             self.poll_interval.unwrap_or_else(|| match config::is_loopback(&base_url) {
@@ -367,7 +365,7 @@ impl LumaBuilder {
             timeout: self.timeout.unwrap_or(Self::TIMEOUT),
             max_response_bytes: self.max_response_bytes.unwrap_or(Self::MAX_RESPONSE_BYTES),
             retry: self.retry.unwrap_or_default(),
-            shutdown: None,
+            shutdown: CancellationToken::new(),
         };
         let api = api::Client::new_with_client(config::stem(&base_url), http, settings);
         Ok(Luma(Arc::new(Inner {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashSet, VecDeque},
+    fmt,
     num::NonZeroU32,
     pin::Pin,
     task::{Context, Poll},
@@ -9,13 +10,14 @@ use std::{
 };
 
 use futures_core::Stream;
+use futures_util::{StreamExt, stream, stream::BoxStream};
 
 use crate::{
     api::types::{TaskAction, TaskQuery},
     client::Luma,
     http::RequestError,
     model::Task,
-    tasks::{self, Page},
+    tasks,
     util::{TaskId, time::unix_seconds},
 };
 
@@ -35,19 +37,18 @@ impl Luma {
     /// # Ok(()) }
     /// ```
     pub fn history(&self) -> History {
-        History {
+        let limit = NonZeroU32::new(History::PAGE);
+        let query = TaskQuery { limit, ..TaskQuery::new(TaskAction::RetrieveBatch) };
+        let pages = Pages {
             luma: self.clone(),
-            query: TaskQuery {
-                limit: NonZeroU32::new(History::PAGE),
-                ..TaskQuery::new(TaskAction::RetrieveBatch)
-            },
+            query,
             ready: VecDeque::new(),
-            request: None,
             clock_ahead: None,
             last_page: HashSet::new(),
             at_end: false,
             repeats: 0,
-        }
+        };
+        History { pages, tasks: None }
     }
 
     /// Deletes a task from the account's history; returns whether the service did so.
@@ -63,8 +64,6 @@ impl Luma {
     }
 }
 
-type PageRequest = Pin<Box<dyn Future<Output = Result<Page, RequestError>> + Send>>;
-
 /// The tasks of an account, a [`Stream`]. Ends after the last task, or after the first error.
 ///
 /// ```no_run
@@ -79,11 +78,65 @@ type PageRequest = Pin<Box<dyn Future<Output = Result<Page, RequestError>> + Sen
 /// ```
 #[must_use = "streams do nothing unless polled"]
 pub struct History {
+    pages: Pages,
+    /// The stream over them, once it has begun.
+    tasks: Option<BoxStream<'static, Result<Task, RequestError>>>,
+}
+
+impl fmt::Debug for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("History").field("query", &self.pages.query).finish_non_exhaustive()
+    }
+}
+
+impl History {
+    const PAGE: u32 = 50;
+
+    /// Only tasks created at or after this time.
+    pub fn since(mut self, time: SystemTime) -> Self {
+        self.pages.query.created_at_min = unix_seconds(time);
+        self
+    }
+
+    /// Only tasks created at or before this time.
+    pub fn until(mut self, time: SystemTime) -> Self {
+        self.pages.query.created_at_max = unix_seconds(time);
+        self
+    }
+
+    /// How many tasks a request fetches; 50 by default, and 0 counts as 1.
+    pub fn page_size(mut self, tasks: u32) -> Self {
+        self.pages.query.limit = NonZeroU32::new(tasks.max(1));
+        self
+    }
+
+    /// The pages themselves, with what they say about the service.
+    pub(crate) fn into_pages(self) -> Pages {
+        self.pages
+    }
+}
+
+impl Stream for History {
+    type Item = Result<Task, RequestError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Self { pages, tasks } = &mut *self;
+        let begin = || {
+            let next = async |mut pages: Pages| Some((pages.next().await?, pages));
+            stream::unfold(pages.clone(), next).fuse().boxed()
+        };
+        tasks.get_or_insert_with(begin).poll_next_unpin(cx)
+    }
+}
+
+/// The history, page by page. Ends after the last task, or after the first error.
+#[derive(Clone)]
+pub(crate) struct Pages {
     luma: Luma,
     query: TaskQuery,
     ready: VecDeque<Task>,
-    request: Option<PageRequest>,
-    clock_ahead: Option<f64>,
+    /// By how many seconds the service's clock is ahead of this machine's, after the first page.
+    pub(crate) clock_ahead: Option<f64>,
     /// The ids of the last page with new tasks: submits in the meantime shift some of them into the
     /// next page.
     last_page: HashSet<String>,
@@ -93,60 +146,50 @@ pub struct History {
     repeats: u8,
 }
 
-impl std::fmt::Debug for History {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("History").field("query", &self.query).finish_non_exhaustive()
-    }
-}
-
-impl History {
-    const PAGE: u32 = 50;
+impl Pages {
     const MAX_REPEATS: u8 = 5;
-
-    /// Only tasks created at or after this time.
-    pub fn since(mut self, time: SystemTime) -> Self {
-        self.query.created_at_min = unix_seconds(time);
-        self
-    }
-
-    /// Only tasks created at or before this time.
-    pub fn until(mut self, time: SystemTime) -> Self {
-        self.query.created_at_max = unix_seconds(time);
-        self
-    }
-
-    /// How many tasks a request fetches; 50 by default, and 0 counts as 1.
-    pub fn page_size(mut self, tasks: u32) -> Self {
-        self.query.limit = NonZeroU32::new(tasks.max(1));
-        self
-    }
-
-    /// How many seconds the service's clock is ahead of this machine's, after the first page.
-    pub(crate) fn clock_ahead(&self) -> Option<f64> {
-        self.clock_ahead
-    }
 
     /// Whether it ended although there may be more tasks.
     pub(crate) fn is_incomplete(&self) -> bool {
         self.repeats == Self::MAX_REPEATS
     }
 
-    fn page(&self) -> PageRequest {
-        let (luma, query) = (self.luma.clone(), self.query.clone());
-        Box::pin(async move { tasks::list(luma.api(), &query).await })
+    pub(crate) async fn next(&mut self) -> Option<Result<Task, RequestError>> {
+        loop {
+            if let Some(task) = self.ready.pop_front() {
+                return Some(Ok(task));
+            }
+            if self.at_end {
+                return None;
+            }
+            match tasks::list(self.luma.api(), &self.query).await {
+                Ok((tasks, clock_ahead)) => {
+                    self.clock_ahead = self.clock_ahead.or(clock_ahead);
+                    self.take_page(tasks);
+                }
+                // Tasks with long requests: fewer of them fit.
+                Err(RequestError::Decode(error))
+                    if error.is_too_large() && self.query.limit > NonZeroU32::new(1) =>
+                {
+                    self.query.limit = self.query.limit.and_then(|n| NonZeroU32::new(n.get() / 2));
+                }
+                Err(error) => {
+                    self.at_end = true;
+                    return Some(Err(error));
+                }
+            }
+        }
     }
 
     /// Takes a page in. The next one begins behind it. Only an empty page is the end: the service may
     /// give fewer tasks than it was asked for.
-    fn take_page(&mut self, page: Page) {
-        self.clock_ahead = self.clock_ahead.or(page.clock_ahead);
-        let got = page.tasks.len();
+    fn take_page(&mut self, tasks: Vec<Task>) {
+        let got = tasks.len();
         self.query.offset = Some(self.query.offset.unwrap_or(0) + got as u64);
-        let ids = page.tasks.iter().filter_map(|task| task.id.clone());
-        let ids: HashSet<String> = ids.collect();
+        let ids: HashSet<String> = tasks.iter().filter_map(|task| task.id.clone()).collect();
         let last = &self.last_page;
         let is_new = |task: &Task| task.id.as_ref().is_none_or(|id| !last.contains(id));
-        self.ready.extend(page.tasks.into_iter().filter(is_new));
+        self.ready.extend(tasks.into_iter().filter(is_new));
         if got == 0 {
             self.at_end = true;
         } else if self.ready.is_empty() {
@@ -156,40 +199,6 @@ impl History {
         } else {
             self.last_page = ids;
             self.repeats = 0;
-        }
-    }
-}
-
-impl Stream for History {
-    type Item = Result<Task, RequestError>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
-        loop {
-            if let Some(task) = this.ready.pop_front() {
-                return Poll::Ready(Some(Ok(task)));
-            }
-            if this.at_end {
-                return Poll::Ready(None);
-            }
-            let mut request = this.request.take().unwrap_or_else(|| this.page());
-            match request.as_mut().poll(cx) {
-                Poll::Pending => {
-                    this.request = Some(request);
-                    return Poll::Pending;
-                }
-                Poll::Ready(Ok(page)) => this.take_page(page),
-                // Tasks with long requests: fewer of them fit.
-                Poll::Ready(Err(RequestError::Decode(error)))
-                    if error.is_too_large() && this.query.limit > NonZeroU32::new(1) =>
-                {
-                    this.query.limit = this.query.limit.and_then(|n| NonZeroU32::new(n.get() / 2));
-                }
-                Poll::Ready(Err(error)) => {
-                    this.at_end = true;
-                    return Poll::Ready(Some(Err(error)));
-                }
-            }
         }
     }
 }

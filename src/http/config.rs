@@ -25,6 +25,12 @@ pub enum ConfigError {
     /// The token is empty or white space.
     #[error("the API token is blank")]
     BlankToken,
+    /// The token is a placeholder, such as `${ACEDATACLOUD_API_TOKEN}`.
+    #[error(
+        "the API token is a placeholder, not a token: the program that started this one did not \
+         expand it. Write the token itself there, or set {TOKEN_VARIABLE}"
+    )]
+    PlaceholderToken,
     /// The token cannot stand in a header.
     #[error(
         "the API token has spaces, line breaks, control characters or non-ASCII characters: copy it \
@@ -56,7 +62,7 @@ pub(crate) fn environment(name: &str) -> Option<String> {
     Some(env::var_os(name)?.to_string_lossy().into_owned())
 }
 
-/// The token of the builder, else of the environment, without white space around it.
+/// The token of the builder, else of the environment, without what is often copied along with it.
 pub(crate) fn token(
     given: Option<SecretString>,
     environment: impl Fn(&str) -> Option<String>,
@@ -64,14 +70,42 @@ pub(crate) fn token(
     let token = given
         .or_else(|| environment(TOKEN_VARIABLE).map(SecretString::from))
         .ok_or(ConfigError::NoToken)?;
-    let trimmed = token.expose_secret().trim();
-    if trimmed.is_empty() {
-        return Err(ConfigError::BlankToken);
+    match bare_token(token.expose_secret()) {
+        "" => Err(ConfigError::BlankToken),
+        token if is_placeholder(token) => Err(ConfigError::PlaceholderToken),
+        token if !token.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Err(ConfigError::MalformedToken)
+        }
+        token => Ok(token.to_owned().into()),
     }
-    if !trimmed.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(ConfigError::MalformedToken);
+}
+
+/// The token without white space, quotes and `Bearer` around it.
+fn bare_token(text: &str) -> &str {
+    let text = unquoted(text);
+    match text.split_once(char::is_whitespace).unwrap_or((text, "")) {
+        (scheme, token) if scheme.eq_ignore_ascii_case("Bearer") => unquoted(token),
+        _ => text,
     }
-    Ok(trimmed.to_owned().into())
+}
+
+fn unquoted(text: &str) -> &str {
+    let text = text.trim();
+    let within = |quote| text.strip_prefix(quote)?.strip_suffix(quote);
+    within('"').or_else(|| within('\'')).map_or(text, str::trim)
+}
+
+/// Whether it is what a configuration file has in place of a token: `${VARIABLE}`, `${input:token}`,
+/// `$VARIABLE`, `%VARIABLE%`, `{{token}}`, `<token>`, `YOUR_API_TOKEN`, `…`.
+fn is_placeholder(token: &str) -> bool {
+    let is_between = |begin, end| token.starts_with(begin) && token.ends_with(end);
+    let lower = token.to_ascii_lowercase();
+    token.starts_with('$')
+        || is_between('%', '%')
+        || is_between('<', '>')
+        || is_between('{', '}')
+        || (lower.starts_with("your") && (lower.ends_with("token") || lower.ends_with("key")))
+        || token.chars().all(|c| matches!(c, '.' | '…' | '*'))
 }
 
 /// The base URL of the builder, else of the environment, else the default.
@@ -141,6 +175,58 @@ mod tests {
             ("sk\n1", Err(ConfigError::MalformedToken)),
             ("sk\u{7f}1", Err(ConfigError::MalformedToken)),
             ("schlüssel", Err(ConfigError::MalformedToken)),
+        ] {
+            let got = token(Some(given.to_owned().into()), |_| None);
+            let got = got.map(|token| token.expose_secret().to_owned());
+            assert_eq!(got, expected.map(str::to_owned), "{given:?}");
+        }
+    }
+
+    #[test]
+    fn token_that_was_not_expanded_is_refused() {
+        for placeholder in [
+            "${ACEDATACLOUD_API_TOKEN}",
+            "${env:ACEDATACLOUD_API_TOKEN}",
+            "${input:token}",
+            "$TOKEN",
+            "%TOKEN%",
+            "{{token}}",
+            "<token>",
+            "<your API token>",
+            "YOUR_API_TOKEN",
+            "your-api-key",
+            "YOUR API TOKEN",
+            "…",
+            "...",
+            "****",
+        ] {
+            for given in [
+                placeholder.to_owned(),
+                format!(" \"{placeholder}\" "),
+                format!("Bearer {placeholder}"),
+                format!("'bearer {placeholder}'"),
+            ] {
+                let got = token(Some(given.clone().into()), |_| None).map(|_| ());
+                assert_eq!(got, Err(ConfigError::PlaceholderToken), "{given}");
+            }
+        }
+    }
+
+    #[test]
+    fn token_with_quotes_or_scheme_around_it_is_taken() {
+        for (given, expected) in [
+            ("Bearer sk-1", Ok("sk-1")),
+            ("bearer  sk-1\n", Ok("sk-1")),
+            ("\"sk-1\"", Ok("sk-1")),
+            (" 'sk-1' ", Ok("sk-1")),
+            ("\"Bearer sk-1\"", Ok("sk-1")),
+            ("Bearer \"sk-1\"", Ok("sk-1")),
+            ("your-1", Ok("your-1")),
+            ("bearer-1", Ok("bearer-1")),
+            ("sk-\"1\"", Ok("sk-\"1\"")),
+            ("\"\"", Err(ConfigError::BlankToken)),
+            ("Bearer ", Err(ConfigError::BlankToken)),
+            ("Bearer sk 1", Err(ConfigError::MalformedToken)),
         ] {
             let got = token(Some(given.to_owned().into()), |_| None);
             let got = got.map(|token| token.expose_secret().to_owned());

@@ -18,7 +18,7 @@ pub struct Settings {
     pub(crate) max_response_bytes: usize,
     pub(crate) retry: RetryPolicy,
     /// After it is cancelled, no attempt begins.
-    pub(crate) shutdown: Option<CancellationToken>,
+    pub(crate) shutdown: CancellationToken,
 }
 
 impl fmt::Debug for Settings {

@@ -5,7 +5,6 @@ mod aspect_ratio;
 mod decode;
 mod error_code;
 pub mod fields;
-mod lenient;
 mod task;
 mod video;
 

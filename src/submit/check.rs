@@ -4,7 +4,7 @@ use url::Url;
 
 use crate::{
     api::types::VideoRequest,
-    util::{has_blanks, text},
+    util::{has_blanks, text::is_visible, url::shown},
 };
 
 /// Why a request was refused before it was sent. Nothing was billed.
@@ -36,11 +36,11 @@ pub enum InvalidInput {
 }
 
 pub(super) fn check(request: &VideoRequest) -> Result<(), InvalidInput> {
-    if !request.prompt.as_deref().is_some_and(text::is_visible) {
+    if !request.prompt.as_deref().is_some_and(is_visible) {
         return Err(InvalidInput::BlankPrompt);
     }
     if let Some(id) = &request.video_id {
-        if !text::is_visible(id) {
+        if !is_visible(id) {
             return Err(InvalidInput::BlankVideoId);
         }
         if has_blanks(id) {
@@ -48,7 +48,7 @@ pub(super) fn check(request: &VideoRequest) -> Result<(), InvalidInput> {
         }
     }
     let ratio = request.aspect_ratio.as_ref();
-    if ratio.is_some_and(|ratio| !text::is_visible(ratio.as_str())) {
+    if ratio.is_some_and(|ratio| !is_visible(ratio.as_str())) {
         return Err(InvalidInput::BlankAspectRatio);
     }
     for (field, url) in [
@@ -58,8 +58,7 @@ pub(super) fn check(request: &VideoRequest) -> Result<(), InvalidInput> {
         ("callback_url", &request.callback_url),
     ] {
         if let Some(url) = url.as_deref().filter(|url| !is_url(url)) {
-            let url = without_secrets(url);
-            return Err(InvalidInput::Url { field, url });
+            return Err(InvalidInput::Url { field, url: shown(url) });
         }
     }
     Ok(())
@@ -72,16 +71,6 @@ fn is_url(text: &str) -> bool {
     let has_slashes = lower.starts_with("https://") || lower.starts_with("http://");
     let is_plain = has_slashes && !has_blanks(text) && !text.contains(":///");
     is_plain && Url::parse(text).is_ok_and(|url| url.has_host())
-}
-
-/// A URL fit for a message: signed URLs have their secret in the query, others before the `@`.
-fn without_secrets(text: &str) -> String {
-    let head = text.split(['?', '#']).next().unwrap_or_default();
-    let head = text::clean(head, text::WORD);
-    match head.rsplit_once('@') {
-        Some((_, tail)) => format!("…@{tail}"),
-        None => head,
-    }
 }
 
 #[cfg(test)]
@@ -136,12 +125,12 @@ mod tests {
 
     #[test]
     fn refused_url_shows_no_secret() {
-        for (url, shown) in [
+        for (url, expected) in [
             ("ftp://a/b?sig=s3cret", "ftp://a/b"),
             ("ftp://user:s3cret@a/b", "…@a/b"),
             ("ftp://a\u{202e}b\n/#s3cret", "ftp://ab /"),
         ] {
-            assert_eq!(without_secrets(url), shown);
+            assert_eq!(shown(url), expected);
         }
     }
 }

@@ -2,13 +2,10 @@
 
 use super::{error::SubmitError, registry::Registry, submission::Submission};
 use crate::{
-    api::{
-        self,
-        types::{VideoRequest, VideoResult},
-    },
+    api::{self, types::VideoRequest},
     client::Luma,
     http::{ApiError, RequestError},
-    model::recover,
+    model::{fields::ErrorInfo, recover},
     util::TaskId,
     wait::TaskHandle,
 };
@@ -25,7 +22,7 @@ impl Luma {
         let _in_flight = registry.begin(submission);
         match create(self, &submission.request).await {
             Ok(id) => {
-                registry.accepted(&id, submission.key);
+                registry.claim(&id, submission.key);
                 Ok(TaskHandle::submitted_now(self.clone(), id))
             }
             Err(error) if error.is_refusal() => Err(SubmitError::NotAccepted(error)),
@@ -58,13 +55,8 @@ async fn create(luma: &Luma, request: &VideoRequest) -> Result<TaskId, RequestEr
     if let Some(id) = result.task_id.as_deref().and_then(|id| id.parse().ok()) {
         return Ok(id);
     }
-    Err(no_task_id(luma, result))
-}
-
-fn no_task_id(luma: &Luma, result: VideoResult) -> RequestError {
-    let has_error = result.error.as_ref().is_some_and(|error| error.is_some());
-    match has_error {
+    Err(match result.error.as_ref().is_some_and(ErrorInfo::is_some) {
         true => ApiError::of_success(&result, luma.token()).into(),
         false => RequestError::unexpected(luma.token(), "it has no task_id", &result),
-    }
+    })
 }

@@ -24,11 +24,6 @@ pub(crate) fn media_url(
 ) -> Result<Url, &'static str> {
     let url = Url::options().base_url(previous).parse(text);
     let url = url.map_err(|_| "it is not a valid URL")?;
-    check(&url, previous, base_is_loopback)?;
-    Ok(url)
-}
-
-fn check(url: &Url, previous: Option<&Url>, base_is_loopback: bool) -> Result<(), &'static str> {
     let is_https = url.scheme() == "https";
     if !is_https && url.scheme() != "http" {
         return Err("only http and https URLs can be downloaded");
@@ -39,20 +34,20 @@ fn check(url: &Url, previous: Option<&Url>, base_is_loopback: bool) -> Result<()
     if !is_https && previous.is_some_and(|previous| previous.scheme() == "https") {
         return Err("a redirect from https to plain http is not allowed");
     }
-    if is_loopback(url) {
+    if is_loopback(&url) {
         // A public server must not lead to services of this machine.
         return match base_is_loopback && previous.is_none_or(is_loopback) {
-            true => Ok(()),
+            true => Ok(url),
             false => Err("a file on this machine is allowed only if the API is on it, too"),
         };
     }
-    if !has_public_host(url) {
+    if !has_public_host(&url) {
         return Err("the address of the host is private or reserved");
     }
     if !is_https && !base_is_loopback {
         return Err("plain http is not allowed: the file could be changed on its way");
     }
-    Ok(())
+    Ok(url)
 }
 
 /// Whether the URL leads to this machine: `localhost`, or a literal loopback address.
