@@ -27,12 +27,13 @@ mod times;
 mod tools;
 mod wait;
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 use clap::{
     CommandFactory, Parser, Subcommand,
     error::{ContextKind, ContextValue, ErrorKind},
 };
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     filter::{LevelFilter, Targets},
     layer::SubscriberExt,
@@ -102,7 +103,7 @@ fn main() -> ExitCode {
     // It serves others, so only its log tells what went wrong.
     let serves = matches!(cli.command, Command::Mcp(_));
     let output = Output::new(&cli.globals, serves);
-    start_log(cli.globals.verbose, serves);
+    let log = start_log(cli.globals.verbose, serves);
     // Nearly all time is spent waiting: one thread is enough, and needs the least memory.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
@@ -112,6 +113,7 @@ fn main() -> ExitCode {
     let end = runtime.block_on(run(cli, &output));
     // A read of standard input cannot be cancelled; the program ends nevertheless.
     runtime.shutdown_background();
+    log.map(end_log);
     end.unwrap_or_else(|failure| output.failure(&failure)).code().into()
 }
 
@@ -190,20 +192,44 @@ fn message(text: &str) -> String {
     facts.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
+type Log = (NonBlocking, WorkerGuard);
+
 /// Starts the log on standard error. `-v` shows the client's own events, `-vv` also those of the HTTP
 /// libraries; their trace level would show headers, so it is left out. A server tells of trouble
 /// unasked.
-fn start_log(verbose: u8, serves: bool) {
+///
+/// A thread of its own writes the lines, because a host that does not read them must not stop the
+/// program.
+fn start_log(verbose: u8, serves: bool) -> Option<Log> {
+    /// Further lines that wait to be written are dropped.
+    const MAX_LINES: usize = 10_000;
     let (own, others) = match verbose {
         0 if serves => (LevelFilter::WARN, LevelFilter::OFF),
-        0 => return,
+        0 => return None,
         1 => (LevelFilter::TRACE, LevelFilter::WARN),
         _ => (LevelFilter::TRACE, LevelFilter::DEBUG),
     };
+    let builder = NonBlockingBuilder::default().buffered_lines_limit(MAX_LINES);
+    let (writer, guard) = builder.finish(std::io::stderr());
     let targets = ["luma_client", "luma_mcp"].map(|target| (target, own));
     let targets = Targets::new().with_targets(targets).with_default(others);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer.clone()).with_ansi(false);
     tracing_subscriber::registry().with(lines).with(targets).init();
+    Some((writer, guard))
+}
+
+/// Writes the rest of the log, for at most a second, and how many lines are missing.
+fn end_log((mut writer, guard): Log) {
+    let counter = writer.error_counter();
+    let dropped = counter.dropped_lines();
+    if dropped > 0 {
+        let line = format!("{dropped} log lines were dropped: standard error was not read\n");
+        let _ = writer.write_all(line.as_bytes());
+    }
+    if counter.dropped_lines() > dropped {
+        // Nobody reads it. The guard would say so on standard output, which is for results.
+        std::mem::forget(guard);
+    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 use std::{
     io::{self, IsTerminal},
     net::SocketAddr,
+    time::Duration,
 };
 
-use luma_client::{CancellationToken, ConfigError, TOKEN_VARIABLE};
+use luma_client::{CancellationToken, ConfigError};
 use luma_mcp::{Access, HttpOptions, ServeError, Server};
 
 use crate::{
@@ -58,6 +59,15 @@ pub struct Args {
     /// Offer only the lookup tools: nothing can be spent
     #[arg(long)]
     read_only: bool,
+
+    /// Answer a call that waits for a video after this many seconds, at most 45: less than the host
+    /// waits for a call. Default: 45 if the call asks for progress, else 4
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=45))]
+    hold: Option<u64>,
+
+    /// Leave resource_link blocks out of results: some hosts fail on them
+    #[arg(long)]
+    no_resource_links: bool,
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
@@ -90,7 +100,10 @@ pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit,
         }
         false => (server(output, globals, &args)?, None),
     };
-    let mut server = server.read_only(args.read_only);
+    let mut server = server.read_only(args.read_only).resource_links(!args.no_resource_links);
+    if let Some(seconds) = args.hold {
+        server = server.hold(Duration::from_secs(seconds));
+    }
     if let Some(videos) = args.max_videos {
         server = server.max_videos(videos);
     }
@@ -127,24 +140,24 @@ async fn serve(
     Ok(Exit::Done)
 }
 
-/// The server for the account of the token. It starts without one, too, because hosts list the tools
-/// before the user has set a token.
+/// The server for the account of the token. Over standard input and output it starts without a usable
+/// one, too: hosts list the tools before the user has set it, and show no error of a server that ends.
 fn server(output: &Output, globals: &Globals, args: &Args) -> Result<Server, Failure> {
-    let without = |reason: String| -> Result<Server, Failure> {
-        let placeholder = client(globals)?.token("none").build()?;
-        Ok(Server::without_token(placeholder, reason))
-    };
-    if args.token_from_request {
-        return without("the request has no API token".to_owned());
-    }
-    match client(globals)?.build() {
-        Err(ConfigError::NoToken | ConfigError::BlankToken) if args.http.is_none() => {
-            let reason = format!("There is no API token: set {TOKEN_VARIABLE}.");
-            output.note(&format!("{reason} Until then no video can be made."));
-            without(reason)
+    use ConfigError::{BlankToken, MalformedToken, NoToken, PlaceholderToken};
+    let reason = match client(globals)?.build() {
+        _ if args.token_from_request => "the request has no API token".to_owned(),
+        Err(error @ (NoToken | BlankToken | PlaceholderToken | MalformedToken))
+            if args.http.is_none() =>
+        {
+            output.note(&format!(
+                "There is no usable API token. Until there is one, no video can be made: {error}."
+            ));
+            error.to_string()
         }
-        luma => Ok(Server::new(luma?)),
-    }
+        luma => return Ok(Server::new(luma?)),
+    };
+    let luma = client(globals)?.token("none").build()?;
+    Ok(Server::without_token(luma, reason))
 }
 
 fn access(args: &Args) -> Result<Access, Failure> {
