@@ -1,6 +1,9 @@
 //! Who may call over HTTP, and whose account pays.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use axum::{
     extract::{Request, State},
@@ -70,26 +73,66 @@ impl Access {
     }
 }
 
+/// Whether a request of a connection has shown what it needs to call.
+#[derive(Clone, Default)]
+pub(crate) struct Shown(Arc<AtomicBool>);
+
+impl Shown {
+    pub(crate) fn is_shown(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// The access check in front of the MCP endpoint.
 #[derive(Clone)]
 pub(crate) struct Gate {
     access: Arc<Access>,
     luma: Luma,
+    clients: Arc<Mutex<Clients>>,
+}
+
+/// The clients of the tokens used last, the latest at the end. The requests of one token share its poller
+/// and its limit of requests in flight.
+#[derive(Default)]
+struct Clients(Vec<(SecretString, Luma)>);
+
+impl Clients {
+    const MOST: usize = 256;
+
+    fn get(&mut self, token: &str, luma: &Luma) -> Option<Luma> {
+        let is_same = |(known, _): &(SecretString, Luma)| is_same(known, token);
+        let client = match self.0.iter().position(is_same) {
+            Some(index) => self.0.remove(index),
+            None => (token.to_owned().into(), luma.with_token(token).ok()?),
+        };
+        let luma = client.1.clone();
+        if self.0.len() == Self::MOST {
+            self.0.remove(0);
+        }
+        self.0.push(client);
+        Some(luma)
+    }
+}
+
+/// Compares in constant time.
+fn is_same(secret: &SecretString, text: &str) -> bool {
+    secret.expose_secret().as_bytes().ct_eq(text.as_bytes()).into()
 }
 
 impl Gate {
     pub(crate) fn new(access: Access, luma: Luma) -> Self {
-        Self { access: Arc::new(access), luma }
+        Self { access: Arc::new(access), luma, clients: Arc::default() }
     }
 
     /// The client whose account this bearer may spend.
     fn admit(&self, bearer: &str) -> Option<Luma> {
         match &*self.access {
-            Access::Key(key) => {
-                let same = key.expose_secret().as_bytes().ct_eq(bearer.as_bytes());
-                bool::from(same).then(|| self.luma.clone())
+            Access::Key(key) => is_same(key, bearer).then(|| self.luma.clone()),
+            Access::TokenFromRequest => {
+                // Nothing that can panic runs under the lock.
+                let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+                clients.get(bearer, &self.luma)
             }
-            Access::TokenFromRequest => self.luma.with_token(bearer).ok(),
         }
     }
 
@@ -107,6 +150,9 @@ pub(crate) async fn check(State(gate): State<Gate>, mut request: Request, next: 
     let Some(luma) = gate.admit(&bearer) else {
         return gate.refuse("Bearer realm=\"luma\", error=\"invalid_token\"");
     };
+    if let Some(Shown(shown)) = request.extensions().get() {
+        shown.store(true, Ordering::Relaxed);
+    }
     // Nothing after this line needs it, and it could end up in a log.
     request.headers_mut().remove(AUTHORIZATION);
     request.extensions_mut().insert(luma);
@@ -160,6 +206,28 @@ mod tests {
             assert!(!format!("{access:?}").contains("0123456789"));
         }
         assert!(Access::TokenFromRequest.check().is_ok());
+    }
+
+    #[test]
+    fn client_of_a_token_is_shared_until_others_replace_it() {
+        let luma = Luma::builder().token("t").build().expect("a client");
+        let mut clients = Clients::default();
+        let tokens = |clients: &Clients| {
+            let tokens = clients.0.iter().map(|(token, _)| token.expose_secret().to_owned());
+            tokens.collect::<Vec<_>>()
+        };
+        for token in ["a", "b", "a", "c"] {
+            assert!(clients.get(token, &luma).is_some());
+        }
+        assert_eq!(tokens(&clients), ["b", "a", "c"]);
+        assert!(clients.get("not a token", &luma).is_none());
+        for index in 0..Clients::MOST - 2 {
+            clients.get("a", &luma);
+            clients.get(&index.to_string(), &luma);
+        }
+        let kept = tokens(&clients);
+        assert_eq!(kept.len(), Clients::MOST);
+        assert!(kept.contains(&"a".to_owned()) && !kept.contains(&"b".to_owned()));
     }
 
     #[test]

@@ -13,10 +13,9 @@ use rmcp::{
         CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams,
         CompleteRequestParams, CompleteResult, CustomRequest, CustomResult, DiscoverResult,
         GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult, Implementation,
-        InitializeRequestParams, InitializeResult, JsonObject, ListPromptsResult,
-        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-        ProgressNotificationParam, ReadResourceRequestParams, ReadResourceResponse,
-        ServerCapabilities, ServerConfig, Tool, UpdateTaskParams,
+        InitializeRequestParams, InitializeResult, JsonObject, ListPromptsResult, ListToolsResult,
+        PaginatedRequestParams, ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool,
+        UpdateTaskParams,
     },
     service::RequestContext,
 };
@@ -234,27 +233,7 @@ async fn pass_on(mut inbox: mpsc::UnboundedReceiver<Progress>, cx: &Cx) -> Infal
     pending().await
 }
 
-/// Methods of MCP that this server does not have. rmcp would answer with nothing but the method's name.
-macro_rules! absent {
-    ($($name:ident($params:ty) -> $result:ty = $method:literal;)*) => {$(
-        async fn $name(
-            &self,
-            _: $params,
-            _: Cx,
-        ) -> Reply<$result> {
-            Err(message::unknown($method))
-        }
-    )*};
-}
-
 impl ServerHandler for Handler {
-    absent! {
-        list_resources(Option<PaginatedRequestParams>) -> ListResourcesResult = "resources/list";
-        list_resource_templates(Option<PaginatedRequestParams>) -> ListResourceTemplatesResult
-            = "resources/templates/list";
-        read_resource(ReadResourceRequestParams) -> ReadResourceResponse = "resources/read";
-    }
-
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
             .enable_tools()

@@ -1,6 +1,6 @@
 //! MCP over streamable HTTP: stateless, one JSON answer a request.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::pending, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -11,14 +11,21 @@ use axum::{
     routing::get,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use hyper::server::conn::http1;
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+    server::graceful::{GracefulConnection, GracefulShutdown},
     service::TowerToHyperService,
 };
-use rmcp::transport::streamable_http_server::{
-    StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
+use rmcp::{
+    model::ErrorCode,
+    transport::streamable_http_server::{
+        StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
+    },
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -26,11 +33,12 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowHeaders, CorsLayer};
 
 use crate::{
-    access::{self, Access, Gate},
+    access::{self, Access, Gate, Shown},
     handler::{GRACE, Handler},
     log,
     message::{self, MAX_MESSAGE},
@@ -38,10 +46,15 @@ use crate::{
     origin,
 };
 
-/// The time for the headers of a request.
-const HEADER_TIME: Duration = Duration::from_secs(10);
+/// How long a connection is kept that has not shown the access key.
+const STRANGER_TIME: Duration = Duration::from_secs(10);
+/// How long one that has shown it is kept without a request, as the `Keep-Alive` hint says.
+const IDLE_TIME: Duration = Duration::from_secs(75);
+const KEEP_ALIVE: &str = "timeout=75";
 /// The time for the body of a request.
 const BODY_TIME: Duration = Duration::from_secs(20);
+/// How long a client may read nothing of an answer.
+const WRITE_TIME: Duration = Duration::from_secs(30);
 /// The most connections at a time. More wait.
 const MAX_CONNECTIONS: usize = 512;
 /// What rmcp wants to see in `Accept`.
@@ -115,17 +128,16 @@ impl HttpServer {
                 accepted = accept(&self.listener, &places) => accepted,
                 () = stop.cancelled() => break,
             };
-            // Without it, small answers wait for an acknowledgement.
-            let _ = stream.set_nodelay(true);
-            let service = TowerToHyperService::new(self.router.clone());
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEADER_TIME)
-                .serve_connection(TokioIo::new(stream), service);
-            let connection = connections.watch(connection);
+            let shown = Shown::default();
+            let connection =
+                connections.watch(connection(stream, self.router.clone(), shown.clone()));
             tokio::spawn(async move {
+                let end = select! {
+                    end = connection => end,
+                    () = strange_for(STRANGER_TIME, shown) => Ok(()),
+                };
                 // A client that goes away is an error, too.
-                if let Err(error) = connection.await {
+                if let Err(error) = end {
                     tracing::debug!(%error, "a connection broke");
                 }
                 drop(place);
@@ -141,6 +153,45 @@ impl HttpServer {
             tracing::warn!("connections were still open when the server stopped");
         }
         self.kill.cancel();
+    }
+}
+
+/// Serves the requests of a connection.
+fn connection(
+    stream: TcpStream,
+    router: Router,
+    shown: Shown,
+) -> impl GracefulConnection<Error = hyper::Error> {
+    // Without it, small answers wait for an acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_TIME));
+    let service = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: http::Request<Incoming>| {
+        request.extensions_mut().insert(shown.clone());
+        let (answer, shown) = (service.call(request), shown.clone());
+        async move {
+            let mut answer: Response = answer.await?;
+            let (name, value) = match shown.is_shown() {
+                true => ("keep-alive", KEEP_ALIVE),
+                false => ("connection", "close"),
+            };
+            answer.headers_mut().insert(name, HeaderValue::from_static(value));
+            Ok::<_, Infallible>(answer)
+        }
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        // It also runs between two requests.
+        .header_read_timeout(IDLE_TIME)
+        .serve_connection(TokioIo::new(Box::pin(stream)), service)
+}
+
+/// Ends when a connection has existed for this time without showing the access key.
+async fn strange_for(time: Duration, shown: Shown) {
+    sleep(time).await;
+    if shown.is_shown() {
+        pending().await
     }
 }
 
@@ -237,7 +288,16 @@ async fn read_body(request: Request, next: Next) -> Response {
     };
     let mut json = match message::read(&body) {
         Ok((_, json)) => json,
-        Err(refusal) => return (StatusCode::BAD_REQUEST, Json(refusal)).into_response(),
+        Err(refusal) => {
+            let version = parts.headers.get("mcp-protocol-version");
+            let is_legacy = version.is_none_or(|version| version < "2026-07-28");
+            let status = match refusal.error.code {
+                ErrorCode::METHOD_NOT_FOUND if is_legacy => StatusCode::OK,
+                ErrorCode::METHOD_NOT_FOUND => StatusCode::NOT_FOUND,
+                _ => StatusCode::BAD_REQUEST,
+            };
+            return (status, Json(refusal)).into_response();
+        }
     };
     if let Some(takes_stream) = takes_stream(&parts.headers) {
         parts.headers.insert(header::ACCEPT, JSON_OR_STREAM);

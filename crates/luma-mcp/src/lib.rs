@@ -177,11 +177,16 @@ impl Server {
         };
         let session = match session {
             Ok(session) => session,
-            // The client left before the session began.
             Err(
                 ServerInitializeError::ConnectionClosed(_)
                 | ServerInitializeError::TransportError { .. },
-            ) => return Ok(()),
+            ) => {
+                tracing::warn!(
+                    "the input ended before a session began: an MCP host starts this server and \
+                     keeps its input open"
+                );
+                return Ok(());
+            }
             Err(error) => return Err(ServeError::Session(reason(&error))),
         };
         let stopping = async {

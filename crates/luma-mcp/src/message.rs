@@ -54,6 +54,10 @@ fn parse(text: &[u8]) -> Result<Message, ErrorData> {
     if let Some(fault) = fault(&json) {
         return Err(invalid(fault));
     }
+    let method = json["method"].as_str().filter(|_| json.get("id").is_some());
+    if let Some(method) = method.filter(|method| !is_served(method, &json)) {
+        return Err(unknown(method));
+    }
     simplify(&mut json);
     match ClientJsonRpcMessage::deserialize(&json) {
         Ok(message) => Ok((message, json)),
@@ -84,6 +88,26 @@ fn fault(json: &Value) -> Option<&'static str> {
         Some("method is missing")
     } else {
         None
+    }
+}
+
+/// Whether the server has the method. rmcp would answer with nothing but its name.
+fn is_served(method: &str, message: &Value) -> bool {
+    let meta = &message["params"]["_meta"];
+    match method {
+        "initialize"
+        | "server/discover"
+        | "tools/list"
+        | "tools/call"
+        | "prompts/list"
+        | "prompts/get"
+        | "completion/complete"
+        | "tasks/get"
+        | "tasks/update"
+        | "tasks/cancel" => true,
+        // The revisions whose requests have a version of their own have no ping.
+        "ping" => meta["io.modelcontextprotocol/protocolVersion"].is_null(),
+        _ => false,
     }
 }
 
@@ -144,7 +168,7 @@ fn id(text: &[u8]) -> Option<RequestId> {
     id
 }
 
-/// The answer to a request that rmcp does not know: the method is unknown, or its parameters do not fit.
+/// The answer to a request that rmcp cannot read, because its parameters do not fit.
 pub(crate) fn misread(method: &str, params: Option<&Value>) -> ErrorData {
     let reason = match method {
         "tools/call" => reason::<CallToolRequestParams>(params),
@@ -160,7 +184,7 @@ pub(crate) fn misread(method: &str, params: Option<&Value>) -> ErrorData {
 }
 
 /// The answer to a method that this server does not have.
-pub(crate) fn unknown(method: &str) -> ErrorData {
+fn unknown(method: &str) -> ErrorData {
     let method: String = method.chars().take(64).collect();
     let reason = format!("this server has no method {method:?}; it has tools and prompts");
     ErrorData::new(ErrorCode::METHOD_NOT_FOUND, reason, None)

@@ -8,6 +8,12 @@ use rmcp::transport::{
     StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig,
 };
 
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+    time::Instant,
+};
+
 use super::*;
 
 const KEY: &str = "an-access-key-of-the-server";
@@ -407,4 +413,107 @@ async fn each_accept_gets_what_it_can_read() {
         assert!(text.contains("luma_get_task"), "{accept:?}: {text}");
         assert!(!text.contains("structuredContent"), "{accept:?}: {text}");
     }
+}
+
+#[tokio::test]
+async fn unknown_method_is_explained_in_each_era() {
+    let simulator = simulator().await;
+    let (url, _stop) = run(own(&simulator)).await;
+    for method in ["logging/setLevel", "resources/list", "subscriptions/listen", "nothing"] {
+        let body = json!({ "jsonrpc": "2.0", "id": 7, "method": method });
+        let request = post(&url).json(&body).header("mcp-method", method);
+        for (version, status) in [(Some("2026-07-28"), 404), (Some("2025-11-25"), 200), (None, 200)]
+        {
+            let request = request.try_clone().expect("a body that can be repeated");
+            let request = with(request, "mcp-protocol-version", version);
+            let answer = request.send().await.expect("an answer");
+            assert_eq!(answer.status().as_u16(), status, "{method} {version:?}");
+            let answer: Value = answer.json().await.expect("JSON");
+            assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(7), &json!(-32601)));
+            let message = answer["error"]["message"].as_str().expect("a message");
+            assert!(message.contains("it has tools and prompts"), "{message}");
+        }
+    }
+}
+
+/// Sends requests over one connection, and gives the beginning of each answer.
+async fn over_one(stream: &mut TcpStream, requests: &[(&str, &str)]) -> Vec<String> {
+    let mut answers = Vec::new();
+    for (path, bearer) in requests {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {bearer}\r\n\
+             Content-Type: application/json\r\nContent-Length: 40\r\n\r\n\
+             {{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}}"
+        );
+        stream.write_all(request.as_bytes()).await.expect("written");
+        let mut answer = [0; 4096];
+        let length = stream.read(&mut answer).await.expect("read");
+        answers.push(String::from_utf8_lossy(&answer[..length]).to_lowercase());
+    }
+    answers
+}
+
+/// How long the server keeps a connection on which nothing happens any more.
+async fn kept(mut stream: TcpStream) -> u64 {
+    let begin = Instant::now();
+    // The end is a reset if the server leaves something unread.
+    let end = stream.read(&mut [0; 4096]).await;
+    assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
+    begin.elapsed().as_secs()
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_connection_is_kept_if_it_has_shown_the_key() {
+    let simulator = simulator().await;
+    let (url, _stop) = run(own(&simulator)).await;
+    let address = url.trim_start_matches("http://").trim_end_matches("/mcp");
+    let connect = async || TcpStream::connect(address).await.expect("a connection");
+
+    let mut good = connect().await;
+    for answer in over_one(&mut good, &[("/mcp", KEY), ("/mcp", KEY)]).await {
+        assert!(answer.starts_with("http/1.1 200"), "{answer}");
+        assert!(answer.contains("keep-alive: timeout=75"), "{answer}");
+    }
+    assert_eq!(kept(good).await, 75);
+
+    assert_eq!(kept(connect().await).await, 10);
+    let mut half = connect().await;
+    half.write_all(b"POST /mcp HTTP/1.1\r\nHost: ").await.expect("written");
+    assert_eq!(kept(half).await, 10);
+    let mut wrong = connect().await;
+    for answer in over_one(&mut wrong, &[("/mcp", "wrong")]).await {
+        assert!(answer.starts_with("http/1.1 401"), "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
+    }
+    assert_eq!(kept(wrong).await, 0);
+}
+
+/// A connection that sends requests, reads no answer, and is dropped after this time.
+async fn held_without_reading(address: &str, request: String) -> u64 {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("a size");
+    let address = address.parse().expect("an address");
+    let mut stream = socket.connect(address).await.expect("a connection");
+    let begin = Instant::now();
+    // It ends when the server closes the connection.
+    while stream.write_all(request.as_bytes()).await.is_ok() {}
+    begin.elapsed().as_secs()
+}
+
+#[tokio::test(start_paused = true)]
+async fn connection_that_reads_nothing_is_dropped() {
+    let simulator = simulator().await;
+    let (url, _stop) = run(own(&simulator)).await;
+    let address = url.trim_start_matches("http://").trim_end_matches("/mcp");
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }).to_string();
+    let list = format!(
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {KEY}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len(),
+    );
+    let seconds = held_without_reading(address, list).await;
+    assert!((30..35).contains(&seconds), "{seconds}");
+    let health = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100);
+    let seconds = held_without_reading(address, health).await;
+    assert!(seconds <= 10, "{seconds}");
 }

@@ -296,7 +296,16 @@ async fn unknown_methods_and_parameters_are_explained() {
         ("tools/call", Some(json!({ "name": "luma_list_actions", "arguments": "a" })), -32602),
         ("prompts/get", Some(json!({})), -32602),
         ("completion/complete", Some(json!({})), -32602),
+        ("resources/list", None, -32601),
+        ("resources/templates/list", None, -32601),
         ("resources/read", Some(json!({ "uri": "file:///a" })), -32601),
+        ("resources/subscribe", Some(json!({ "uri": "file:///a" })), -32601),
+        ("resources/unsubscribe", Some(json!({ "uri": "file:///a" })), -32601),
+        ("logging/setLevel", Some(json!({ "level": "debug" })), -32601),
+        ("subscriptions/listen", Some(json!({ "notifications": {} })), -32601),
+        ("skills/list", None, -32601),
+        ("tasks/list", None, -32601),
+        ("roots/list", None, -32601),
         ("nothing/at/all", None, -32601),
     ] {
         let mut request = json!({ "jsonrpc": "2.0", "id": 1, "method": method });
@@ -305,9 +314,75 @@ async fn unknown_methods_and_parameters_are_explained() {
         }
         let found = answers(&[request.to_string().into()]).await;
         let error = &found[0]["error"];
-        assert_eq!(error["code"], code, "{request}: {error}");
-        let is_reasoned = error["message"].as_str().is_some_and(|text| text != method);
+        assert_eq!((&error["code"], &found[0]["id"]), (&json!(code), &json!(1)), "{request}");
+        let message = error["message"].as_str().expect("a message");
+        let is_reasoned = message.contains(method) && message.len() > method.len() + 20;
         assert!(is_reasoned, "{request}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn ping_is_answered_before_and_after_the_session_begins() {
+    let ping = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }).to_string();
+    let (mut writer, mut lines) = raw(server(&simulator().await)).await;
+    writer.write_all(format!("{ping}\n").as_bytes()).await.expect("written");
+    let line = lines.next_line().await.expect("read").expect("a line");
+    assert!(line.contains("\"result\":{}"), "{line}");
+    let found = answers(&[ping.into()]).await;
+    assert_eq!(found[0]["result"], json!({}));
+}
+
+#[tokio::test]
+async fn schema_of_each_tool_has_only_what_hosts_convert() {
+    let simulator = simulator().await;
+    let session = connect(server(&simulator), Era::Legacy, Client::default()).await;
+    for tool in session.list_all_tools().await.expect("tools") {
+        let schema = json!(tool.input_schema);
+        assert_eq!(schema["type"], "object", "{}", tool.name);
+        let text = schema.to_string();
+        for keyword in ["additionalProperties", "$ref", "$defs", "anyOf", "oneOf", "allOf"] {
+            assert!(!text.contains(&format!("\"{keyword}\":")), "{}: {keyword}", tool.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn arguments_of_odd_hosts_are_read() {
+    let simulator = simulator().await;
+    let session = connect(server(&simulator), Era::Legacy, Client::default()).await;
+    let fox = |more: Value| {
+        let mut arguments = json!({ "prompt": "A fox" });
+        let more = more.as_object().cloned().expect("an object");
+        arguments.as_object_mut().expect("an object").extend(more);
+        arguments
+    };
+    let id = generate(&session).await;
+    for (tool, arguments, is_error) in [
+        // Optional arguments that a host fills with nothing.
+        (
+            "luma_generate_video",
+            fox(json!({ "aspect_ratio": "", "loop": "", "timeout": "" })),
+            false,
+        ),
+        ("luma_generate_video", fox(json!({ "callback_url": " ", "enhancement": null })), false),
+        // Values as JSON text.
+        ("luma_generate_video", fox(json!({ "loop": "true", "timeout": "0" })), false),
+        ("luma_get_tasks_batch", json!({ "task_ids": format!("[\"{id}\"]") }), false),
+        // Arguments that hosts add: n8n and Cursor.
+        (
+            "luma_generate_video",
+            fox(json!({ "toolCallId": "1", "sessionId": "2", "action": "a", "chatInput": "b" })),
+            false,
+        ),
+        ("luma_list_actions", json!({ "random_string": "dummy" }), false),
+        // What is probably a mistake is not passed over.
+        ("luma_generate_video", fox(json!({ "aspectratio": "1:1" })), true),
+        ("luma_generate_video", json!({ "promt": "A fox" }), true),
+        ("luma_generate_video", json!({ "prompt": "" }), true),
+        ("luma_generate_video", fox(json!({ "loop": "often" })), true),
+    ] {
+        let result = call(&session, tool, arguments.clone()).await;
+        assert_eq!(result.is_error, Some(is_error), "{tool} {arguments}: {result:?}");
     }
 }
 
