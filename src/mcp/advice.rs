@@ -146,19 +146,12 @@ fn remedy(code: Option<&ErrorCode>) -> Option<String> {
         Disabled, InvalidToken, NoToken, PaymentRequired, TokenExpired, TokenMismatched, UsedUp,
     };
     let remedy = code?.remedy()?;
-    let is_account = matches!(
-        code?,
-        Disabled
-            | InvalidToken
-            | NoToken
-            | PaymentRequired
-            | TokenExpired
-            | TokenMismatched
-            | UsedUp
-    );
-    Some(match is_account {
-        true => format!("Tell the user: {remedy}. No call can succeed before that."),
-        false => format!("To fix it: {remedy}."),
+    Some(match code? {
+        Disabled | InvalidToken | NoToken | PaymentRequired | TokenExpired | TokenMismatched
+        | UsedUp => {
+            format!("Tell the user: {remedy}. No call can succeed before that.")
+        }
+        _ => format!("To fix it: {remedy}."),
     })
 }
 

@@ -63,7 +63,8 @@ impl Outcome {
 
     pub(crate) fn new(result: &impl Serialize, links: Vec<ResourceLink>) -> Self {
         // Structs of strings and numbers always serialize.
-        let structured_content = json!({ "result": result });
+        let mut structured_content = json!({ "result": result });
+        remove_nulls(&mut structured_content);
         Self {
             text: structured_content.to_string(),
             structured_content,
@@ -117,6 +118,18 @@ impl Outcome {
             "structuredContent": self.structured_content,
             "isError": self.is_error,
         })
+    }
+}
+
+/// Removes what a result leaves out.
+fn remove_nulls(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, value| !value.is_null());
+            map.values_mut().for_each(remove_nulls);
+        }
+        Value::Array(list) => list.iter_mut().for_each(remove_nulls),
+        _ => {}
     }
 }
 

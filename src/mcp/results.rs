@@ -1,5 +1,5 @@
 //! The results of the tools. Only the fields here ever reach a model; the doc comments are the
-//! descriptions that it reads.
+//! descriptions that it reads. An outcome leaves out what is none.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -28,30 +28,22 @@ pub(crate) struct Output<T> {
 #[derive(Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct TaskReport {
     /// Id for luma_get_task. Absent if no task is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) task_id: Option<String>,
     /// pending, processing: the video is being made. completed: see video. failed: there will be no
     /// video, see error. unknown: a state that this version does not know; the task has not ended.
     /// Absent if no task was found.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) state: Option<State>,
     /// The finished video.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) video: Option<VideoFile>,
     /// A still picture of the video.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) thumbnail: Option<Thumbnail>,
     /// When the service accepted the task, in Unix seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) created_at: Option<f64>,
     /// When the work began, in Unix seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) started_at: Option<f64>,
     /// When the task ended, in Unix seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) finished_at: Option<f64>,
     /// Why there is no video, or no task.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<Problem>,
     /// What to do now.
     pub(crate) next_step: String,
@@ -71,15 +63,12 @@ pub(crate) enum State {
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct VideoFile {
     /// Id by which the video can be extended. Absent if the service gave none.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) id: Option<String>,
     /// Where the video can be downloaded. URLs work for about 30 days.
     pub(crate) url: String,
     /// In pixels.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) width: Option<u32>,
     /// In pixels.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) height: Option<u32>,
 }
 
@@ -88,10 +77,8 @@ pub(crate) struct Thumbnail {
     /// Where the picture can be downloaded.
     pub(crate) url: String,
     /// In pixels.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) width: Option<u32>,
     /// In pixels.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) height: Option<u32>,
 }
 
@@ -103,20 +90,16 @@ pub(crate) struct Problem {
     /// The problem in words.
     pub(crate) message: String,
     /// Seconds to wait before the next call. Absent if not known.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) retry_after_seconds: Option<f64>,
     /// Id to quote to the support of Ace Data Cloud.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trace_id: Option<String>,
 }
 
 #[derive(Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct BatchReport {
     /// One item for each id, in the order of the ids. Absent if the whole call failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tasks: Option<Vec<TaskReport>>,
     /// Why the whole call failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<Problem>,
     /// What to do now.
     pub(crate) next_step: String,
@@ -125,13 +108,10 @@ pub(crate) struct BatchReport {
 #[derive(Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct AspectRatios {
     /// All known aspect ratios.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) aspect_ratios: Option<Vec<Ratio>>,
     /// The one that the service uses if none is given.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) default: Option<String>,
     /// Why the call failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<Problem>,
     /// What to do now.
     pub(crate) next_step: String,
@@ -150,13 +130,10 @@ pub(crate) struct Ratio {
 #[derive(Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Actions {
     /// Each goal with its tool.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) actions: Option<Vec<Action>>,
     /// Tools that follow one another.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) workflows: Option<Vec<Workflow>>,
     /// Why the call failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<Problem>,
     /// What to do now.
     pub(crate) next_step: String,

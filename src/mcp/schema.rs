@@ -11,18 +11,9 @@ use serde_json::{Map, Value};
 /// google-genai cannot convert a tool with `additionalProperties`.
 const DROPPED: [&str; 4] = ["$schema", "title", "format", "additionalProperties"];
 
-/// The schema of a tool's arguments.
-pub(crate) fn of_arguments<T: JsonSchema>() -> Map<String, Value> {
-    lean::<T>(SchemaSettings::draft2020_12().for_deserialize())
-}
-
-/// The schema of a tool's results.
-pub(crate) fn of_results<T: JsonSchema>() -> Map<String, Value> {
-    lean::<T>(SchemaSettings::draft2020_12().for_serialize())
-}
-
-fn lean<T: JsonSchema>(settings: SchemaSettings) -> Map<String, Value> {
-    let settings = settings.with(|settings| {
+/// The schema of the arguments or the results of a tool. What can be none is not required.
+pub(crate) fn schema_of<T: JsonSchema>() -> Map<String, Value> {
+    let settings = SchemaSettings::draft2020_12().for_deserialize().with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });

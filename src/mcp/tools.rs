@@ -10,8 +10,19 @@ use super::{
     outcome::Outcome,
     read::nearest,
     results::{Actions, AspectRatios, BatchReport, Output, TaskReport},
-    schema::{of_arguments, of_results},
+    schema::schema_of,
 };
+
+/// A description is one line.
+macro_rules! text {
+    ($name:literal) => {
+        one_line(include_str!(concat!("descriptions/", $name, ".md")))
+    };
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
 
 /// A tool as MCP describes it. It serializes to an entry of `tools/list`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -32,8 +43,6 @@ pub struct Tool {
     pub annotations: Annotations,
     #[serde(skip)]
     pub(crate) kind: Kind,
-    #[serde(skip)]
-    read_only_description: Option<String>,
 }
 
 /// MCP's hints on the behavior of a tool.
@@ -87,7 +96,12 @@ impl Tool {
 
     /// Returns the description for a model that has only the lookup tools. It names no other tool.
     pub fn read_only_description(&self) -> &str {
-        self.read_only_description.as_deref().unwrap_or(&self.description)
+        static RATIOS: LazyLock<String> =
+            LazyLock::new(|| text!("luma_list_aspect_ratios.read_only"));
+        match self.kind {
+            Kind::ListAspectRatios => &RATIOS,
+            _ => &self.description,
+        }
     }
 }
 
@@ -160,87 +174,53 @@ impl From<UnknownTool> for Outcome {
     }
 }
 
-/// A description is one line.
-macro_rules! text {
-    ($name:literal) => {
-        one_line(include_str!(concat!("descriptions/", $name, ".md")))
+/// Makes the catalogue from a table of kinds, names, results and titles.
+macro_rules! tools {
+    ($($kind:ident $name:literal $result:ty: $title:literal;)*) => {
+        [$(Tool {
+            name: $name,
+            title: $title,
+            description: described(Kind::$kind, text!($name)),
+            input_schema: schema_of::<arguments::$kind>(),
+            output_schema: schema_of::<Output<$result>>(),
+            annotations: annotations(Kind::$kind),
+            kind: Kind::$kind,
+        }),*]
     };
 }
 
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+fn annotations(kind: Kind) -> Annotations {
+    match kind {
+        Kind::GetTask | Kind::GetTasksBatch => Annotations::LOOKUP,
+        Kind::ListAspectRatios | Kind::ListActions => Annotations::STATIC,
+        _ => Annotations::SUBMIT,
+    }
 }
 
-macro_rules! tool {
-    ($kind:ident, $name:literal, $result:ty, $title:literal) => {{
-        let kind = Kind::$kind;
-        let (annotations, more) = match kind {
-            Kind::GetTask | Kind::GetTasksBatch => (Annotations::LOOKUP, None),
-            Kind::ListAspectRatios | Kind::ListActions => (Annotations::STATIC, None),
-            _ => (Annotations::SUBMIT, Some(text!("submit"))),
-        };
-        let read_only = matches!(kind, Kind::ListAspectRatios);
-        Tool {
-            name: $name,
-            title: $title,
-            description: [Some(text!($name)), more]
-                .into_iter()
-                .flatten()
-                .collect::<Vec<_>>()
-                .join(" "),
-            input_schema: of_arguments::<arguments::$kind>(),
-            output_schema: of_results::<Output<$result>>(),
-            annotations,
-            kind,
-            read_only_description: read_only.then(|| text!("luma_list_aspect_ratios.read_only")),
-        }
-    }};
+fn described(kind: Kind, text: String) -> String {
+    match annotations(kind).read_only_hint {
+        true => text,
+        false => format!("{text} {}", text!("submit")),
+    }
 }
 
 fn catalogue() -> [Tool; 8] {
-    [
-        tool!(
-            GenerateVideo,
-            "luma_generate_video",
-            TaskReport,
-            "Generate a Luma video from a text prompt"
-        ),
-        tool!(
-            GenerateVideoFromImage,
-            "luma_generate_video_from_image",
-            TaskReport,
-            "Generate a Luma video from a start image, an end image or both"
-        ),
-        tool!(
-            ExtendVideo,
-            "luma_extend_video",
-            TaskReport,
-            "Extend a finished Luma video by its video id"
-        ),
-        tool!(
-            ExtendVideoFromUrl,
-            "luma_extend_video_from_url",
-            TaskReport,
-            "Extend a finished Luma video when only its URL is known"
-        ),
-        tool!(GetTask, "luma_get_task", TaskReport, "Check one Luma video task and get its video"),
-        tool!(
-            GetTasksBatch,
-            "luma_get_tasks_batch",
-            BatchReport,
-            "Check up to 50 Luma video tasks in one call"
-        ),
-        tool!(
-            ListAspectRatios,
-            "luma_list_aspect_ratios",
-            AspectRatios,
-            "List the aspect ratios of Luma videos and what each suits"
-        ),
-        tool!(
-            ListActions,
-            "luma_list_actions",
-            Actions,
-            "List what the Luma tools can do and in which order to use them"
-        ),
-    ]
+    tools! {
+        GenerateVideo "luma_generate_video" TaskReport:
+            "Generate a Luma video from a text prompt";
+        GenerateVideoFromImage "luma_generate_video_from_image" TaskReport:
+            "Generate a Luma video from a start image, an end image or both";
+        ExtendVideo "luma_extend_video" TaskReport:
+            "Extend a finished Luma video by its video id";
+        ExtendVideoFromUrl "luma_extend_video_from_url" TaskReport:
+            "Extend a finished Luma video when only its URL is known";
+        GetTask "luma_get_task" TaskReport:
+            "Check one Luma video task and get its video";
+        GetTasksBatch "luma_get_tasks_batch" BatchReport:
+            "Check up to 50 Luma video tasks in one call";
+        ListAspectRatios "luma_list_aspect_ratios" AspectRatios:
+            "List the aspect ratios of Luma videos and what each suits";
+        ListActions "luma_list_actions" Actions:
+            "List what the Luma tools can do and in which order to use them";
+    }
 }
