@@ -187,6 +187,102 @@ async fn server_without_token_lists_its_tools() {
 }
 
 #[tokio::test]
+async fn token_that_cannot_be_used_is_explained_and_never_sent() {
+    let simulator = simulator().await;
+    for (token, part) in [
+        ("${ACEDATACLOUD_API_TOKEN}", "placeholder"),
+        ("${env:ACEDATACLOUD_API_TOKEN}", "placeholder"),
+        ("${input:token}", "placeholder"),
+        ("\"${input:token}\"", "placeholder"),
+        ("Bearer ${TOKEN}", "placeholder"),
+        ("YOUR_API_TOKEN", "did not expand it"),
+        ("…", "placeholder"),
+        ("two words", "spaces"),
+        (" ", "blank"),
+    ] {
+        let mut command = with_account(&simulator, &[]);
+        command.env("ACEDATACLOUD_API_TOKEN", token);
+        let list = line(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }));
+        let found = answers(command, &[hello(), list, submit(2)]).await;
+        assert_eq!(found[1]["result"]["tools"].as_array().map(Vec::len), Some(8), "{token}");
+        let error = &found[2]["result"]["structuredContent"]["result"]["error"];
+        let message = error["message"].as_str().expect("a message");
+        assert!(message.contains(part), "{token}: {message}");
+    }
+    assert_eq!(simulator.stats().requests(), 0);
+    // What is often copied along with a token does no harm.
+    for token in [format!("Bearer {TOKEN}"), format!("\"{TOKEN}\""), format!(" {TOKEN}\n")] {
+        let mut command = with_account(&simulator, &[]);
+        command.env("ACEDATACLOUD_API_TOKEN", &token);
+        let found = answers(command, &[hello(), submit(1)]).await;
+        assert_eq!(found[1]["result"]["isError"], false, "{token}");
+        let sent = simulator.requests().pop().expect("a request");
+        assert_eq!(sent.headers["authorization"], format!("Bearer {TOKEN}"));
+    }
+}
+
+#[tokio::test]
+async fn host_that_does_not_read_stderr_is_served() {
+    let simulator = simulator().await;
+    let mut server = with_account(&simulator, &["-vv"]).spawn().expect("a process");
+    let mut stdin = server.stdin.take().expect("a pipe");
+    let mut lines = BufReader::new(server.stdout.take().expect("a pipe")).lines();
+    stdin.write_all(&hello()).await.expect("written");
+    // Each is logged. Together that is far more than a pipe holds.
+    for id in 0..2_000 {
+        let answer = timeout(PATIENCE, lines.next_line()).await.expect("in time");
+        assert!(answer.expect("text").is_some(), "{id}");
+        let ping = json!({ "jsonrpc": "2.0", "id": id, "method": "ping" });
+        stdin.write_all(&line(&ping)).await.expect("written");
+    }
+    signal(&server, "TERM").await;
+    assert_eq!(code(&mut server).await, Some(0));
+    let mut stderr = Vec::new();
+    server.stderr.take().expect("a pipe").read_to_end(&mut stderr).await.expect("read");
+    assert!(stderr.len() > 10_000, "{}", stderr.len());
+}
+
+#[tokio::test]
+async fn input_that_ends_at_once_is_explained() {
+    let simulator = simulator().await;
+    let output = with_account(&simulator, &[]).stdin(Stdio::null()).output().await;
+    let output = output.expect("output");
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(stderr.contains("the input ended before a session began"), "{stderr}");
+    assert!(output.stdout.is_empty());
+}
+
+#[tokio::test]
+async fn hold_and_resource_links_follow_the_options() {
+    let simulator = simulator().await;
+    let mut ids = Vec::new();
+    for is_finished in [true, false] {
+        let found = answers(with_account(&simulator, &[]), &[hello(), submit(1)]).await;
+        let id = &found[1]["result"]["structuredContent"]["result"]["task_id"];
+        let id = id.as_str().expect("an id").to_owned();
+        if is_finished {
+            simulator.complete(&id);
+        }
+        ids.push(id);
+    }
+    let lookups = ids.iter().zip(1..).map(|(task, id)| {
+        line(&json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params":
+            { "name": "luma_get_task", "arguments": { "task_id": task } } }))
+    });
+    let lines: Vec<_> = std::iter::once(hello()).chain(lookups).collect();
+    for (arguments, blocks) in
+        [(&["--hold", "0"][..], 3), (&["--hold=0", "--no-resource-links"], 1)]
+    {
+        // The end of the input would drop a lookup that is held.
+        let found = answers(with_account(&simulator, arguments), &lines).await;
+        let content = found[1]["result"]["content"].as_array();
+        assert_eq!(content.map(Vec::len), Some(blocks), "{arguments:?}");
+        assert_eq!(found[2]["result"]["isError"], false, "{arguments:?}");
+    }
+}
+
+#[tokio::test]
 async fn variables_of_the_vendor_are_named() {
     let simulator = simulator().await;
     let mut command = with_account(&simulator, &[]);
@@ -485,6 +581,7 @@ async fn mistake_exits_2_and_nothing_listens() {
         (&["--access-key", KEY], "--http"),
         (&["--token-from-request"], "--http"),
         (&["--max-videos", "many"], "--max-videos"),
+        (&["--hold", "46"], "--hold"),
     ] {
         let server = with_account(&simulator, arguments).spawn().expect("a process");
         let output = timeout(PATIENCE, server.wait_with_output()).await;
