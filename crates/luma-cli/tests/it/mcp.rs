@@ -494,6 +494,9 @@ fn documented() -> Vec<Vec<String>> {
             for servers in ["mcpServers", "servers", "context_servers"] {
                 for server in block[servers].as_object().into_iter().flatten() {
                     let (_, server) = server;
+                    if server["type"] == "http" {
+                        continue;
+                    }
                     let variables = server["env"].as_object().expect("variables");
                     assert!(variables.keys().eq(["ACEDATACLOUD_API_TOKEN"]), "{path}");
                     assert_eq!(server["command"], "luma", "{path}");
@@ -504,6 +507,7 @@ fn documented() -> Vec<Vec<String>> {
             }
         }
         let lines = text.lines().filter(|line| line.starts_with("claude mcp add"));
+        let lines = lines.filter(|line| !line.contains("--transport http"));
         found.extend(lines.map(|line| {
             let (_, command) = line.split_once("-- luma ").expect(line);
             command.split(' ').map(str::to_owned).collect()
