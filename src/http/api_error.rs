@@ -70,7 +70,7 @@ impl ApiError {
         token: &Token,
     ) -> Self {
         let json = json::read(body).unwrap_or_default();
-        let info = json.get("error").cloned().map(ErrorInfo::from);
+        let info = json.get("error").cloned().map(ErrorInfo);
         let field = |name: &str| json.get(name).and_then(Value::as_str);
         let message = info
             .as_ref()

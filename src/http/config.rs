@@ -5,8 +5,7 @@ use std::env;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::util::has_blanks;
-pub(crate) use crate::util::url::is_loopback;
+use crate::util::{has_blanks, url::is_loopback};
 
 /// Environment variable with the API token.
 pub const TOKEN_VARIABLE: &str = "ACEDATACLOUD_API_TOKEN";

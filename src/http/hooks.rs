@@ -79,10 +79,10 @@ fn attempt_end(
 ) -> Option<AttemptEnd> {
     match outcome {
         Err(error) if error.is_connect() => Some(AttemptEnd::NoConnection),
-        Err(_) => Some(AttemptEnd::Broken),
+        Err(_) => Some(AttemptEnd::Lost),
         Ok(response) if response.extensions().get::<LocalFailure>().is_some() => None,
         Ok(response) if response.status().is_success() => {
-            (!json::is_complete(response.body())).then_some(AttemptEnd::Unreadable)
+            (!json::is_complete(response.body())).then_some(AttemptEnd::Lost)
         }
         Ok(response) => {
             let (status, headers) = (response.status(), response.headers());

@@ -17,7 +17,7 @@ pub use self::{
     settings::Settings,
 };
 pub(crate) use self::{
-    media::{MediaClients, http_client, setup_error},
+    media::{MediaClients, build_client, http_client},
     settings::AGENT,
     token::Token,
 };

@@ -25,7 +25,7 @@ pub use super::answer::{TaskAnswer, TaskResponse};
 /// A number, also when it was sent as a string.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Number(Value);
+pub struct Number(pub(super) Value);
 
 impl Number {
     /// The number; `None` for anything but a finite number.
@@ -39,12 +39,6 @@ impl Number {
         let number = self.as_f64()?;
         let pixels = number as u32;
         (pixels > 0 && f64::from(pixels) == number).then_some(pixels)
-    }
-}
-
-impl From<Value> for Number {
-    fn from(value: Value) -> Self {
-        Self(value)
     }
 }
 
@@ -114,7 +108,7 @@ impl RawState {
 /// What went wrong: an object with code and message, a bare string, or something else.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct ErrorInfo(Value);
+pub struct ErrorInfo(pub(crate) Value);
 
 impl ErrorInfo {
     /// An error with a code and a message, as the service reports it.
@@ -141,12 +135,6 @@ impl ErrorInfo {
             Value::Array(list) => !list.is_empty(),
             _ => true,
         }
-    }
-}
-
-impl From<Value> for ErrorInfo {
-    fn from(value: Value) -> Self {
-        Self(value)
     }
 }
 

@@ -17,8 +17,3 @@ pub(crate) fn has_blanks(text: &str) -> bool {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
     !is_plain && text.contains(|c: char| c.is_whitespace() || c.is_control())
 }
-
-/// Whether the field holds more than white space.
-pub(crate) fn has_text(text: &Option<String>) -> bool {
-    text.as_deref().is_some_and(|text| !text.trim().is_empty())
-}

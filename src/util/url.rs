@@ -1,7 +1,5 @@
 //! URLs named by the service: which ones are fetched, and how one is shown.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
 use url::{Host, Url};
 
 use super::text::{WORD, clean};
@@ -58,7 +56,7 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
             name == "localhost" || name.ends_with(".localhost")
         }
         Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).to_canonical().is_loopback(),
+        Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
         None => false,
     }
 }
@@ -66,35 +64,27 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 fn has_public_host(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => !name.trim_end_matches('.').is_empty(),
-        Some(Host::Ipv4(address)) => is_public_v4(address),
-        Some(Host::Ipv6(address)) => is_public_v6(address),
+        // Not in the IANA registry of special-purpose IPv4 addresses, nor multicast or reserved.
+        Some(Host::Ipv4(address)) => !matches!(
+            address.octets(),
+            [0 | 10 | 127 | 224.., ..]
+                | [100, 64..=127, ..]
+                | [169, 254, ..]
+                | [172, 16..=31, ..]
+                | [192, 0, 0 | 2, _]
+                | [192, 88, 99, _]
+                | [192, 168, ..]
+                | [198, 18 | 19, ..]
+                | [198, 51, 100, _]
+                | [203, 0, 113, _]
+        ),
+        // Global unicast (2000::/3) without the special-purpose blocks in it. IPv4 addresses embedded
+        // in IPv6 ones (mapped, NAT64, 6to4, Teredo) are not public.
+        Some(Host::Ipv6(address)) => match address.segments() {
+            [0x2001, ..=0x01ff | 0x0db8, ..] | [0x2002, ..] | [0x3fff, ..=0x0fff, ..] => false,
+            [first, ..] => (0x2000..=0x3fff).contains(&first),
+        },
         None => false,
-    }
-}
-
-/// Not in the IANA registry of special-purpose IPv4 addresses, nor multicast or reserved.
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    !matches!(
-        address.octets(),
-        [0 | 10 | 127 | 224.., ..]
-            | [100, 64..=127, ..]
-            | [169, 254, ..]
-            | [172, 16..=31, ..]
-            | [192, 0, 0 | 2, _]
-            | [192, 88, 99, _]
-            | [192, 168, ..]
-            | [198, 18 | 19, ..]
-            | [198, 51, 100, _]
-            | [203, 0, 113, _]
-    )
-}
-
-/// Global unicast (2000::/3) without the special-purpose blocks in it. IPv4 addresses embedded in
-/// IPv6 ones (mapped, NAT64, 6to4, Teredo) are not public.
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    match address.segments() {
-        [0x2001, ..=0x01ff | 0x0db8, ..] | [0x2002, ..] | [0x3fff, ..=0x0fff, ..] => false,
-        [first, ..] => (0x2000..=0x3fff).contains(&first),
     }
 }
 
