@@ -9,8 +9,8 @@ use crate::{
         self,
         types::{TaskAction, TaskQuery},
     },
-    http::{ApiError, RequestError, Token},
-    model::{Outcome, Task, TaskAnswer, recover},
+    http::{ApiError, RequestError, Token, receive},
+    model::{Outcome, Task, TaskAnswer},
     util::{
         TaskId,
         time::{date, unix_seconds},
@@ -110,25 +110,12 @@ pub(crate) async fn delete(api: &api::Client, id: &TaskId) -> Result<bool, Reque
     }
 }
 
-/// Sends a task query. Odd fields in the response cost only themselves.
+/// Sends a task query.
 async fn ask(
     api: &api::Client,
     query: &TaskQuery,
 ) -> Result<(TaskAnswer, HeaderMap), RequestError> {
-    match api.query_tasks(query).await {
-        Ok(response) => {
-            let headers = response.headers().clone();
-            Ok((response.into_inner(), headers))
-        }
-        Err(failure) => {
-            if let api::Error::InvalidResponsePayload(body, _) = &failure
-                && let Some(answer) = recover(body)
-            {
-                return Ok((answer, HeaderMap::new()));
-            }
-            Err(RequestError::read(token(api), failure).await)
-        }
-    }
+    receive(token(api), api.query_tasks(query).await).await
 }
 
 fn batch_of(answer: TaskAnswer, token: &Token) -> Result<Vec<Task>, RequestError> {

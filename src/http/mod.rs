@@ -17,6 +17,7 @@ pub use self::{
     settings::Settings,
 };
 pub(crate) use self::{
+    error::receive,
     media::{MediaClients, build_client, http_client},
     settings::AGENT,
     token::Token,

@@ -1,6 +1,6 @@
 //! The API token: where it goes, and how it is kept out of everything else.
 
-use std::{ops::BitOr, sync::Arc};
+use std::sync::Arc;
 
 use http::HeaderValue;
 use memchr::memmem;
@@ -69,13 +69,14 @@ impl Token {
     }
 
     /// Removes the token from a body, also if JSON escapes hide it, like a slash as `\/`, or invisible
-    /// characters stand in it: whoever cleans the text later must not join it again.
+    /// characters stand in it: cleaning the text later must not join it again.
     pub(super) fn redact_body(&self, body: &[u8]) -> Option<Vec<u8>> {
         if self.may_be_hidden_in(body)
-            && let Some(mut json) = json::read(body)
-            && self.redact_json(&mut json)
+            && let Some(json) = json::read(body)
+            && let redacted = self.redact_json(&json)
+            && redacted != json
         {
-            return serde_json::to_vec(&json).ok();
+            return serde_json::to_vec(&redacted).ok();
         }
         self.is_in(body).then(|| self.redact(String::from_utf8_lossy(body).into_owned()).into())
     }
@@ -92,28 +93,23 @@ impl Token {
         !json.iter().all(is_plain) || memchr::memchr_iter(b'\\', json).any(is_hiding)
     }
 
-    /// Removes the token from every text; returns whether there was one.
-    fn redact_json(&self, json: &mut Value) -> bool {
+    /// The same JSON with the token removed from every text, and without fields that are named by it.
+    fn redact_json(&self, json: &Value) -> Value {
+        let cleaned_if_found = |text: &str| {
+            let cleaned = clean(text, usize::MAX);
+            self.is_in(cleaned.as_bytes()).then_some(cleaned)
+        };
         match json {
             Value::String(text) => {
-                let cleaned = clean(text, usize::MAX);
-                let found = self.is_in(cleaned.as_bytes());
-                if found {
-                    *text = self.redact(cleaned);
-                }
-                found
+                let text = cleaned_if_found(text).map(|cleaned| self.redact(cleaned).into());
+                text.unwrap_or_else(|| json.clone())
             }
+            Value::Array(list) => list.iter().map(|value| self.redact_json(value)).collect(),
             Value::Object(map) => {
-                let fields = map.len();
-                map.retain(|name, _| !self.is_in(clean(name, usize::MAX).as_bytes()));
-                let removed = map.len() < fields;
-                // Each of them, not only up to the first.
-                map.values_mut().fold(removed, |found, value| self.redact_json(value) | found)
+                let kept = map.iter().filter(|(name, _)| cleaned_if_found(name).is_none());
+                kept.map(|(name, value)| (name.clone(), self.redact_json(value))).collect()
             }
-            Value::Array(list) => {
-                list.iter_mut().map(|value| self.redact_json(value)).fold(false, BitOr::bitor)
-            }
-            _ => false,
+            other => other.clone(),
         }
     }
 }

@@ -3,10 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{
-    decode::{Lenient, read_object},
-    fields::Number,
-};
+use super::decode::{Lenient, read_object};
 use crate::api::types::{DeletedTask, Task, TaskBatch, VideoResult};
 
 /// The `response` of a task.
@@ -70,7 +67,8 @@ impl From<Option<AnyAnswer>> for TaskAnswer {
     fn from(answer: Option<AnyAnswer>) -> Self {
         let AnyAnswer { items, deleted, mut task } = answer.unwrap_or_default();
         if let Some(items) = items {
-            let count = task.extra.remove("count").map(Number);
+            let count =
+                task.extra.remove("count").and_then(|count| serde_json::from_value(count).ok());
             return Self::Batch(TaskBatch { items, count, extra: task.extra });
         }
         let parse = |value: Value| value.as_bool().or_else(|| value.as_str()?.parse().ok());

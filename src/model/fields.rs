@@ -25,7 +25,7 @@ pub use super::answer::{TaskAnswer, TaskResponse};
 /// A number, also when it was sent as a string.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Number(pub(super) Value);
+pub struct Number(Value);
 
 impl Number {
     /// The number; `None` for anything but a finite number.

@@ -79,11 +79,10 @@ impl Findings {
             (Age::LongBefore, _) | (_, Resemblance::OtherCallback) => return,
             (Age::Before, Resemblance::Other) => return,
             (_, Resemblance::Other) => &mut self.unexplained,
-            // The clock that dates tasks need not be the one that sets the `Date` header.
-            (Age::Before, _) | (_, Resemblance::Unclear) => &mut self.unclear,
-            (_, Resemblance::Named) => &mut self.named,
+            (Age::Unclear | Age::Since, Resemblance::Named) => &mut self.named,
             (Age::Since, Resemblance::Equal) => &mut self.equal,
-            (Age::Unclear, Resemblance::Equal) => &mut self.unclear,
+            // The clock that dates tasks need not be the one that sets the `Date` header.
+            _ => &mut self.unclear,
         };
         match id_of(task) {
             Some(id) => tasks.push(id),

@@ -13,7 +13,5 @@ pub use task_id::{InvalidTaskId, TaskId};
 
 /// Whether there is white space or a control character in the text, as in no id and no URL.
 pub(crate) fn has_blanks(text: &str) -> bool {
-    // The quick way for the ids and URLs that are usual.
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
-    !is_plain && text.contains(|c: char| c.is_whitespace() || c.is_control())
+    text.contains(|c: char| c.is_whitespace() || c.is_control())
 }
