@@ -22,30 +22,26 @@ pub(crate) fn media_url(
 ) -> Result<Url, &'static str> {
     let url = Url::options().base_url(previous).parse(text);
     let url = url.map_err(|_| "it is not a valid URL")?;
-    let is_https = url.scheme() == "https";
-    if !is_https && url.scheme() != "http" {
-        return Err("only http and https URLs can be downloaded");
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("a URL with a user name or a password is not allowed");
-    }
-    if !is_https && previous.is_some_and(|previous| previous.scheme() == "https") {
-        return Err("a redirect from https to plain http is not allowed");
-    }
-    if is_loopback(&url) {
-        // A public server must not lead to services of this machine.
-        return match base_is_loopback && previous.is_none_or(is_loopback) {
-            true => Ok(url),
-            false => Err("a file on this machine is allowed only if the API is on it, too"),
-        };
-    }
-    if !has_public_host(&url) {
-        return Err("the address of the host is private or reserved");
-    }
-    if !is_https && !base_is_loopback {
-        return Err("plain http is not allowed: the file could be changed on its way");
-    }
-    Ok(url)
+    let (is_https, is_local) = (url.scheme() == "https", is_loopback(&url));
+    let has_credentials = !url.username().is_empty() || url.password().is_some();
+    let was_https = previous.is_some_and(|previous| previous.scheme() == "https");
+    // A public server must not lead to services of this machine.
+    let may_be_local = base_is_loopback && previous.is_none_or(is_loopback);
+    Err(if !is_https && url.scheme() != "http" {
+        "only http and https URLs can be downloaded"
+    } else if has_credentials {
+        "a URL with a user name or a password is not allowed"
+    } else if was_https && !is_https {
+        "a redirect from https to plain http is not allowed"
+    } else if is_local && !may_be_local {
+        "a file on this machine is allowed only if the API is on it, too"
+    } else if !is_local && !has_public_host(&url) {
+        "the address of the host is private or reserved"
+    } else if !is_https && !base_is_loopback {
+        "plain http is not allowed: the file could be changed on its way"
+    } else {
+        return Ok(url);
+    })
 }
 
 /// Whether the URL leads to this machine: `localhost`, or a literal loopback address.
