@@ -41,8 +41,7 @@ pub(crate) async fn retrieve(api: &api::Client, id: &TaskId) -> Result<Task, Req
     let mut task = match answer {
         TaskAnswer::Task(task) => *task,
         TaskAnswer::Batch(batch) => {
-            let mut items = batch.items.into_iter();
-            items.find(|task| is_about(task, id)).unwrap_or_default()
+            batch.items.into_iter().find(|task| is_about(task, id)).unwrap_or_default()
         }
         TaskAnswer::Deleted(_) => Task::default(),
     };

@@ -5,10 +5,7 @@ use std::env;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::util::{
-    has_blanks,
-    url::{is_loopback, shown},
-};
+use crate::util::url::{is_loopback, parse_http, shown};
 
 /// Environment variable with the API token.
 pub const TOKEN_VARIABLE: &str = "ACEDATACLOUD_API_TOKEN";
@@ -123,10 +120,7 @@ pub(crate) fn base_url(
 }
 
 fn check_base_url(text: &str, allow_http: bool) -> Result<Url, ConfigError> {
-    // The parser accepts more than other programs do.
-    let is_plain = text.contains("://") && !text.contains('\\') && !has_blanks(text);
-    let is_usable = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
-    let Some(mut url) = Url::parse(text).ok().filter(|url| is_plain && is_usable(url)) else {
+    let Some(mut url) = parse_http(text) else {
         // It may hold anything, a token too.
         let reason = "use an http or https URL with a host, such as https://api.acedata.cloud";
         return Err(ConfigError::BaseUrl { url: "…".to_owned(), reason });

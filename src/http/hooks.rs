@@ -22,9 +22,8 @@ use crate::{
 impl ClientHooks<Settings> for Client {
     async fn pre<E>(&self, request: &mut Request, _: &OperationInfo) -> Result<(), Error<E>> {
         let settings = self.inner();
-        let bearer = settings.token.bearer();
         let headers = request.headers_mut();
-        headers.insert(AUTHORIZATION, bearer);
+        headers.insert(AUTHORIZATION, settings.token.bearer.clone());
         // The version of our document, which the generator sends, means nothing to the service.
         headers.remove("api-version");
         *request.timeout_mut() = Some(settings.timeout);

@@ -14,13 +14,12 @@ use crate::util::{
     text::{EXCERPT, clean},
 };
 
-/// The API token, made ready for use once, with what the service counts by token.
+/// The API token, with what the service counts by token.
+#[derive(Debug)]
 pub(crate) struct Token {
     secret: SecretString,
     /// The header, marked as sensitive.
-    bearer: HeaderValue,
-    /// Finds the token in responses.
-    finder: memmem::Finder<'static>,
+    pub(super) bearer: HeaderValue,
     /// The service allows a number of requests in flight for each token.
     pub(super) in_flight: Arc<Semaphore>,
 }
@@ -30,20 +29,16 @@ impl Token {
         let bearer = format!("Bearer {}", secret.expose_secret());
         let mut bearer = HeaderValue::try_from(bearer).map_err(|_| ConfigError::MalformedToken)?;
         bearer.set_sensitive(true);
-        let finder = memmem::Finder::new(secret.expose_secret()).into_owned();
         let permits = max_in_flight.clamp(1, Semaphore::MAX_PERMITS);
-        Ok(Self { secret, bearer, finder, in_flight: Arc::new(Semaphore::new(permits)) })
-    }
-
-    pub(super) fn bearer(&self) -> HeaderValue {
-        self.bearer.clone()
+        Ok(Self { secret, bearer, in_flight: Arc::new(Semaphore::new(permits)) })
     }
 
     /// Whether a text holds the token. A short one, as tests have, may stand in any text by chance
     /// and is not looked for.
     fn is_in(&self, text: &[u8]) -> bool {
         const MIN_TOKEN: usize = 8;
-        self.finder.needle().len() >= MIN_TOKEN && self.finder.find(text).is_some()
+        let token = self.secret.expose_secret().as_bytes();
+        token.len() >= MIN_TOKEN && memmem::find(text, token).is_some()
     }
 
     /// The text without the token.
@@ -87,7 +82,9 @@ impl Token {
         let is_plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
         let is_hiding = |at: usize| match &json[at + 1..] {
             [b'u' | b'b', ..] => true,
-            [mark @ (b'/' | b'\\' | b'"'), ..] => self.finder.needle().contains(mark),
+            [mark @ (b'/' | b'\\' | b'"'), ..] => {
+                self.secret.expose_secret().as_bytes().contains(mark)
+            }
             _ => false,
         };
         !json.iter().all(is_plain) || memchr::memchr_iter(b'\\', json).any(is_hiding)
