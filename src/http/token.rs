@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use super::config::ConfigError;
 use crate::util::{
     json,
-    text::{EXCERPT, clean},
+    text::{EXCERPT, clean, is_invisible},
 };
 
 /// The API token, with what the service counts by token.
@@ -76,18 +76,23 @@ impl Token {
         self.is_in(body).then(|| self.redact(String::from_utf8_lossy(body).into_owned()).into())
     }
 
-    /// Whether this JSON may hold the token in other bytes than its own. Most texts have escapes, but
-    /// others: `\n`, or those of marks that the token has not.
+    /// Whether this JSON may hold the token in other bytes than its own: with escapes of its characters,
+    /// or invisible characters in it. Few bodies do, and only they are parsed.
     fn may_be_hidden_in(&self, json: &[u8]) -> bool {
-        let is_plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
-        let is_hiding = |at: usize| match &json[at + 1..] {
-            [b'u' | b'b', ..] => true,
-            [mark @ (b'/' | b'\\' | b'"'), ..] => {
-                self.secret.expose_secret().as_bytes().contains(mark)
-            }
+        let is_invisible = |c: char| is_invisible(c) && !c.is_whitespace();
+        let is_hiding = |c: char| is_invisible(c) || self.secret.expose_secret().contains(c);
+        let is_hiding_escape = |at: usize| match &json[at + 1..] {
+            [b'b', ..] => true,
+            [b'u', digits @ ..] => json::code_unit(digits)
+                .and_then(|unit| char::from_u32(unit.into()))
+                .is_none_or(is_hiding),
+            [mark @ (b'/' | b'\\' | b'"'), ..] => is_hiding(char::from(*mark)),
             _ => false,
         };
-        !json.iter().all(is_plain) || memchr::memchr_iter(b'\\', json).any(is_hiding)
+        let is_plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
+        memchr::memchr_iter(b'\\', json).any(is_hiding_escape)
+            || (!json.iter().all(is_plain)
+                && String::from_utf8_lossy(json).chars().any(is_invisible))
     }
 
     /// The same JSON with the token removed from every text, and without fields that are named by it.

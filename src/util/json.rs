@@ -99,12 +99,7 @@ fn repair_string(string: &str, out: &mut String) {
 /// How many bytes the escape at the beginning has, and whether a parser reads it: not a lone surrogate,
 /// nor the backslash of an unknown escape.
 fn escape(text: &str) -> (usize, bool) {
-    /// The code unit of a `\uXXXX` at the beginning.
-    fn unit(text: &str) -> Option<u16> {
-        let digits = text.strip_prefix("\\u")?.get(..4)?;
-        let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-        u16::from_str_radix(digits, 16).ok().filter(|_| is_hex)
-    }
+    let unit = |text: &str| code_unit(text.strip_prefix("\\u")?.as_bytes());
     if matches!(text.as_bytes()[1], b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') {
         return (2, true);
     }
@@ -116,6 +111,14 @@ fn escape(text: &str) -> (usize, bool) {
         Some(Ok(c)) => (6 * c.len_utf16(), true),
         _ => (6, false),
     }
+}
+
+/// The code unit of the four hexadecimal digits at the beginning.
+pub(crate) fn code_unit(digits: &[u8]) -> Option<u16> {
+    let digits = digits.get(..4)?;
+    digits
+        .iter()
+        .try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)? as u16))
 }
 
 #[cfg(test)]
