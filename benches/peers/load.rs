@@ -10,7 +10,9 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{Result, process::Process, waits::cpu_seconds};
+use luma_benches::{Result, process::Process};
+
+use super::waits::cpu_seconds;
 
 /// What came of a load.
 #[derive(Default)]

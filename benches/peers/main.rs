@@ -8,16 +8,13 @@
 
 mod figures;
 mod load;
-mod process;
 mod server;
-mod service;
 mod waits;
 
-use std::{env, error::Error, path::PathBuf, time::Duration};
+use std::{env, path::PathBuf, time::Duration};
 
 use figures::Row;
-
-type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
+use luma_benches::{Result, service};
 
 /// Where the peers are installed: a virtual environment of Python.
 const PEERS: &str = "LUMA_PEERS";

@@ -6,17 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use luma_benches::{Result, process::Process, service::Service};
 use tokio::{
     net::{TcpListener, TcpStream},
     time::{sleep, timeout},
 };
 
 use super::{
-    Result, Scale,
+    Scale,
     figures::{Goal, Row},
     load::{self, Load},
-    process::Process,
-    service::Service,
 };
 
 const INITIALIZE: &str = concat!(

@@ -6,6 +6,11 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use luma_benches::{
+    Result,
+    process::{Process, peak},
+    service::{Service, end},
+};
 use luma_client::{Luma, PollInterval, TaskId, TaskRef};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::{
@@ -14,10 +19,8 @@ use tokio::{
 };
 
 use super::{
-    Result, Scale,
+    Scale,
     figures::{Goal, Row},
-    process::{Process, peak},
-    service::{Service, end},
 };
 
 /// What one side did.
@@ -114,7 +117,7 @@ pub async fn run(url: &str, interval: &str) -> Result<()> {
         // A submit would give the same: id and time.
         let mut task = TaskRef::from(id.parse::<TaskId>()?);
         task.submitted_at = Some(SystemTime::now());
-        let wait = luma.task(task).wait().interval(interval.clone());
+        let wait = luma.task(task).wait().interval(interval);
         waits.spawn(async move {
             wait.await?;
             let time = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();

@@ -11,26 +11,20 @@
 //! divided by their number; each wait is a spawned task of the runtime, which is in it. Lag is the time from
 //! the end of a job to the end of its wait.
 
-#[path = "../peers/process.rs"]
-mod process;
-#[path = "../peers/service.rs"]
-mod service;
-
 use std::{
     alloc::System,
     env,
-    error::Error,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use luma_benches::{
+    Result,
+    service::{self, Service},
+};
 use luma_client::{Luma, PollInterval, TaskId, TaskRef, Wait};
 use rustix::time::{ClockId, clock_gettime};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tokio::{task::JoinSet, time::sleep};
-
-use service::Service;
-
-type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
 #[global_allocator]
 static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -86,7 +80,7 @@ async fn measure(count: usize, kind: Kind) -> Result<()> {
         // A submit would give the same: id and time.
         let mut task = TaskRef::from(id.parse::<TaskId>()?);
         task.submitted_at = Some(SystemTime::now());
-        let wait = luma.task(task).wait().interval(interval.clone());
+        let wait = luma.task(task).wait().interval(interval);
         let wait: Wait<'static> = match kind {
             Kind::Plain => wait,
             Kind::OnUpdate => wait.on_update(|_| ()),

@@ -88,7 +88,7 @@ pub(crate) fn base_url(
 
 fn check_base_url(text: &str, allow_http: bool) -> Result<Url, ConfigError> {
     let refuse = |url: &str, reason| Err(ConfigError::BaseUrl { url: url.to_owned(), reason });
-    // The parser mends what other programs will not.
+    // The parser accepts what other programs refuse.
     let is_clean = !has_blanks(text) && !text.contains('\\');
     let parsed = Url::parse(text).ok().filter(|_| is_clean && text.contains("://"));
     let Some(mut url) = parsed else {

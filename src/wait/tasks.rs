@@ -14,8 +14,8 @@ impl Luma {
     /// Looks several tasks up once, 50 a request. The results are in the order of the ids. An id that is
     /// given twice is looked up once.
     ///
-    /// If a request for 50 fails for another reason than an outage, its ids are looked up singly, so that
-    /// one bad id costs only that id.
+    /// If a request for 50 fails for another reason than an outage or a broken connection, its ids are
+    /// looked up singly, so that one bad id costs only that id.
     ///
     /// # Errors
     ///
@@ -66,7 +66,8 @@ impl Luma {
     }
 }
 
-/// Whether no other lookup would fare better.
+/// Whether no other lookup would fare better. A connection that breaks or times out after all retries is
+/// no one id's fault.
 fn is_about_all(error: &RequestError) -> bool {
-    error.is_outage() || error.ends_all_lookups()
+    matches!(error, RequestError::Transport(_)) || error.is_outage() || error.ends_all_lookups()
 }

@@ -20,6 +20,7 @@ const NEVER: JobDuration = JobDuration::Fixed(Duration::MAX);
 /// A client without a pool: one connection a request, and no timers of its own.
 fn client() -> Client {
     Client::builder()
+        .no_gzip()
         .no_proxy()
         .pool_max_idle_per_host(0)
         .redirect(reqwest::redirect::Policy::none())

@@ -6,7 +6,7 @@ use luma_client::Luma;
 use luma_simulator::{JobDuration, Simulator};
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 
-use super::{Result, process::Process};
+use crate::{Result, process::Process};
 
 pub struct Service {
     process: Process,

@@ -13,7 +13,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::Result;
+use crate::Result;
 
 /// For a line to come: longer than any step takes.
 const PATIENCE: Duration = Duration::from_secs(150);
