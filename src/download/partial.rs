@@ -34,7 +34,7 @@ impl PartialFile {
             builder.permissions(replaced.clone().unwrap_or(Permissions::from_mode(0o666)));
             let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
             let (file, path) = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?.into_parts();
-            // By the umask, or by a default ACL of the folder.
+            // What the system gives a new file: by the umask, or by a default ACL of the folder.
             let created = file.metadata()?.permissions();
             #[cfg(unix)]
             let _ = file.set_permissions(Permissions::from_mode(0o600));

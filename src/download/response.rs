@@ -14,7 +14,7 @@ pub(super) struct Version {
     etag: Option<String>,
     /// The promised length of the whole file in bytes.
     pub(super) total: Option<u64>,
-    /// Whether a request with `Range` is of no use.
+    /// Whether every further request is for the whole file.
     pub(super) refuses_ranges: bool,
 }
 
