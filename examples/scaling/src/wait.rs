@@ -32,7 +32,7 @@ async fn wait(id: i64, work: &Work) -> Result<()> {
         .luma
         .task(task)
         .wait()
-        .interval(work.times.interval.clone())
+        .interval(work.times.interval)
         .cancelled_by(work.stop.clone());
     let update = match wait.await {
         Ok(video) => {
