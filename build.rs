@@ -52,10 +52,10 @@ pub fn settings() -> GenerationSettings {
         settings.with_replacement(schema, path, std::iter::empty());
     }
     // Structs that keep unknown fields get no `Default` from the generator.
-    for name in ["Task", "VideoResult"] {
+    for name in ["Task", "TaskQuery", "VideoResult"] {
         settings.with_patch(name, growing().with_derive("Default"));
     }
-    for name in ["DeletedTask", "ErrorResponse", "TaskBatch", "TaskQuery", "VideoRequest"] {
+    for name in ["DeletedTask", "ErrorResponse", "TaskBatch", "VideoRequest"] {
         settings.with_patch(name, &growing());
     }
     settings

@@ -1,7 +1,8 @@
 //! The account's history and deletions: observed at the service, but not published.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::HashSet,
+    fmt,
     num::NonZeroU32,
     pin::Pin,
     task::{Context, Poll},
@@ -9,13 +10,17 @@ use std::{
 };
 
 use futures_core::Stream;
+use futures_util::{
+    StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
 
 use crate::{
     api::types::{TaskAction, TaskQuery},
     client::Luma,
     http::RequestError,
     model::Task,
-    tasks::{self, Page},
+    tasks,
     util::{TaskId, time::unix_seconds},
 };
 
@@ -35,19 +40,15 @@ impl Luma {
     /// # Ok(()) }
     /// ```
     pub fn history(&self) -> History {
-        History {
+        let limit = NonZeroU32::new(History::PAGE);
+        let pages = Pages {
             luma: self.clone(),
-            query: TaskQuery {
-                limit: NonZeroU32::new(History::PAGE),
-                ..TaskQuery::new(TaskAction::RetrieveBatch)
-            },
-            ready: VecDeque::new(),
-            request: None,
+            query: TaskQuery { limit, ..TaskQuery::new(TaskAction::RetrieveBatch) },
             clock_ahead: None,
             last_page: HashSet::new(),
-            at_end: false,
             repeats: 0,
-        }
+        };
+        History { pages, tasks: None }
     }
 
     /// Deletes a task from the account's history; returns whether the service did so.
@@ -63,8 +64,6 @@ impl Luma {
     }
 }
 
-type PageRequest = Pin<Box<dyn Future<Output = Result<Page, RequestError>> + Send>>;
-
 /// The tasks of an account, a [`Stream`]. Ends after the last task, or after the first error.
 ///
 /// ```no_run
@@ -79,117 +78,116 @@ type PageRequest = Pin<Box<dyn Future<Output = Result<Page, RequestError>> + Sen
 /// ```
 #[must_use = "streams do nothing unless polled"]
 pub struct History {
-    luma: Luma,
-    query: TaskQuery,
-    ready: VecDeque<Task>,
-    request: Option<PageRequest>,
-    clock_ahead: Option<f64>,
-    /// The ids of the last page with new tasks: submits in the meantime shift some of them into the
-    /// next page.
-    last_page: HashSet<String>,
-    at_end: bool,
-    /// How many pages in a row were that page again. After some, the service is taken not to turn
-    /// pages, and there may be more tasks.
-    repeats: u8,
+    pages: Pages,
+    /// The stream over them, once it has begun.
+    tasks: Option<BoxStream<'static, Result<Task, RequestError>>>,
 }
 
-impl std::fmt::Debug for History {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("History").field("query", &self.query).finish_non_exhaustive()
+impl fmt::Debug for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("History").field("query", &self.pages.query).finish_non_exhaustive()
     }
 }
 
 impl History {
     const PAGE: u32 = 50;
-    const MAX_REPEATS: u8 = 5;
 
     /// Only tasks created at or after this time.
     pub fn since(mut self, time: SystemTime) -> Self {
-        self.query.created_at_min = unix_seconds(time);
+        self.pages.query.created_at_min = unix_seconds(time);
         self
     }
 
     /// Only tasks created at or before this time.
     pub fn until(mut self, time: SystemTime) -> Self {
-        self.query.created_at_max = unix_seconds(time);
+        self.pages.query.created_at_max = unix_seconds(time);
         self
     }
 
     /// How many tasks a request fetches; 50 by default, and 0 counts as 1.
     pub fn page_size(mut self, tasks: u32) -> Self {
-        self.query.limit = NonZeroU32::new(tasks.max(1));
+        self.pages.query.limit = NonZeroU32::new(tasks.max(1));
         self
     }
 
-    /// How many seconds the service's clock is ahead of this machine's, after the first page.
-    pub(crate) fn clock_ahead(&self) -> Option<f64> {
-        self.clock_ahead
-    }
-
-    /// Whether it ended although there may be more tasks.
-    pub(crate) fn is_incomplete(&self) -> bool {
-        self.repeats == Self::MAX_REPEATS
-    }
-
-    fn page(&self) -> PageRequest {
-        let (luma, query) = (self.luma.clone(), self.query.clone());
-        Box::pin(async move { tasks::list(luma.api(), &query).await })
-    }
-
-    /// Takes a page in. The next one begins behind it. Only an empty page is the end: the service may
-    /// give fewer tasks than it was asked for.
-    fn take_page(&mut self, page: Page) {
-        self.clock_ahead = self.clock_ahead.or(page.clock_ahead);
-        let got = page.tasks.len();
-        self.query.offset = Some(self.query.offset.unwrap_or(0) + got as u64);
-        let ids = page.tasks.iter().filter_map(|task| task.id.clone());
-        let ids: HashSet<String> = ids.collect();
-        let last = &self.last_page;
-        let is_new = |task: &Task| task.id.as_ref().is_none_or(|id| !last.contains(id));
-        self.ready.extend(page.tasks.into_iter().filter(is_new));
-        if got == 0 {
-            self.at_end = true;
-        } else if self.ready.is_empty() {
-            // A part of it was shifted; the whole, perhaps.
-            self.repeats += u8::from(ids.len() == self.last_page.len());
-            self.at_end = self.is_incomplete();
-        } else {
-            self.last_page = ids;
-            self.repeats = 0;
-        }
+    /// The pages themselves, with what they say about the service.
+    pub(crate) fn into_pages(self) -> Pages {
+        self.pages
     }
 }
 
 impl Stream for History {
     type Item = Result<Task, RequestError>;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
-        loop {
-            if let Some(task) = this.ready.pop_front() {
-                return Poll::Ready(Some(Ok(task)));
-            }
-            if this.at_end {
-                return Poll::Ready(None);
-            }
-            let mut request = this.request.take().unwrap_or_else(|| this.page());
-            match request.as_mut().poll(cx) {
-                Poll::Pending => {
-                    this.request = Some(request);
-                    return Poll::Pending;
-                }
-                Poll::Ready(Ok(page)) => this.take_page(page),
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Self { pages, tasks } = &mut *self;
+        let begin = || {
+            let next = async |mut pages: Pages| {
+                let page = pages.next().await?;
+                Ok::<_, RequestError>(page.map(|page| (page, pages)))
+            };
+            let tasks = stream::try_unfold(pages.clone(), next)
+                .map_ok(|page| stream::iter(page.into_iter().map(Ok)))
+                .try_flatten();
+            tasks.boxed()
+        };
+        tasks.get_or_insert_with(begin).poll_next_unpin(cx)
+    }
+}
+
+/// The history, page by page.
+#[derive(Clone)]
+pub(crate) struct Pages {
+    luma: Luma,
+    query: TaskQuery,
+    /// By how many seconds the service's clock is ahead of this machine's, after the first page.
+    pub(crate) clock_ahead: Option<f64>,
+    /// The ids of the last page with new tasks: submits in the meantime shift some of them into the
+    /// next page.
+    last_page: HashSet<String>,
+    /// How many pages in a row were that page again. After some, the service is taken not to turn
+    /// pages, and there may be more tasks.
+    repeats: u8,
+}
+
+impl Pages {
+    const MAX_REPEATS: u8 = 5;
+
+    /// Whether it ended although there may be more tasks.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        self.repeats == Self::MAX_REPEATS
+    }
+
+    /// The new tasks of the next page that has some; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<Task>>, RequestError> {
+        while !self.is_incomplete() {
+            let (tasks, clock_ahead) = match tasks::list(self.luma.api(), &self.query).await {
                 // Tasks with long requests: fewer of them fit.
-                Poll::Ready(Err(RequestError::Decode(error)))
-                    if error.is_too_large() && this.query.limit > NonZeroU32::new(1) =>
+                Err(RequestError::Decode(error))
+                    if error.is_too_large() && self.query.limit > NonZeroU32::new(1) =>
                 {
-                    this.query.limit = this.query.limit.and_then(|n| NonZeroU32::new(n.get() / 2));
+                    self.query.limit = self.query.limit.and_then(|n| NonZeroU32::new(n.get() / 2));
+                    continue;
                 }
-                Poll::Ready(Err(error)) => {
-                    this.at_end = true;
-                    return Poll::Ready(Some(Err(error)));
-                }
+                page => page?,
+            };
+            self.clock_ahead = self.clock_ahead.or(clock_ahead);
+            // Only an empty page is the end: the service may give fewer tasks than it was asked for.
+            if tasks.is_empty() {
+                break;
             }
+            self.query.offset = Some(self.query.offset.unwrap_or(0) + tasks.len() as u64);
+            let ids: HashSet<String> = tasks.iter().filter_map(|task| task.id.clone()).collect();
+            let is_new =
+                |task: &Task| task.id.as_ref().is_none_or(|id| !self.last_page.contains(id));
+            let new: Vec<Task> = tasks.into_iter().filter(is_new).collect();
+            if !new.is_empty() {
+                (self.last_page, self.repeats) = (ids, 0);
+                return Ok(Some(new));
+            }
+            // A part of it was shifted; the whole, perhaps.
+            self.repeats += u8::from(ids.len() == self.last_page.len());
         }
+        Ok(None)
     }
 }

@@ -69,11 +69,8 @@ impl ApiError {
         body: &[u8],
         token: &Token,
     ) -> Self {
-        let json: Value = serde_json::from_slice(body)
-            .ok()
-            .or_else(|| serde_json::from_str(&json::repair(body)?).ok())
-            .unwrap_or_default();
-        let info = json.get("error").cloned().map(ErrorInfo::from);
+        let json = json::read(body).unwrap_or_default();
+        let info = json.get("error").cloned().map(ErrorInfo);
         let field = |name: &str| json.get(name).and_then(Value::as_str);
         let message = info
             .as_ref()
@@ -194,19 +191,18 @@ impl ApiError {
 
 /// Every task id in the response, however deep and of whatever type, that is not null or empty.
 fn task_ids(json: &Value) -> Vec<&Value> {
-    let is_id = |value: &Value| match value {
-        Value::Null | Value::Bool(_) => false,
-        Value::String(id) => !id.trim().is_empty(),
-        _ => true,
+    let is_id = |value: &&Value| {
+        let is_blank = value.as_str().is_some_and(|id| id.trim().is_empty());
+        !is_blank && !value.is_null() && !value.is_boolean()
     };
     match json {
-        Value::Object(map) => map
-            .iter()
-            .flat_map(|(name, value)| match name.as_str() {
-                "task_id" | "taskId" | "task_ids" if is_id(value) => vec![value],
+        Value::Object(map) => {
+            let ids = map.iter().flat_map(|(name, value)| match name.as_str() {
+                "task_id" | "taskId" | "task_ids" => vec![value],
                 _ => task_ids(value),
-            })
-            .collect(),
+            });
+            ids.filter(is_id).collect()
+        }
         Value::Array(list) => list.iter().flat_map(task_ids).collect(),
         _ => Vec::new(),
     }
@@ -216,9 +212,8 @@ fn task_ids(json: &Value) -> Vec<&Value> {
 fn title(page: &[u8]) -> String {
     let page = String::from_utf8_lossy(&page[..page.len().min(64 << 10)]);
     let lower = page.to_ascii_lowercase();
-    let title = lower.find("<title>").and_then(|begin| {
-        let begin = begin + "<title>".len();
-        Some(&page[begin..begin + lower[begin..].find('<')?])
-    });
+    let title = lower
+        .split_once("<title>")
+        .and_then(|(before, rest)| page[before.len() + "<title>".len()..].get(..rest.find('<')?));
     title.unwrap_or("an HTML page").to_owned()
 }

@@ -5,8 +5,7 @@ use std::env;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::util::has_blanks;
-pub(crate) use crate::util::url::is_loopback;
+use crate::util::url::{is_loopback, parse_http, shown};
 
 /// Environment variable with the API token.
 pub const TOKEN_VARIABLE: &str = "ACEDATACLOUD_API_TOKEN";
@@ -25,6 +24,12 @@ pub enum ConfigError {
     /// The token is empty or white space.
     #[error("the API token is blank")]
     BlankToken,
+    /// The token is a placeholder, such as `${ACEDATACLOUD_API_TOKEN}`.
+    #[error(
+        "the API token is a placeholder, not a token: the program that started this one did not \
+         expand it. Write the token itself there, or set {TOKEN_VARIABLE}"
+    )]
+    PlaceholderToken,
     /// The token cannot stand in a header.
     #[error(
         "the API token has spaces, line breaks, control characters or non-ASCII characters: copy it \
@@ -56,7 +61,7 @@ pub(crate) fn environment(name: &str) -> Option<String> {
     Some(env::var_os(name)?.to_string_lossy().into_owned())
 }
 
-/// The token of the builder, else of the environment, without white space around it.
+/// The token of the builder, else of the environment, without what is often copied along with it.
 pub(crate) fn token(
     given: Option<SecretString>,
     environment: impl Fn(&str) -> Option<String>,
@@ -64,14 +69,42 @@ pub(crate) fn token(
     let token = given
         .or_else(|| environment(TOKEN_VARIABLE).map(SecretString::from))
         .ok_or(ConfigError::NoToken)?;
-    let trimmed = token.expose_secret().trim();
-    if trimmed.is_empty() {
-        return Err(ConfigError::BlankToken);
+    match bare_token(token.expose_secret()) {
+        "" => Err(ConfigError::BlankToken),
+        token if is_placeholder(token) => Err(ConfigError::PlaceholderToken),
+        token if !token.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Err(ConfigError::MalformedToken)
+        }
+        token => Ok(token.to_owned().into()),
     }
-    if !trimmed.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(ConfigError::MalformedToken);
+}
+
+/// The token without white space, quotes and `Bearer` around it.
+fn bare_token(text: &str) -> &str {
+    let text = unquoted(text);
+    match text.split_once(char::is_whitespace).unwrap_or((text, "")) {
+        (scheme, token) if scheme.eq_ignore_ascii_case("Bearer") => unquoted(token),
+        _ => text,
     }
-    Ok(trimmed.to_owned().into())
+}
+
+fn unquoted(text: &str) -> &str {
+    let text = text.trim();
+    let within = |quote| text.strip_prefix(quote)?.strip_suffix(quote);
+    within('"').or_else(|| within('\'')).map_or(text, str::trim)
+}
+
+/// Whether it is what a configuration file has in place of a token: `${VARIABLE}`, `${input:token}`,
+/// `$VARIABLE`, `%VARIABLE%`, `{{token}}`, `<token>`, `YOUR_API_TOKEN`, `…`.
+fn is_placeholder(token: &str) -> bool {
+    let is_between = |begin, end| token.starts_with(begin) && token.ends_with(end);
+    let lower = token.to_ascii_lowercase();
+    token.starts_with('$')
+        || is_between('%', '%')
+        || is_between('<', '>')
+        || is_between('{', '}')
+        || (lower.starts_with("your") && (lower.ends_with("token") || lower.ends_with("key")))
+        || token.chars().all(|c| matches!(c, '.' | '…' | '*'))
 }
 
 /// The base URL of the builder, else of the environment, else the default.
@@ -87,38 +120,23 @@ pub(crate) fn base_url(
 }
 
 fn check_base_url(text: &str, allow_http: bool) -> Result<Url, ConfigError> {
-    let refuse = |url: &str, reason| Err(ConfigError::BaseUrl { url: url.to_owned(), reason });
-    // The parser accepts what other programs refuse.
-    let is_clean = !has_blanks(text) && !text.contains('\\');
-    let parsed = Url::parse(text).ok().filter(|_| is_clean && text.contains("://"));
-    let Some(mut url) = parsed else {
+    let Some(mut url) = parse_http(text) else {
         // It may hold anything, a token too.
-        return refuse("…", "use a URL such as https://api.acedata.cloud");
+        let reason = "use an http or https URL with a host, such as https://api.acedata.cloud";
+        return Err(ConfigError::BaseUrl { url: "…".to_owned(), reason });
     };
-    let has_credentials = !url.username().is_empty() || url.password().is_some();
-    let has_tail = url.query().is_some() || url.fragment().is_some();
-    // Neither setter fails where it matters: a URL without a host has no credentials.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.set_query(None);
-    url.set_fragment(None);
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        let shown = format!("{}:…", url.scheme());
-        return refuse(&shown, "use an http or https URL with a host");
-    }
-    let shown = url.as_str();
-    if has_credentials {
-        return refuse(shown, "remove the user name and password");
-    }
-    if has_tail {
-        return refuse(shown, "remove the query and the fragment");
-    }
-    if url.scheme() == "http" && !allow_http && !is_loopback(&url) {
-        return refuse(shown, "plain http would show the token to the network: use https");
-    }
-    let path = url.path().trim_end_matches('/').to_owned();
-    url.set_path(&path);
-    Ok(url)
+    let reason = if !url.username().is_empty() || url.password().is_some() {
+        "remove the user name and password"
+    } else if url.query().is_some() || url.fragment().is_some() {
+        "remove the query and the fragment"
+    } else if url.scheme() == "http" && !allow_http && !is_loopback(&url) {
+        "plain http would show the token to the network: use https"
+    } else {
+        let path = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&path);
+        return Ok(url);
+    };
+    Err(ConfigError::BaseUrl { url: shown(text), reason })
 }
 
 /// The URL as the generated client wants it: what comes next begins with a slash.
@@ -141,6 +159,58 @@ mod tests {
             ("sk\n1", Err(ConfigError::MalformedToken)),
             ("sk\u{7f}1", Err(ConfigError::MalformedToken)),
             ("schlüssel", Err(ConfigError::MalformedToken)),
+        ] {
+            let got = token(Some(given.to_owned().into()), |_| None);
+            let got = got.map(|token| token.expose_secret().to_owned());
+            assert_eq!(got, expected.map(str::to_owned), "{given:?}");
+        }
+    }
+
+    #[test]
+    fn token_that_was_not_expanded_is_refused() {
+        for placeholder in [
+            "${ACEDATACLOUD_API_TOKEN}",
+            "${env:ACEDATACLOUD_API_TOKEN}",
+            "${input:token}",
+            "$TOKEN",
+            "%TOKEN%",
+            "{{token}}",
+            "<token>",
+            "<your API token>",
+            "YOUR_API_TOKEN",
+            "your-api-key",
+            "YOUR API TOKEN",
+            "…",
+            "...",
+            "****",
+        ] {
+            for given in [
+                placeholder.to_owned(),
+                format!(" \"{placeholder}\" "),
+                format!("Bearer {placeholder}"),
+                format!("'bearer {placeholder}'"),
+            ] {
+                let got = token(Some(given.clone().into()), |_| None).map(|_| ());
+                assert_eq!(got, Err(ConfigError::PlaceholderToken), "{given}");
+            }
+        }
+    }
+
+    #[test]
+    fn token_with_quotes_or_scheme_around_it_is_taken() {
+        for (given, expected) in [
+            ("Bearer sk-1", Ok("sk-1")),
+            ("bearer  sk-1\n", Ok("sk-1")),
+            ("\"sk-1\"", Ok("sk-1")),
+            (" 'sk-1' ", Ok("sk-1")),
+            ("\"Bearer sk-1\"", Ok("sk-1")),
+            ("Bearer \"sk-1\"", Ok("sk-1")),
+            ("your-1", Ok("your-1")),
+            ("bearer-1", Ok("bearer-1")),
+            ("sk-\"1\"", Ok("sk-\"1\"")),
+            ("\"\"", Err(ConfigError::BlankToken)),
+            ("Bearer ", Err(ConfigError::BlankToken)),
+            ("Bearer sk 1", Err(ConfigError::MalformedToken)),
         ] {
             let got = token(Some(given.to_owned().into()), |_| None);
             let got = got.map(|token| token.expose_secret().to_owned());

@@ -2,19 +2,101 @@
 
 use std::time::Duration;
 
+use http::HeaderMap;
+use reqwest::Response;
 use serde::Serialize;
 
-use super::{
-    api_error::ApiError,
-    decode_error::{DecodeError, DecodeErrorKind},
-    hooks::LocalFailure,
-    token::Token,
-    transport_error::TransportError,
-};
+use super::{api_error::ApiError, token::Token};
 use crate::{
-    api::Error as Failure,
+    api::{Error as Failure, ResponseValue},
+    model::{Lenient, decode},
     util::{TaskId, text::EXCERPT},
 };
+
+/// There was no whole response.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", self.summary())]
+pub struct TransportError {
+    /// `None` if the client was shut down before the request was sent.
+    source: Option<reqwest::Error>,
+}
+
+impl TransportError {
+    pub(crate) fn new(source: reqwest::Error) -> Self {
+        // The URL says nothing new, and a base URL may be private.
+        Self { source: Some(source.without_url()) }
+    }
+
+    /// Whether nothing was sent: the connection could not be made, or the client was shut down.
+    pub fn is_not_sent(&self) -> bool {
+        self.source.as_ref().is_none_or(reqwest::Error::is_connect)
+    }
+
+    /// Whether the connection could not be made.
+    pub fn is_connect(&self) -> bool {
+        self.source.as_ref().is_some_and(reqwest::Error::is_connect)
+    }
+
+    /// Whether the time for the call ran out.
+    pub fn is_timeout(&self) -> bool {
+        self.source.as_ref().is_some_and(reqwest::Error::is_timeout)
+    }
+
+    fn summary(&self) -> &'static str {
+        match self.source {
+            None => "the client was shut down: no further request was sent",
+            Some(_) if self.is_connect() => "could not connect to the service",
+            Some(_) if self.is_timeout() => "the service did not answer in time",
+            Some(_) => "the connection to the service broke",
+        }
+    }
+}
+
+/// A response that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the response could not be read: {reason}")]
+pub struct DecodeError {
+    kind: DecodeErrorKind,
+    /// With the beginning of the response.
+    reason: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DecodeErrorKind {
+    /// Not one whole JSON object.
+    Unreadable,
+    /// Larger than the limit.
+    TooLarge,
+    /// Readable, but not what was asked for.
+    Unexpected,
+}
+
+impl DecodeError {
+    fn new(kind: DecodeErrorKind, token: &Token, reason: &str, body: &[u8]) -> Self {
+        // A parser's reason quotes values.
+        let reason = token.show(reason, EXCERPT);
+        let reason = match token.show_body(body) {
+            excerpt if excerpt.is_empty() => reason,
+            excerpt => format!("{reason}; it begins with {excerpt:?}"),
+        };
+        Self { kind, reason }
+    }
+
+    /// Whether it is larger than [`max_response_bytes`](crate::LumaBuilder::max_response_bytes): the
+    /// same call would meet it again.
+    pub fn is_too_large(&self) -> bool {
+        self.kind == DecodeErrorKind::TooLarge
+    }
+}
+
+/// Marks a response that stands for a reason of ours: the service did not send it like this.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum LocalFailure {
+    /// The body is larger than the limit, in bytes.
+    TooLarge(usize),
+    /// The client was shut down before the request was sent.
+    ShutDown,
+}
 
 /// Why a request to the service gave no result. It never shows the token.
 ///
@@ -102,7 +184,7 @@ impl RequestError {
     pub(crate) fn is_unsupported(&self) -> bool {
         match self {
             Self::Api(error) => error.says_unsupported(),
-            Self::Decode(error) => error.is_unexpected(),
+            Self::Decode(error) => error.kind == DecodeErrorKind::Unexpected,
             _ => false,
         }
     }
@@ -117,53 +199,56 @@ impl RequestError {
 
     /// The response is not one whole JSON object.
     pub(crate) fn unreadable(token: &Token, reason: &str, body: &[u8]) -> Self {
-        // A parser's reason quotes values.
-        let reason = token.show(reason, EXCERPT);
-        DecodeError::new(DecodeErrorKind::Unreadable, reason, token.show_body(body)).into()
+        DecodeError::new(DecodeErrorKind::Unreadable, token, reason, body).into()
     }
 
     /// The response could be read, but is not what was asked for.
     pub(crate) fn unexpected(token: &Token, reason: &str, response: &impl Serialize) -> Self {
         let body = serde_json::to_vec(response).unwrap_or_default();
-        let reason = reason.to_owned();
-        DecodeError::new(DecodeErrorKind::Unexpected, reason, token.show_body(&body)).into()
+        DecodeError::new(DecodeErrorKind::Unexpected, token, reason, &body).into()
     }
+}
 
-    /// Reads what the generated client gives for anything but a readable success.
-    pub(crate) async fn read(token: &Token, failure: Failure) -> Self {
-        match failure {
-            Failure::UnexpectedResponse(response) => Self::read_response(token, response).await,
-            Failure::InvalidResponsePayload(body, reason) => {
-                Self::unreadable(token, &reason.to_string(), &body)
-            }
+/// Reads what the generated client gives. Odd fields in a success cost only themselves; its headers are
+/// lost then.
+pub(crate) async fn receive<T: Lenient>(
+    token: &Token,
+    outcome: Result<ResponseValue<T>, Failure>,
+) -> Result<(T, HeaderMap), RequestError> {
+    Err(match outcome {
+        Ok(response) => {
+            let headers = response.headers().clone();
+            return Ok((response.into_inner(), headers));
+        }
+        Err(Failure::InvalidResponsePayload(body, _)) => match decode(&body) {
+            Ok(value) => return Ok((value, HeaderMap::new())),
+            Err(reason) => RequestError::unreadable(token, &reason.to_string(), &body),
+        },
+        Err(Failure::UnexpectedResponse(response)) => read_error(token, response)
+            .await
+            .unwrap_or_else(|error| TransportError::new(error).into()),
+        Err(
             Failure::CommunicationError(error)
             | Failure::ResponseBodyError(error)
-            | Failure::InvalidUpgrade(error) => TransportError::new(error).into(),
-            Failure::ErrorResponse(response) => {
-                ApiError::read(response.status(), response.headers(), b"", token).into()
-            }
-            Failure::InvalidRequest(reason) | Failure::Custom(reason) => {
-                Self::unreadable(token, &reason, b"")
-            }
-        }
-    }
+            | Failure::InvalidUpgrade(error),
+        ) => TransportError::new(error).into(),
+        // No operation has an error response of its own: see `build.rs`.
+        Err(other) => RequestError::unreadable(token, &other.to_string(), b""),
+    })
+}
 
-    async fn read_response(token: &Token, response: reqwest::Response) -> Self {
-        let failure = response.extensions().get::<LocalFailure>().copied();
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = match response.bytes().await {
-            Ok(body) => body,
-            Err(error) => return TransportError::new(error).into(),
-        };
-        match failure {
-            Some(LocalFailure::ShutDown) => TransportError::shut_down().into(),
-            Some(LocalFailure::TooLarge(limit)) => {
-                let reason = format!("it is larger than the limit of {limit} bytes");
-                DecodeError::new(DecodeErrorKind::TooLarge, reason, token.show_body(&body)).into()
-            }
-            None => ApiError::read(status, &headers, &body, token).into(),
+async fn read_error(token: &Token, response: Response) -> reqwest::Result<RequestError> {
+    let failure = response.extensions().get::<LocalFailure>().copied();
+    let (status, headers) = (response.status(), response.headers().clone());
+    let body = response.bytes().await?;
+    Ok(match failure {
+        Some(LocalFailure::ShutDown) => TransportError { source: None }.into(),
+        Some(LocalFailure::TooLarge(limit)) => {
+            let reason = format!("it is larger than the limit of {limit} bytes");
+            DecodeError::new(DecodeErrorKind::TooLarge, token, &reason, &body).into()
         }
-    }
+        None => ApiError::read(status, &headers, &body, token).into(),
+    })
 }
 
 impl From<ApiError> for RequestError {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use proptest::prelude::*;
 
-use super::{ApiError, DecodeError, RequestError, decode_error::DecodeErrorKind, token::Token};
+use super::{ApiError, RequestError, token::Token};
 use crate::{
     model::ErrorCode,
     util::text::{EXCERPT, MESSAGE},
@@ -210,8 +210,7 @@ fn decode_error_quotes_the_beginning_of_a_body() {
         ("", "the response could not be read: it ends"),
         ("<p>", "the response could not be read: it ends; it begins with \"<p>\""),
     ] {
-        let kind = DecodeErrorKind::Unreadable;
-        let error = DecodeError::new(kind, "it ends".to_owned(), excerpt.to_owned());
+        let error = RequestError::unreadable(&token(), "it ends", excerpt.as_bytes());
         assert_eq!(error.to_string(), expected);
     }
 }

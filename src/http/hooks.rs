@@ -1,17 +1,15 @@
 //! How the generated client sends: token, limits, retries. Every operation of the spec comes through
 //! here; a client without these hooks does not compile.
 
-use std::time::Duration;
-
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, StatusCode, header::AUTHORIZATION};
+use bytes::{Buf, Bytes, BytesMut};
+use http::{StatusCode, header::AUTHORIZATION};
 use progenitor_client::{ClientHooks, ClientInfo, OperationInfo};
 use reqwest::{Request, Response};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     api_error::ApiError,
+    error::LocalFailure,
     retry::{AttemptEnd, Operation},
     settings::Settings,
     token::Token,
@@ -21,21 +19,11 @@ use crate::{
     util::json,
 };
 
-/// Marks a response that stands for a reason of ours: the service did not send it like this.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum LocalFailure {
-    /// The body is larger than the limit, in bytes.
-    TooLarge(usize),
-    /// The client was shut down before the request was sent.
-    ShutDown,
-}
-
 impl ClientHooks<Settings> for Client {
     async fn pre<E>(&self, request: &mut Request, _: &OperationInfo) -> Result<(), Error<E>> {
         let settings = self.inner();
-        let bearer = settings.token.bearer();
         let headers = request.headers_mut();
-        headers.insert(AUTHORIZATION, bearer);
+        headers.insert(AUTHORIZATION, settings.token.bearer.clone());
         // The version of our document, which the generator sends, means nothing to the service.
         headers.remove("api-version");
         *request.timeout_mut() = Some(settings.timeout);
@@ -55,8 +43,8 @@ impl ClientHooks<Settings> for Client {
                 return self.client().execute(request).await;
             };
             let permit = settings.token.in_flight.acquire().await;
-            if is_shut_down(settings) {
-                return Ok(local_failure(LocalFailure::ShutDown, Bytes::new()));
+            if settings.shutdown.is_cancelled() {
+                return Ok(local_failure(LocalFailure::ShutDown, Bytes::new()).into());
             }
             let outcome = send(self.client(), again, settings).await;
             drop(permit);
@@ -64,7 +52,7 @@ impl ClientHooks<Settings> for Client {
                 operation = info.operation_id,
                 attempt,
                 elapsed_ms = begin.elapsed().as_millis() as u64,
-                status = outcome.as_ref().ok().map(|body| body.status.as_u16()),
+                status = outcome.as_ref().ok().map(|response| response.status().as_u16()),
                 "request"
             );
             let delay = attempt_end(&outcome, &settings.token)
@@ -73,72 +61,41 @@ impl ClientHooks<Settings> for Client {
                     let backoff = delays.next()?;
                     settings.retry.delay(backoff, end.retry_after(), begin.elapsed())
                 });
-            match delay {
-                None => return outcome.map(Received::into_response),
-                // The next round sees it.
-                Some(delay) => wait(settings, delay).await,
-            }
+            let Some(delay) = delay else {
+                return outcome.map(Response::from);
+            };
+            // The next round sees whether the client was shut down.
+            let _ = settings.shutdown.run_until_cancelled(tokio::time::sleep(delay)).await;
             attempt += 1;
         }
     }
 }
 
-fn is_shut_down(settings: &Settings) -> bool {
-    let shutdown = settings.shutdown.as_ref();
-    shutdown.is_some_and(CancellationToken::is_cancelled)
-}
-
-/// Waits before the next attempt, or until the client is shut down.
-async fn wait(settings: &Settings, delay: Duration) {
-    let sleep = tokio::time::sleep(delay);
-    match &settings.shutdown {
-        Some(shutdown) => _ = shutdown.run_until_cancelled(sleep).await,
-        None => sleep.await,
-    }
-}
-
 /// How an attempt ended, if another one may end better.
-fn attempt_end(outcome: &reqwest::Result<Received>, token: &Token) -> Option<AttemptEnd> {
+fn attempt_end(
+    outcome: &reqwest::Result<http::Response<Bytes>>,
+    token: &Token,
+) -> Option<AttemptEnd> {
     match outcome {
         Err(error) if error.is_connect() => Some(AttemptEnd::NoConnection),
-        Err(_) => Some(AttemptEnd::Broken),
-        Ok(Received { failure: Some(_), .. }) => None,
-        Ok(Received { status, body, .. }) if status.is_success() => {
-            (!json::is_complete(body)).then_some(AttemptEnd::Unreadable)
+        Err(_) => Some(AttemptEnd::Lost),
+        Ok(response) if response.extensions().get::<LocalFailure>().is_some() => None,
+        Ok(response) if response.status().is_success() => {
+            (!json::is_complete(response.body())).then_some(AttemptEnd::Lost)
         }
-        Ok(received) => {
-            let Received { status, headers, body, .. } = received;
-            Some(AttemptEnd::Error(ApiError::read(*status, headers, body, token)))
+        Ok(response) => {
+            let (status, headers) = (response.status(), response.headers());
+            Some(AttemptEnd::Error(ApiError::read(status, headers, response.body(), token)))
         }
     }
 }
 
-/// A response that was read whole, or up to the limit.
-struct Received {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
-    failure: Option<LocalFailure>,
-}
-
-impl Received {
-    fn into_response(self) -> Response {
-        if let Some(failure) = self.failure {
-            return local_failure(failure, self.body);
-        }
-        let mut response = http::Response::new(self.body);
-        *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers;
-        response.into()
-    }
-}
-
-fn local_failure(failure: LocalFailure, body: Bytes) -> Response {
+fn local_failure(failure: LocalFailure, body: Bytes) -> http::Response<Bytes> {
     let mut response = http::Response::new(body);
     // No success: the generated client must not read it as one.
     *response.status_mut() = StatusCode::BAD_GATEWAY;
     response.extensions_mut().insert(failure);
-    response.into()
+    response
 }
 
 /// Sends once and reads the whole body, so that a cut in the middle of it counts as this attempt's.
@@ -146,39 +103,26 @@ async fn send(
     client: &reqwest::Client,
     request: Request,
     settings: &Settings,
-) -> reqwest::Result<Received> {
-    let mut response = client.execute(request).await?;
+) -> reqwest::Result<http::Response<Bytes>> {
+    let mut received = client.execute(request).await?;
     let limit = settings.max_response_bytes;
-    let (mut body, mut is_cut) = (Bytes::new(), false);
-    while let Some(mut chunk) = response.chunk().await? {
-        is_cut = chunk.len() > limit - body.len();
-        chunk.truncate(limit - body.len());
-        body = joined(body, chunk);
-        if is_cut {
-            break;
-        }
+    let (mut body, mut is_cut) = (BytesMut::new(), false);
+    while !is_cut && let Some(chunk) = received.chunk().await? {
+        let room = limit - body.len();
+        is_cut = chunk.len() > room;
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
     }
-    let body = match body.strip_prefix(b"\xef\xbb\xbf") {
+    if body.starts_with(b"\xef\xbb\xbf") {
         // JSON has no byte order mark, but some gateways send one.
-        Some(rest) => body.slice_ref(rest),
-        None => body,
-    };
-    let status = response.status();
-    Ok(Received {
-        status,
-        headers: std::mem::take(response.headers_mut()),
-        body: settings.token.redact_body(&body).map_or(body, Bytes::from),
-        // The beginning of an error says enough.
-        failure: (is_cut && status.is_success()).then_some(LocalFailure::TooLarge(limit)),
-    })
-}
-
-/// Most bodies come in one piece, which is not copied.
-fn joined(body: Bytes, chunk: Bytes) -> Bytes {
-    if body.is_empty() {
-        return chunk;
+        body.advance(3);
     }
-    let mut body = BytesMut::from(body);
-    body.extend_from_slice(&chunk);
-    body.freeze()
+    let body = settings.token.redact_body(&body).map_or_else(|| body.freeze(), Bytes::from);
+    // The beginning of an error says enough.
+    if is_cut && received.status().is_success() {
+        return Ok(local_failure(LocalFailure::TooLarge(limit), body));
+    }
+    let mut response = http::Response::new(body);
+    *response.status_mut() = received.status();
+    *response.headers_mut() = std::mem::take(received.headers_mut());
+    Ok(response)
 }

@@ -1,87 +1,51 @@
 //! The HTTP clients for files: no token, and no redirects of their own.
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{error::Error, iter::successors, sync::OnceLock, time::Duration};
 
 use reqwest::{Client, ClientBuilder, redirect::Policy};
 use url::Url;
 
-use super::{
-    config::{ConfigError, is_loopback},
-    settings::AGENT,
-};
+use super::{config::ConfigError, settings::AGENT};
+use crate::util::url::is_loopback;
 
-/// The HTTP clients that fetch files. Clones share their connections.
-#[derive(Clone)]
-pub(crate) struct MediaClients(Arc<Clients>);
-
-enum Clients {
-    /// The builder's `download_client`, proxies included.
-    Given(Client),
-    /// Made when they are first needed: TLS takes time to set up.
-    Own {
-        connect_timeout: Duration,
-        read_timeout: Duration,
-        loopback: OnceLock<Client>,
-        internet: OnceLock<Client>,
-    },
-}
-
-impl fmt::Debug for MediaClients {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MediaClients").finish_non_exhaustive()
-    }
+/// The HTTP clients that fetch files.
+pub(crate) struct MediaClients {
+    connect_timeout: Duration,
+    read_timeout: Duration,
+    /// The builder's `download_client`, proxies included; else that for the internet, made when it is
+    /// first needed: TLS takes time to set up.
+    shared: OnceLock<Client>,
+    is_given: bool,
 }
 
 impl MediaClients {
-    pub(crate) fn new(connect_timeout: Duration, read_timeout: Duration) -> Self {
-        Self(Arc::new(Clients::Own {
-            connect_timeout,
-            read_timeout,
-            loopback: OnceLock::new(),
-            internet: OnceLock::new(),
-        }))
-    }
-
-    pub(crate) fn given(
-        client: ClientBuilder,
+    pub(crate) fn new(
+        given: Option<ClientBuilder>,
+        connect_timeout: Duration,
         read_timeout: Duration,
     ) -> Result<Self, ConfigError> {
-        let client = finish(client, read_timeout)?;
-        Ok(Self(Arc::new(Clients::Given(client))))
+        let is_given = given.is_some();
+        let shared = match given {
+            Some(client) => finish(client, read_timeout)?.into(),
+            None => OnceLock::new(),
+        };
+        Ok(Self { connect_timeout, read_timeout, shared, is_given })
     }
 
     /// The client for this URL. The host of the file decides about proxies, not the service's.
     pub(crate) fn for_url(&self, url: &Url) -> Result<Client, ConfigError> {
-        let (connect_timeout, read_timeout, slot) = match &*self.0 {
-            Clients::Given(client) => return Ok(client.clone()),
-            Clients::Own { connect_timeout, read_timeout, loopback, internet } => {
-                let slot = match (is_loopback(url), url.scheme()) {
-                    (true, "http") => loopback,
-                    // Rare: not worth a client of its own.
-                    (true, _) => return finish(http_client(url, *connect_timeout), *read_timeout),
-                    (false, _) => internet,
-                };
-                (*connect_timeout, *read_timeout, slot)
-            }
-        };
-        if let Some(client) = slot.get() {
+        let is_shared = self.is_given || !is_loopback(url);
+        if let Some(client) = self.shared.get().filter(|_| is_shared) {
             return Ok(client.clone());
         }
-        let client = finish(http_client(url, connect_timeout), read_timeout)?;
-        Ok(slot.get_or_init(|| client).clone())
+        let client = finish(http_client(url, self.connect_timeout), self.read_timeout)?;
+        // Without proxies and certificates, for a simulator: quickly made.
+        Ok(if is_shared { self.shared.get_or_init(|| client).clone() } else { client })
     }
 }
 
-/// The settings that are never the user's choice.
 fn finish(client: ClientBuilder, read_timeout: Duration) -> Result<Client, ConfigError> {
-    client
-        // A download checks each URL, and follows redirects itself.
-        .redirect(Policy::none())
-        .retry(reqwest::retry::never())
+    let client = client
         // The range of a file has a meaning only if its bytes come as they are.
         .no_gzip()
         .no_brotli()
@@ -89,21 +53,16 @@ fn finish(client: ClientBuilder, read_timeout: Duration) -> Result<Client, Confi
         .no_zstd()
         // The query of a signed URL is a secret.
         .referer(false)
-        .connection_verbose(false)
         // A download has no other bound.
-        .read_timeout(read_timeout)
-        .build()
-        .map_err(setup_error)
+        .read_timeout(read_timeout);
+    build_client(client)
 }
 
 /// A client for this URL, before it is built.
 pub(crate) fn http_client(url: &Url, connect_timeout: Duration) -> ClientBuilder {
     let builder = Client::builder().user_agent(AGENT).connect_timeout(connect_timeout);
     // No proxy reaches this machine's loopback.
-    let builder = match is_loopback(url) {
-        true => builder.no_proxy(),
-        false => builder,
-    };
+    let builder = if is_loopback(url) { builder.no_proxy() } else { builder };
     // Plain http needs no CA certificates, and must work on a machine without them.
     #[cfg(feature = "rustls")]
     if is_loopback(url) && url.scheme() == "http" {
@@ -112,14 +71,19 @@ pub(crate) fn http_client(url: &Url, connect_timeout: Duration) -> ClientBuilder
     builder
 }
 
-pub(crate) fn setup_error(error: reqwest::Error) -> ConfigError {
-    let mut reason = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(cause) = source {
-        reason = format!("{reason}: {cause}");
-        source = cause.source();
-    }
-    ConfigError::Http(reason)
+/// Builds a client with the settings that are never the user's choice.
+pub(crate) fn build_client(client: ClientBuilder) -> Result<Client, ConfigError> {
+    let client = client
+        // A redirect or a retry could send a submit twice; a download checks each URL first.
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        // It would show the token and the query of a signed URL.
+        .connection_verbose(false)
+        .build();
+    client.map_err(|error| {
+        let causes = successors(Some(&error as &dyn Error), |error| (*error).source());
+        ConfigError::Http(causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
+    })
 }
 
 #[cfg(test)]
@@ -127,18 +91,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn media_client_of_each_kind_is_made_once() {
-        let media = MediaClients::new(Duration::from_secs(1), Duration::from_secs(1));
-        let Clients::Own { loopback, internet, .. } = &*media.0 else {
-            panic!("not given");
-        };
-        for (url, is_loopback) in
-            [("https://cdn.example/v.mp4", false), ("http://127.0.0.1:1/v.mp4", true)]
-        {
+    fn media_client_for_the_internet_is_made_once() {
+        let second = Duration::from_secs(1);
+        let media = MediaClients::new(None, second, second).expect("no client yet");
+        for (url, is_made) in [
+            ("http://127.0.0.1:1/v.mp4", false),
+            ("https://cdn.example/v.mp4", true),
+            ("https://127.0.0.1:1/v.mp4", true),
+        ] {
             let url = Url::parse(url).expect("a URL");
             media.for_url(&url).expect("a client");
-            assert!(internet.get().is_some());
-            assert_eq!(loopback.get().is_some(), is_loopback, "{url}");
+            assert_eq!(media.shared.get().is_some(), is_made, "{url}");
         }
     }
 }

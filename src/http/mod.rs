@@ -2,26 +2,23 @@
 
 mod api_error;
 pub(crate) mod config;
-mod decode_error;
 mod error;
 mod hooks;
 mod media;
 mod retry;
 mod settings;
 mod token;
-mod transport_error;
 
 pub use self::{
     api_error::ApiError,
     config::{BASE_URL_VARIABLE, ConfigError, DEFAULT_BASE_URL, TOKEN_VARIABLE},
-    decode_error::DecodeError,
-    error::RequestError,
+    error::{DecodeError, RequestError, TransportError},
     retry::RetryPolicy,
     settings::Settings,
-    transport_error::TransportError,
 };
 pub(crate) use self::{
-    media::{MediaClients, http_client, setup_error},
+    error::receive,
+    media::{MediaClients, build_client, http_client},
     settings::AGENT,
     token::Token,
 };

@@ -9,15 +9,17 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::config::ConfigError;
-use crate::util::text::{clean, excerpt_of};
+use crate::util::{
+    json,
+    text::{EXCERPT, clean},
+};
 
-/// The API token, made ready for use once, with what the service counts by token.
+/// The API token, with what the service counts by token.
+#[derive(Debug)]
 pub(crate) struct Token {
     secret: SecretString,
     /// The header, marked as sensitive.
-    bearer: HeaderValue,
-    /// Finds the token in responses.
-    finder: memmem::Finder<'static>,
+    pub(super) bearer: HeaderValue,
     /// The service allows a number of requests in flight for each token.
     pub(super) in_flight: Arc<Semaphore>,
 }
@@ -27,20 +29,16 @@ impl Token {
         let bearer = format!("Bearer {}", secret.expose_secret());
         let mut bearer = HeaderValue::try_from(bearer).map_err(|_| ConfigError::MalformedToken)?;
         bearer.set_sensitive(true);
-        let finder = memmem::Finder::new(secret.expose_secret()).into_owned();
         let permits = max_in_flight.clamp(1, Semaphore::MAX_PERMITS);
-        Ok(Self { secret, bearer, finder, in_flight: Arc::new(Semaphore::new(permits)) })
-    }
-
-    pub(super) fn bearer(&self) -> HeaderValue {
-        self.bearer.clone()
+        Ok(Self { secret, bearer, in_flight: Arc::new(Semaphore::new(permits)) })
     }
 
     /// Whether a text holds the token. A short one, as tests have, may stand in any text by chance
     /// and is not looked for.
     fn is_in(&self, text: &[u8]) -> bool {
         const MIN_TOKEN: usize = 8;
-        self.finder.needle().len() >= MIN_TOKEN && self.finder.find(text).is_some()
+        let token = self.secret.expose_secret().as_bytes();
+        token.len() >= MIN_TOKEN && memmem::find(text, token).is_some()
     }
 
     /// The text without the token.
@@ -59,55 +57,64 @@ impl Token {
 
     /// The beginning of a body as it may be shown.
     pub(crate) fn show_body(&self, body: &[u8]) -> String {
-        excerpt_of(body, |text, max_chars| self.show(text, max_chars))
+        /// Many more bytes than are shown: most of them may be invisible characters.
+        const MAX_READ: usize = 16 << 10;
+        let begin = &body[..body.len().min(MAX_READ)];
+        self.show(&String::from_utf8_lossy(begin), EXCERPT)
     }
 
-    /// Removes the token from a body, also if JSON escapes hide it, like a slash as `\/`.
+    /// Removes the token from a body, also if JSON escapes hide it, like a slash as `\/`, or invisible
+    /// characters stand in it: cleaning the text later must not join it again.
     pub(super) fn redact_body(&self, body: &[u8]) -> Option<Vec<u8>> {
-        if self.may_be_escaped_in(body)
-            && let Ok(mut json) = serde_json::from_slice(body)
-            && self.redact_json(&mut json)
+        if self.may_be_hidden_in(body)
+            && let Some(json) = json::read(body)
+            && let redacted = self.redact_json(&json)
+            && redacted != json
         {
-            return serde_json::to_vec(&json).ok();
+            return serde_json::to_vec(&redacted).ok();
         }
         self.is_in(body).then(|| self.redact(String::from_utf8_lossy(body).into_owned()).into())
     }
 
-    /// Whether an escape in this JSON stands for a character of the token. Most texts have escapes,
-    /// but others: `\n`, or those of letters that no token has.
-    fn may_be_escaped_in(&self, json: &[u8]) -> bool {
-        memchr::memchr_iter(b'\\', json).any(|at| match &json[at + 1..] {
-            [b'u', b'0', b'0', b'2'..=b'7', ..] => true,
-            [mark @ (b'/' | b'\\' | b'"'), ..] => self.finder.needle().contains(mark),
+    /// Whether this JSON may hold the token in other bytes than its own. Most texts have escapes, but
+    /// others: `\n`, or those of marks that the token has not.
+    fn may_be_hidden_in(&self, json: &[u8]) -> bool {
+        let is_plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
+        let is_hiding = |at: usize| match &json[at + 1..] {
+            [b'u' | b'b', ..] => true,
+            [mark @ (b'/' | b'\\' | b'"'), ..] => {
+                self.secret.expose_secret().as_bytes().contains(mark)
+            }
             _ => false,
-        })
+        };
+        !json.iter().all(is_plain) || memchr::memchr_iter(b'\\', json).any(is_hiding)
     }
 
-    /// Removes the token from every text; returns whether there was one.
-    fn redact_json(&self, json: &mut Value) -> bool {
+    /// The same JSON with the token removed from every text, and without fields that are named by it.
+    fn redact_json(&self, json: &Value) -> Value {
+        let cleaned_if_found = |text: &str| {
+            let cleaned = clean(text, usize::MAX);
+            self.is_in(cleaned.as_bytes()).then_some(cleaned)
+        };
         match json {
-            Value::String(text) if self.is_in(text.as_bytes()) => {
-                *text = self.redact(std::mem::take(text));
-                true
+            Value::String(text) => {
+                let text = cleaned_if_found(text).map(|cleaned| self.redact(cleaned).into());
+                text.unwrap_or_else(|| json.clone())
             }
+            Value::Array(list) => list.iter().map(|value| self.redact_json(value)).collect(),
             Value::Object(map) => {
-                let fields = map.len();
-                map.retain(|name, _| !self.is_in(name.as_bytes()));
-                let removed = map.len() < fields;
-                map.values_mut().fold(removed, |found, value| self.redact_json(value) || found)
+                let kept = map.iter().filter(|(name, _)| cleaned_if_found(name).is_none());
+                kept.map(|(name, value)| (name.clone(), self.redact_json(value))).collect()
             }
-            // Each of them, not only up to the first.
-            Value::Array(list) => {
-                let found = list.iter_mut().map(|value| self.redact_json(value));
-                found.fold(false, |any, found| any | found)
-            }
-            _ => false,
+            other => other.clone(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{Strategy, prop_oneof};
+
     use super::*;
 
     fn token(secret: &str) -> Token {
@@ -143,7 +150,61 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_occurrence_in_a_body_is_removed() {
+        let token = token("token-of-mine");
+        let body = "{\"a\":[\"to\\bken-of-mine\",{\"b\":\"to\u{200b}ken-of-mine\"}],\
+                    \"token-\\u00adof-mine\":1,\"c\":\"x\u{1}token-of-mine \\n y\",\"d\":5}";
+        let redacted = token.redact_body(body.as_bytes()).expect("redacted");
+        let expected = r#"{"a":["[token]",{"b":"[token]"}],"c":"x[token] y","d":5}"#;
+        assert_eq!(String::from_utf8_lossy(&redacted), expected);
+    }
+
+    /// An invisible character as it may stand in a JSON text: raw, or as an escape.
+    fn invisible() -> impl Strategy<Value = String> {
+        let c = prop_oneof![
+            proptest::char::range('\u{0}', '\u{1f}'),
+            proptest::char::range('\u{7f}', '\u{9f}'),
+            proptest::sample::select(vec![
+                '\u{ad}',
+                '\u{200b}',
+                '\u{202e}',
+                '\u{feff}',
+                '\u{e0041}'
+            ]),
+        ];
+        let c = c.prop_filter("it splits words", |c| !c.is_whitespace());
+        (c, 0..3).prop_map(|(c, how)| match (how, c) {
+            (0, '\u{8}') => "\\b".to_owned(),
+            (0, c) => c.to_string(),
+            (_, c) => {
+                c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+            }
+        })
+    }
+
     proptest::proptest! {
+        #[test]
+        fn redacted_body_never_holds_the_token_after_cleaning(
+            before in "[ -!#-\\[\\]-~]{0,20}",
+            fillers in proptest::collection::vec(proptest::collection::vec(invisible(), 0..3), 13),
+            in_name: bool,
+        ) {
+            let secret = "token-of-mine";
+            let hidden = secret.chars().zip(&fillers);
+            let hidden: String = hidden.map(|(c, filler)| format!("{c}{}", filler.concat())).collect();
+            let text = format!("{before}{hidden}");
+            let body = match in_name {
+                true => format!(r#"{{"list":[{{"{text}":1}}],"id":"a"}}"#),
+                false => format!(r#"{{"list":["{text}"],"id":"a"}}"#),
+            };
+            let redacted = token(secret).redact_body(body.as_bytes()).expect("it holds the token");
+            let value = json::read(&redacted).expect("JSON");
+            proptest::prop_assert_eq!(&value["id"], "a");
+            let shown = clean(&value.to_string(), usize::MAX);
+            proptest::prop_assert!(!shown.contains(secret), "{}", shown);
+        }
+
         #[test]
         fn shown_text_never_holds_the_token(
             before in "\\PC{0,20}",

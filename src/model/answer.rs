@@ -1,14 +1,14 @@
 //! The parts of a response whose JSON type decides what they are.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::lenient::{Lenient, as_object};
+use super::decode::{Lenient, read_object};
 use crate::api::types::{DeletedTask, Task, TaskBatch, VideoResult};
 
 /// The `response` of a task.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Value", untagged)]
 pub enum TaskResponse {
     /// An object: what is known of the video.
     Result(Box<VideoResult>),
@@ -32,18 +32,18 @@ impl From<VideoResult> for TaskResponse {
     }
 }
 
-impl<'de> Deserialize<'de> for TaskResponse {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match as_object(Value::deserialize(deserializer)?) {
-            Ok(object) => VideoResult::lenient(object).into(),
-            Err(other) => Self::Other(other),
-        })
+impl From<Value> for TaskResponse {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Object(object) => VideoResult::lenient(object).into(),
+            other => Self::Other(other),
+        }
     }
 }
 
 /// The response to a task query.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Option<AnyAnswer>", untagged)]
 #[non_exhaustive]
 pub enum TaskAnswer {
     /// Several tasks.
@@ -55,7 +55,7 @@ pub enum TaskAnswer {
 }
 
 /// Every field that a response to a task query may have. The fields decide which kind it is.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct AnyAnswer {
     items: Option<Vec<Task>>,
     deleted: Option<Value>,
@@ -63,29 +63,16 @@ struct AnyAnswer {
     task: Task,
 }
 
-impl<'de> Deserialize<'de> for TaskAnswer {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Some(answer) = Option::<AnyAnswer>::deserialize(deserializer)? else {
-            return Ok(Self::Task(Box::default()));
-        };
-        Ok(Self::from_parts(answer.items, answer.deleted, answer.task))
-    }
-}
-
-impl TaskAnswer {
-    fn from_parts(items: Option<Vec<Task>>, deleted: Option<Value>, mut task: Task) -> Self {
+impl From<Option<AnyAnswer>> for TaskAnswer {
+    fn from(answer: Option<AnyAnswer>) -> Self {
+        let AnyAnswer { items, deleted, mut task } = answer.unwrap_or_default();
         if let Some(items) = items {
-            return Self::Batch(TaskBatch {
-                items,
-                count: task.extra.remove("count").map(Into::into),
-                extra: task.extra,
-            });
+            let count =
+                task.extra.remove("count").and_then(|count| serde_json::from_value(count).ok());
+            return Self::Batch(TaskBatch { items, count, extra: task.extra });
         }
-        let deleted = deleted.and_then(|deleted| {
-            let parse = || deleted.as_str()?.parse().ok();
-            deleted.as_bool().or_else(parse)
-        });
-        match deleted {
+        let parse = |value: Value| value.as_bool().or_else(|| value.as_str()?.parse().ok());
+        match deleted.and_then(parse) {
             Some(deleted) => {
                 Self::Deleted(DeletedTask { id: task.id.unwrap_or_default(), deleted })
             }
@@ -97,14 +84,11 @@ impl TaskAnswer {
 impl Lenient for TaskAnswer {
     fn lenient(mut object: Map<String, Value>) -> Self {
         let items = object.remove("items").and_then(|items| match items {
-            Value::Array(items) => {
-                let objects = items.into_iter().filter_map(|item| as_object(item).ok());
-                Some(objects.map(Task::lenient).collect())
-            }
+            Value::Array(items) => Some(items.into_iter().filter_map(read_object).collect()),
             _ => None,
         });
         let deleted = object.remove("deleted");
-        Self::from_parts(items, deleted, Task::lenient(object))
+        Some(AnyAnswer { items, deleted, task: Task::lenient(object) }).into()
     }
 }
 

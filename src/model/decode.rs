@@ -1,7 +1,29 @@
 //! How a body becomes a value: one odd field costs that field, never the rest.
 
-use super::lenient::{Lenient, as_object};
-use crate::util::json;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::{
+    api::types::{Task, VideoResult},
+    util::json,
+};
+
+/// A type that is read from an object, whatever single fields hold.
+pub(crate) trait Lenient: DeserializeOwned {
+    fn lenient(object: Map<String, Value>) -> Self;
+}
+
+impl Lenient for VideoResult {
+    fn lenient(object: Map<String, Value>) -> Self {
+        readable_fields(object, |result: &mut Self| &mut result.extra)
+    }
+}
+
+impl Lenient for Task {
+    fn lenient(object: Map<String, Value>) -> Self {
+        readable_fields(object, |task: &mut Self| &mut task.extra)
+    }
+}
 
 /// Reads a body; an unreadable field or an odd text in it costs no more than itself.
 ///
@@ -9,13 +31,41 @@ use crate::util::json;
 ///
 /// The parser's reason, if the body is not one whole JSON object.
 pub(crate) fn decode<T: Lenient>(body: &[u8]) -> Result<T, serde_json::Error> {
-    serde_json::from_slice(body).or_else(|reason| recover(body).ok_or(reason))
+    let lenient = || read_object(json::read(body)?);
+    serde_json::from_slice(body).or_else(|reason| lenient().ok_or(reason))
 }
 
-/// The second try, for a body that the strict parser refused.
-pub(crate) fn recover<T: Lenient>(body: &[u8]) -> Option<T> {
-    let value = serde_json::from_str(&json::repair(body)?).ok()?;
-    Some(T::lenient(as_object(value).ok()?))
+pub(super) fn read_object<T: Lenient>(value: Value) -> Option<T> {
+    match value {
+        Value::Object(object) => Some(T::lenient(object)),
+        _ => None,
+    }
+}
+
+/// Where fields are kept that could not be read. Not under their own names: a stored task must be
+/// readable again.
+const UNREADABLE: &str = "unreadable";
+
+/// Reads a struct of optional fields from the readable ones, and keeps the others in `extra`.
+fn readable_fields<T: DeserializeOwned + Default>(
+    object: Map<String, Value>,
+    extra: impl Fn(&mut T) -> &mut Map<String, Value>,
+) -> T {
+    if let Ok(read) = T::deserialize(&object) {
+        return read;
+    }
+    let (readable, odd): (Map<_, _>, Map<_, _>) = object.into_iter().partition(|(name, value)| {
+        T::deserialize(&Map::from_iter([(name.clone(), value.clone())]))
+            .inspect_err(|_| {
+                tracing::debug!(field = name, "a response field of an unexpected type")
+            })
+            .is_ok()
+    });
+    let mut read = T::deserialize(&readable).unwrap_or_default();
+    if !odd.is_empty() {
+        extra(&mut read).insert(UNREADABLE.to_owned(), odd.into());
+    }
+    read
 }
 
 #[cfg(test)]
@@ -25,7 +75,6 @@ mod tests {
     use super::{
         super::{
             answer::TaskAnswer,
-            lenient::UNREADABLE,
             task::{Task, TaskState},
         },
         *,

@@ -30,30 +30,15 @@ pub struct Number(Value);
 impl Number {
     /// The number; `None` for anything but a finite number.
     pub fn as_f64(&self) -> Option<f64> {
-        match &self.0 {
-            Value::Number(number) => number.as_f64(),
-            Value::String(text) => text.trim().parse().ok(),
-            _ => None,
-        }
-        .filter(|number: &f64| number.is_finite())
+        let number = self.0.as_f64().or_else(|| text(&self.0)?.parse().ok());
+        number.filter(|number| number.is_finite())
     }
 
     /// The number as a size in pixels: positive and whole.
     pub(crate) fn as_pixels(&self) -> Option<u32> {
         let number = self.as_f64()?;
-        (number >= 1.0 && number <= f64::from(u32::MAX) && number.fract() == 0.0)
-            .then_some(number as u32)
-    }
-
-    /// The value as sent.
-    pub fn raw(&self) -> &Value {
-        &self.0
-    }
-}
-
-impl From<Value> for Number {
-    fn from(value: Value) -> Self {
-        Self(value)
+        let pixels = number as u32;
+        (pixels > 0 && f64::from(pixels) == number).then_some(pixels)
     }
 }
 
@@ -77,11 +62,7 @@ impl Timestamp {
     pub fn unix_seconds(&self) -> Option<f64> {
         /// Seconds of the year 5138: larger numbers are milliseconds or microseconds.
         const LAST_SECOND: f64 = 1e11;
-        let mut seconds = match &self.0 {
-            Value::Number(number) => number.as_f64(),
-            Value::String(text) => parse_text(text.trim()),
-            _ => None,
-        }?;
+        let mut seconds = self.0.as_f64().or_else(|| parse_text(text(&self.0)?))?;
         for _ in 0..2 {
             if seconds >= LAST_SECOND {
                 seconds /= 1e3;
@@ -95,33 +76,18 @@ impl Timestamp {
         let offset = Duration::try_from_secs_f64(self.unix_seconds()?).ok()?;
         SystemTime::UNIX_EPOCH.checked_add(offset)
     }
-
-    /// The value as sent.
-    pub fn raw(&self) -> &Value {
-        &self.0
-    }
-}
-
-impl From<f64> for Timestamp {
-    /// From Unix seconds; not a time if they are not finite.
-    fn from(unix_seconds: f64) -> Self {
-        Self(unix_seconds.into())
-    }
 }
 
 fn parse_text(text: &str) -> Option<f64> {
-    let seconds = |time: OffsetDateTime| time.unix_timestamp_nanos() as f64 / 1e9;
-    text.parse()
-        .ok()
-        .or_else(|| OffsetDateTime::parse(text, &Rfc3339).ok().map(seconds))
-        .or_else(|| OffsetDateTime::parse(text, &Iso8601::DEFAULT).ok().map(seconds))
-        .or_else(|| {
-            // Python's `str(datetime)` has a space for the `T`, and no offset.
-            let text = text.replacen(' ', "T", 1);
-            PrimitiveDateTime::parse(&text, &Iso8601::DEFAULT)
-                .ok()
-                .map(|time| seconds(time.assume_utc()))
-        })
+    if let Ok(seconds) = text.parse() {
+        return Some(seconds);
+    }
+    // Python's `str(datetime)` has a space for the `T`, and perhaps no offset.
+    let text = text.replacen(' ', "T", 1);
+    let time = OffsetDateTime::parse(&text, &Rfc3339)
+        .or_else(|_| OffsetDateTime::parse(&text, &Iso8601::DEFAULT))
+        .or_else(|_| PrimitiveDateTime::parse(&text, &Iso8601::DEFAULT).map(|t| t.assume_utc()));
+    Some(time.ok()?.unix_timestamp_nanos() as f64 / 1e9)
 }
 
 /// The service's word for the state of a task, as it was sent.
@@ -135,21 +101,14 @@ pub struct RawState(Value);
 impl RawState {
     /// The word without white space around it; `None` if there is none.
     pub fn as_str(&self) -> Option<&str> {
-        let word = self.0.as_str()?.trim();
-        (!word.is_empty()).then_some(word)
-    }
-}
-
-impl From<&str> for RawState {
-    fn from(word: &str) -> Self {
-        Self(word.into())
+        text(&self.0)
     }
 }
 
 /// What went wrong: an object with code and message, a bare string, or something else.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct ErrorInfo(Value);
+pub struct ErrorInfo(pub(crate) Value);
 
 impl ErrorInfo {
     /// An error with a code and a message, as the service reports it.
@@ -171,22 +130,11 @@ impl ErrorInfo {
     pub(crate) fn is_some(&self) -> bool {
         match &self.0 {
             Value::Null | Value::Bool(false) => false,
-            Value::String(text) => !text.trim().is_empty(),
+            Value::String(_) => text(&self.0).is_some(),
             Value::Object(map) => !map.is_empty(),
             Value::Array(list) => !list.is_empty(),
             _ => true,
         }
-    }
-
-    /// The value as sent.
-    pub fn raw(&self) -> &Value {
-        &self.0
-    }
-}
-
-impl From<Value> for ErrorInfo {
-    fn from(value: Value) -> Self {
-        Self(value)
     }
 }
 

@@ -5,13 +5,12 @@ mod aspect_ratio;
 mod decode;
 mod error_code;
 pub mod fields;
-mod lenient;
 mod task;
 mod video;
 
 pub(crate) use self::{
     answer::TaskAnswer,
-    decode::{decode, recover},
+    decode::{Lenient, decode},
     task::Outcome,
 };
 pub use self::{

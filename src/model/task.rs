@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 use super::{
     answer::TaskResponse,
     error_code::ErrorCode,
@@ -11,10 +13,7 @@ use super::{
 pub use crate::api::types::Task;
 use crate::{
     api::types::VideoResult,
-    util::{
-        has_text,
-        text::{MESSAGE, WORD, clean},
-    },
+    util::text::{MESSAGE, WORD, clean},
 };
 
 /// The state of a task.
@@ -136,13 +135,9 @@ impl Task {
 
     /// The video, once the task is completed.
     pub fn video(&self) -> Option<Video> {
-        match self.outcome() {
-            Outcome::Completed => {
-                let ended = self.finished_at.as_ref().and_then(Timestamp::to_system_time);
-                Video::from_result(self.id.as_deref(), self.result()?, ended)
-            }
-            _ => None,
-        }
+        let result = self.result().filter(|_| self.outcome() == Outcome::Completed)?;
+        let ended = self.finished_at.as_ref().and_then(Timestamp::to_system_time);
+        Video::from_result(self.id.as_deref(), result, ended)
     }
 
     /// Why there is no video, once the task has failed.
@@ -181,52 +176,52 @@ impl Task {
     }
 
     pub(crate) fn outcome(&self) -> Outcome {
+        use FailureKind::{NoVideo, Reported};
+        use Outcome::{
+            Completed, Doubtful, Failed, Missing, Pending, Processing, Refused, Unknown,
+        };
+
         let finished = self.finished_at.as_ref().is_some_and(|time| time.unix_seconds().is_some());
         let nothing = VideoResult::default();
-        let (result, is_empty) = match &self.response {
-            Some(TaskResponse::Other(value)) if !value.is_null() => {
-                return Outcome::Unknown(clean(kind_of(value), WORD));
-            }
-            None | Some(TaskResponse::Other(_)) => (&nothing, true),
-            Some(TaskResponse::Result(result)) => (&**result, **result == nothing),
+        let result = match &self.response {
+            Some(TaskResponse::Result(result)) => result,
+            None | Some(TaskResponse::Other(Value::Null)) => &nothing,
+            Some(TaskResponse::Other(value)) => return Unknown(clean(kind_of(value), WORD)),
         };
-        if is_empty && !finished {
-            return if self.error_info().is_some() {
-                Outcome::Refused
-            } else if self.id.is_none() {
-                Outcome::Missing
-            } else {
-                Outcome::Pending
+        if *result == nothing && !finished {
+            return match (self.error_info(), &self.id) {
+                (Some(_), _) => Refused,
+                (None, None) => Missing,
+                (None, Some(_)) => Pending,
             };
         }
 
-        let has_video = has_text(&result.video_url);
+        let has_video = result.video_url.as_ref().is_some_and(|url| !url.trim().is_empty());
+        let completed_or = |otherwise| if has_video { Completed } else { otherwise };
         let success = result.success.or(self.success);
         let has_code = self.error_info().and_then(ErrorInfo::code).is_some();
         let ended = finished || (success == Some(false) && has_code);
-        let completed_or = |otherwise: Outcome| match has_video {
-            true => Outcome::Completed,
-            false => otherwise,
-        };
 
         let words = [&result.state, &result.status, &self.state, &self.status];
-        let word = words.into_iter().flatten().find_map(RawState::as_str);
-        if let Some(word) = word {
-            return match Meaning::of(word) {
-                Meaning::Completed => completed_or(Outcome::Failed(FailureKind::NoVideo)),
-                Meaning::Failed => Outcome::Failed(FailureKind::Reported),
-                Meaning::Pending => Outcome::Pending,
-                Meaning::Processing => Outcome::Processing,
-                Meaning::Unknown if ended => completed_or(Outcome::Failed(FailureKind::Reported)),
-                Meaning::Unknown => Outcome::Unknown(clean(word, WORD)),
+        let Some(word) = words.into_iter().flatten().find_map(RawState::as_str) else {
+            return match success {
+                Some(false) if ended => Failed(Reported),
+                Some(false) => Doubtful,
+                None if finished => completed_or(Failed(NoVideo)),
+                Some(true) | None => completed_or(Pending),
             };
-        }
-        match success {
-            Some(true) => completed_or(Outcome::Pending),
-            Some(false) if ended => Outcome::Failed(FailureKind::Reported),
-            Some(false) => Outcome::Doubtful,
-            None if finished => completed_or(Outcome::Failed(FailureKind::NoVideo)),
-            None => completed_or(Outcome::Pending),
+        };
+        match word.to_ascii_lowercase().as_str() {
+            "completed" | "complete" | "succeeded" | "succeed" | "success" | "finished" => {
+                completed_or(Failed(NoVideo))
+            }
+            "failed" | "failure" | "error" | "cancelled" | "canceled" | "rejected" => {
+                Failed(Reported)
+            }
+            "pending" | "queued" | "submitted" => Pending,
+            "processing" | "running" | "dreaming" | "in_progress" => Processing,
+            _ if ended => completed_or(Failed(Reported)),
+            _ => Unknown(clean(word, WORD)),
         }
     }
 }
@@ -238,9 +233,7 @@ impl From<Outcome> for TaskState {
             Outcome::Unknown(word) => Self::Unknown(word),
             Outcome::Completed => Self::Completed,
             Outcome::Failed(_) => Self::Failed,
-            Outcome::Pending | Outcome::Doubtful | Outcome::Refused | Outcome::Missing => {
-                Self::Pending
-            }
+            _ => Self::Pending,
         }
     }
 }
@@ -257,33 +250,11 @@ impl From<VideoResult> for Task {
     }
 }
 
-enum Meaning {
-    Completed,
-    Failed,
-    Pending,
-    Processing,
-    Unknown,
-}
-
-impl Meaning {
-    fn of(word: &str) -> Self {
-        match word.to_ascii_lowercase().as_str() {
-            "completed" | "complete" | "succeeded" | "succeed" | "success" | "finished" => {
-                Self::Completed
-            }
-            "failed" | "failure" | "error" | "cancelled" | "canceled" | "rejected" => Self::Failed,
-            "pending" | "queued" | "submitted" => Self::Pending,
-            "processing" | "running" | "dreaming" | "in_progress" => Self::Processing,
-            _ => Self::Unknown,
-        }
-    }
-}
-
-fn kind_of(value: &serde_json::Value) -> &str {
+fn kind_of(value: &Value) -> &str {
     match value {
-        serde_json::Value::Array(_) => "a list",
-        serde_json::Value::String(text) => text,
-        serde_json::Value::Bool(_) => "a boolean",
+        Value::Array(_) => "a list",
+        Value::String(text) => text,
+        Value::Bool(_) => "a boolean",
         _ => "a number",
     }
 }

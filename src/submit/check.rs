@@ -1,10 +1,12 @@
 //! What can be wrong with a request before it is sent. Pure functions.
 
-use url::Url;
-
 use crate::{
     api::types::VideoRequest,
-    util::{has_blanks, text},
+    util::{
+        has_blanks,
+        text::is_visible,
+        url::{parse_http, shown},
+    },
 };
 
 /// Why a request was refused before it was sent. Nothing was billed.
@@ -36,11 +38,11 @@ pub enum InvalidInput {
 }
 
 pub(super) fn check(request: &VideoRequest) -> Result<(), InvalidInput> {
-    if !request.prompt.as_deref().is_some_and(text::is_visible) {
+    if !request.prompt.as_deref().is_some_and(is_visible) {
         return Err(InvalidInput::BlankPrompt);
     }
     if let Some(id) = &request.video_id {
-        if !text::is_visible(id) {
+        if !is_visible(id) {
             return Err(InvalidInput::BlankVideoId);
         }
         if has_blanks(id) {
@@ -48,7 +50,7 @@ pub(super) fn check(request: &VideoRequest) -> Result<(), InvalidInput> {
         }
     }
     let ratio = request.aspect_ratio.as_ref();
-    if ratio.is_some_and(|ratio| !text::is_visible(ratio.as_str())) {
+    if ratio.is_some_and(|ratio| !is_visible(ratio.as_str())) {
         return Err(InvalidInput::BlankAspectRatio);
     }
     for (field, url) in [
@@ -57,31 +59,11 @@ pub(super) fn check(request: &VideoRequest) -> Result<(), InvalidInput> {
         ("video_url", &request.video_url),
         ("callback_url", &request.callback_url),
     ] {
-        if let Some(url) = url.as_deref().filter(|url| !is_url(url)) {
-            let url = without_secrets(url);
-            return Err(InvalidInput::Url { field, url });
+        if let Some(url) = url.as_deref().filter(|url| parse_http(url).is_none()) {
+            return Err(InvalidInput::Url { field, url: shown(url) });
         }
     }
     Ok(())
-}
-
-/// Whether a text is an absolute http or https URL as every program reads it: the parser alone would
-/// also take white space, and missing or additional slashes.
-fn is_url(text: &str) -> bool {
-    let lower = text.get(..8).unwrap_or(text).to_ascii_lowercase();
-    let has_slashes = lower.starts_with("https://") || lower.starts_with("http://");
-    let is_plain = has_slashes && !has_blanks(text) && !text.contains(":///");
-    is_plain && Url::parse(text).is_ok_and(|url| url.has_host())
-}
-
-/// A URL fit for a message: signed URLs have their secret in the query, others before the `@`.
-fn without_secrets(text: &str) -> String {
-    let head = text.split(['?', '#']).next().unwrap_or_default();
-    let head = text::clean(head, text::WORD);
-    match head.rsplit_once('@') {
-        Some((_, tail)) => format!("…@{tail}"),
-        None => head,
-    }
 }
 
 #[cfg(test)]
@@ -136,12 +118,12 @@ mod tests {
 
     #[test]
     fn refused_url_shows_no_secret() {
-        for (url, shown) in [
+        for (url, expected) in [
             ("ftp://a/b?sig=s3cret", "ftp://a/b"),
             ("ftp://user:s3cret@a/b", "…@a/b"),
             ("ftp://a\u{202e}b\n/#s3cret", "ftp://ab /"),
         ] {
-            assert_eq!(without_secrets(url), shown);
+            assert_eq!(shown(url), expected);
         }
     }
 }

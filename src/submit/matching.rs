@@ -1,12 +1,11 @@
 //! What a task in the account's history says of a lost submit. Pure functions.
 
-use std::time::SystemTime;
+use std::{fmt, time::SystemTime};
 
 use icu_normalizer::ComposingNormalizerBorrowed;
-use serde_json::Value;
-use url::Url;
+use serde_json::{Value, json};
+use url::{Position, Url};
 
-use super::reason::InconclusiveReason;
 use crate::{
     api::types::VideoRequest,
     model::{Task, fields::Timestamp},
@@ -15,6 +14,34 @@ use crate::{
 
 pub(super) fn id_of(task: &Task) -> Option<TaskId> {
     task.id.as_deref()?.parse().ok()
+}
+
+/// Why a search says neither that a submission was accepted nor that it was not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InconclusiveReason {
+    /// The service does not list the account's history, or shows none at all.
+    NoHistory,
+    /// Several tasks, or one that cannot be told from an earlier one, may be it.
+    Ambiguous(Vec<TaskId>),
+    /// Tasks with other requests were created since the submit, and no submission of this client
+    /// accounts for them. The service may have changed the text of one.
+    Unexplained(Vec<TaskId>),
+    /// The history is longer than the 1,000 tasks that are searched.
+    TooLong,
+}
+
+impl fmt::Display for InconclusiveReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (text, ids) = match self {
+            Self::NoHistory => ("the service shows no history of the account", &[][..]),
+            Self::TooLong => ("the history is too long to search", &[][..]),
+            Self::Ambiguous(ids) => ("it may be any of these tasks:", &ids[..]),
+            Self::Unexplained(ids) => ("these tasks are new and unexplained:", &ids[..]),
+        };
+        f.write_str(text)?;
+        ids.iter().try_for_each(|id| write!(f, " {id}"))
+    }
 }
 
 /// What the history showed.
@@ -52,11 +79,10 @@ impl Findings {
             (Age::LongBefore, _) | (_, Resemblance::OtherCallback) => return,
             (Age::Before, Resemblance::Other) => return,
             (_, Resemblance::Other) => &mut self.unexplained,
-            // The clock that dates tasks need not be the one that sets the `Date` header.
-            (Age::Before, _) | (_, Resemblance::Unclear) => &mut self.unclear,
-            (_, Resemblance::Named) => &mut self.named,
+            (Age::Unclear | Age::Since, Resemblance::Named) => &mut self.named,
             (Age::Since, Resemblance::Equal) => &mut self.equal,
-            (Age::Unclear, Resemblance::Equal) => &mut self.unclear,
+            // The clock that dates tasks need not be the one that sets the `Date` header.
+            _ => &mut self.unclear,
         };
         match id_of(task) {
             Some(id) => tasks.push(id),
@@ -127,43 +153,42 @@ pub(super) enum Resemblance {
 /// Whether a task was made by this request, as far as the task shows its own. Fields that the service
 /// adds do not count, nor the server-side timeout.
 pub(super) fn resemblance(request: &VideoRequest, shown: Option<&Value>) -> Resemblance {
-    // What makes a video, with the default that the service may fill in.
-    let content = [
-        ("action", Value::from("generate")),
-        ("aspect_ratio", Value::from("16:9")),
-        ("loop", Value::from(false)),
-        ("enhancement", Value::from(true)),
-        ("start_image_url", Value::Null),
-        ("end_image_url", Value::Null),
-        ("video_id", Value::Null),
-        ("video_url", Value::Null),
-    ];
-    let (Ok(ours), Some(Value::Object(theirs))) = (serde_json::to_value(request), shown) else {
+    let (Ok(ours), Some(theirs @ Value::Object(_))) = (serde_json::to_value(request), shown) else {
         return Resemblance::Unclear;
     };
-    let callback = compare_callbacks(ours.get("callback_url"), theirs.get("callback_url"));
-    if callback == Callback::Other {
-        return Resemblance::OtherCallback;
+    // What makes a video besides the prompt, with the default that the service may fill in.
+    let defaults = json!({
+        "action": "generate", "aspect_ratio": "16:9", "loop": false, "enhancement": true,
+        "start_image_url": null, "end_image_url": null, "video_id": null, "video_url": null,
+    });
+    let is_equal = theirs["prompt"].as_str().map(|prompt| {
+        normalized(prompt) == normalized(request.prompt.as_deref().unwrap_or_default())
+            && defaults.as_object().into_iter().flatten().all(|(field, default)| {
+                let or_default = |value| if value == &Value::Null { default } else { value };
+                or_default(&ours[field]) == or_default(&theirs[field])
+            })
+    });
+    let callback = |request: &Value| Url::parse(request["callback_url"].as_str()?).ok();
+    match (callback(&ours).zip(callback(theirs)), is_equal) {
+        (Some((ours, theirs)), _) if is_anothers(&ours, &theirs) => Resemblance::OtherCallback,
+        // No submit is sent without a prompt: a task without one shows its request in part.
+        (_, None) => Resemblance::Unclear,
+        (None, Some(true)) => Resemblance::Equal,
+        (Some((ours, theirs)), Some(true)) if ours == theirs => Resemblance::Named,
+        // Another place may be the service's own, and a query may have been hidden.
+        (Some(_), Some(true)) => Resemblance::Unclear,
+        // The service may have changed the text of the submission that a unique URL names.
+        (Some((ours, theirs)), Some(false)) if ours == theirs && ours.query().is_some() => {
+            Resemblance::Unclear
+        }
+        (_, Some(false)) => Resemblance::Other,
     }
-    // No submit is sent without a prompt: a task without one shows its request in part.
-    let Some(prompt) = theirs.get("prompt").and_then(Value::as_str) else {
-        return Resemblance::Unclear;
-    };
-    let our_prompt = request.prompt.as_deref().unwrap_or_default();
-    let is_equal = normalized(prompt) == normalized(our_prompt)
-        && content.iter().all(|(field, default)| {
-            let ours = ours.get(field).filter(|value| !value.is_null());
-            let theirs = theirs.get(*field).filter(|value| !value.is_null());
-            ours.unwrap_or(default) == theirs.unwrap_or(default)
-        });
-    match (is_equal, callback) {
-        (true, Callback::Same { .. }) => Resemblance::Named,
-        (true, Callback::Missing) => Resemblance::Equal,
-        (true, _) => Resemblance::Unclear,
-        // The service may have changed the text of the submission that the URL names.
-        (false, Callback::Same { is_unique: true }) => Resemblance::Unclear,
-        (false, _) => Resemblance::Other,
-    }
+}
+
+/// Whether a callback URL is that of another submission: the same place with another query.
+fn is_anothers(ours: &Url, theirs: &Url) -> bool {
+    ours[..Position::AfterPath] == theirs[..Position::AfterPath]
+        && theirs.query().is_some_and(|query| ours.query() != Some(query))
 }
 
 /// A text without what storing it may change: line ends, white space, Unicode normalization.
@@ -172,41 +197,9 @@ fn normalized(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Callback {
-    /// The same URL; one with a query names a single submission.
-    Same {
-        is_unique: bool,
-    },
-    /// The same place with another query: another submission.
-    Other,
-    /// Another place, which may be the service's own, or a query that may have been hidden.
-    Unclear,
-    Missing,
-}
-
-fn compare_callbacks(ours: Option<&Value>, theirs: Option<&Value>) -> Callback {
-    let url = |value: Option<&Value>| Url::parse(value?.as_str()?).ok();
-    let (Some(mut ours), Some(mut theirs)) = (url(ours), url(theirs)) else {
-        return Callback::Missing;
-    };
-    let has_query = theirs.query().is_some();
-    if ours == theirs {
-        return Callback::Same { is_unique: has_query };
-    }
-    ours.set_query(None);
-    theirs.set_query(None);
-    match has_query && ours == theirs {
-        true => Callback::Other,
-        false => Callback::Unclear,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
-
-    use serde_json::json;
 
     use super::*;
 

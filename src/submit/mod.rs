@@ -3,7 +3,6 @@
 mod check;
 mod error;
 mod matching;
-mod reason;
 mod reconcile;
 mod registry;
 mod request;
@@ -13,7 +12,7 @@ mod submission;
 pub use self::{
     check::InvalidInput,
     error::SubmitError,
-    reason::InconclusiveReason,
+    matching::InconclusiveReason,
     reconcile::{Reconcile, Reconciliation},
     request::{Extend, Generate, VideoSource},
     submission::Submission,

@@ -1,17 +1,14 @@
 //! Looking for the task of a submission whose response was lost.
 
 use std::{
-    future::{IntoFuture, poll_fn},
-    pin::{Pin, pin},
+    pin::Pin,
     time::{Duration, SystemTime},
 };
 
-use futures_core::Stream;
 use tokio::time::Instant;
 
 use super::{
-    matching::{Findings, Resemblance, age, id_of, resemblance},
-    reason::InconclusiveReason,
+    matching::{Findings, InconclusiveReason, Resemblance, age, id_of, resemblance},
     registry::Registry,
     submission::Submission,
 };
@@ -94,7 +91,7 @@ impl IntoFuture for Reconcile {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.search().await })
+        Box::pin(self.search())
     }
 }
 
@@ -112,7 +109,7 @@ impl Reconcile {
         self
     }
 
-    async fn search(&self) -> Result<Reconciliation, RequestError> {
+    async fn search(self) -> Result<Reconciliation, RequestError> {
         let registry = self.luma.shared::<Registry>();
         let begin = Instant::now();
         loop {
@@ -121,7 +118,9 @@ impl Reconcile {
             let wait = match self.look(&registry).await? {
                 Ok(Some(_)) if registry.has_equal_in_flight(&self.submission) => Self::INTERVAL,
                 Ok(Some(id)) if registry.claim(&id, self.submission.key) => {
-                    return Ok(Reconciliation::Found(self.handle(id)));
+                    let submitted_at = Some(self.submission.created_at);
+                    let task = self.luma.task(TaskRef { id, submitted_at });
+                    return Ok(Reconciliation::Found(task));
                 }
                 // Another search was faster: its task is left out from now on.
                 Ok(Some(_)) => continue,
@@ -138,44 +137,44 @@ impl Reconcile {
         }
     }
 
-    fn handle(&self, id: TaskId) -> TaskHandle {
-        self.luma.task(TaskRef { id, submitted_at: Some(self.submission.created_at) })
-    }
-
     async fn look(
         &self,
         registry: &Registry,
     ) -> Result<Result<Option<TaskId>, InconclusiveReason>, RequestError> {
         let Submission { request, created_at, key, trace_id } = &self.submission;
-        let mut history = pin!(self.luma.history());
+        let mut history = self.luma.history().into_pages();
         let mut findings = Findings::default();
-        while findings.old_in_a_row < Self::OLD_ENOUGH {
-            let task = match poll_fn(|cx| history.as_mut().poll_next(cx)).await {
-                None if history.is_incomplete() => return Ok(Err(InconclusiveReason::TooLong)),
-                None => break,
-                Some(Ok(task)) => task,
-                Some(Err(error)) if error.is_unsupported() => {
+        loop {
+            let page = match history.next().await {
+                Err(error) if error.is_unsupported() => {
                     return Ok(Err(InconclusiveReason::NoHistory));
                 }
-                Some(Err(error)) => return Err(error),
+                Ok(None) if history.is_incomplete() => return Ok(Err(InconclusiveReason::TooLong)),
+                page => page?,
             };
-            // A clock that was set back since must not hide the task.
-            let sent_at = (*created_at).min(SystemTime::now());
-            let age = age(&task, sent_at, history.clock_ahead());
-            let id = id_of(&task);
-            let resemblance = match &id {
-                Some(id) if registry.is_anothers(id, *key) => Resemblance::OtherCallback,
-                _ => resemblance(request, task.request.as_ref()),
+            let Some(tasks) = page else {
+                return Ok(findings.conclusion());
             };
-            let is_traced = trace_id.is_some() && *trace_id == task.trace_id;
-            if is_traced && resemblance != Resemblance::OtherCallback && id.is_some() {
-                return Ok(Ok(id));
-            }
-            findings.take(&task, age, resemblance);
-            if findings.tasks >= Self::MAX_TASKS {
-                return Ok(Err(InconclusiveReason::TooLong));
+            for task in tasks {
+                // A clock that was set back since must not hide the task.
+                let sent_at = (*created_at).min(SystemTime::now());
+                let id = id_of(&task);
+                let resemblance = match &id {
+                    Some(id) if registry.is_anothers(id, *key) => Resemblance::OtherCallback,
+                    _ => resemblance(request, task.request.as_ref()),
+                };
+                let is_traced = trace_id.is_some() && *trace_id == task.trace_id;
+                if is_traced && resemblance != Resemblance::OtherCallback && id.is_some() {
+                    return Ok(Ok(id));
+                }
+                findings.take(&task, age(&task, sent_at, history.clock_ahead), resemblance);
+                if findings.tasks >= Self::MAX_TASKS {
+                    return Ok(Err(InconclusiveReason::TooLong));
+                }
+                if findings.old_in_a_row >= Self::OLD_ENOUGH {
+                    return Ok(findings.conclusion());
+                }
             }
         }
-        Ok(findings.conclusion())
     }
 }

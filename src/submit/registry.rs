@@ -18,6 +18,7 @@ pub(super) struct Registry(Mutex<Submissions>);
 
 #[derive(Debug, Default)]
 struct Submissions {
+    /// Latest first.
     tasks: VecDeque<(TaskId, u64)>,
     in_flight: Vec<Submission>,
 }
@@ -29,19 +30,16 @@ impl Registry {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a task for that of the submission with this key; false if it is that of another.
+    /// Takes a task for that of the submission with this key; false if it is that of another: the first
+    /// owner of a task stays its owner.
     pub(super) fn claim(&self, id: &TaskId, key: u64) -> bool {
         let mut submissions = self.lock();
-        if let Some(owner) = submissions.owner(id) {
-            return owner == key;
+        let owner = submissions.owner(id);
+        if owner.is_none() {
+            submissions.tasks.truncate(Self::MAX_TASKS - 1);
+            submissions.tasks.push_front((id.clone(), key));
         }
-        submissions.keep(id, key);
-        true
-    }
-
-    /// Keeps the task that the service responded with. The first owner of a task stays its owner.
-    pub(super) fn accepted(&self, id: &TaskId, key: u64) {
-        self.lock().keep(id, key);
+        owner.is_none_or(|owner| owner == key)
     }
 
     pub(super) fn is_anothers(&self, id: &TaskId, key: u64) -> bool {
@@ -57,13 +55,10 @@ impl Registry {
     /// Whether an equal submission is in flight: a task that nobody owns may be its task.
     pub(super) fn has_equal_in_flight(&self, submission: &Submission) -> bool {
         let submissions = self.lock();
-        let mut others = submissions.in_flight.iter().filter(|other| other.key != submission.key);
-        others.any(|other| {
+        submissions.in_flight.iter().filter(|other| other.key != submission.key).any(|other| {
             let shown = serde_json::to_value(&other.request).ok();
-            !matches!(
-                resemblance(&submission.request, shown.as_ref()),
-                Resemblance::Other | Resemblance::OtherCallback
-            )
+            let resemblance = resemblance(&submission.request, shown.as_ref());
+            !matches!(resemblance, Resemblance::Other | Resemblance::OtherCallback)
         })
     }
 }
@@ -72,13 +67,6 @@ impl Submissions {
     fn owner(&self, id: &TaskId) -> Option<u64> {
         let task = self.tasks.iter().find(|(known, _)| known == id);
         task.map(|(_, key)| *key)
-    }
-
-    fn keep(&mut self, id: &TaskId, key: u64) {
-        if self.tasks.len() == Registry::MAX_TASKS {
-            self.tasks.pop_front();
-        }
-        self.tasks.push_back((id.clone(), key));
     }
 }
 
@@ -110,7 +98,7 @@ mod tests {
         assert!(!registry.is_anothers(&id(0), 2), "the oldest is forgotten");
         assert!(registry.is_anothers(&id(1), 2));
         assert!(!registry.is_anothers(&id(1), 1));
-        registry.accepted(&id(2), 2);
+        assert!(!registry.claim(&id(2), 2));
         assert!(registry.is_anothers(&id(2), 2), "the first owner stays");
     }
 

@@ -170,14 +170,14 @@ impl Generate {
 impl Luma {
     /// Builds a new video from a prompt. Nothing is sent before [`Generate::submit`].
     pub fn generate(&self, prompt: impl Into<String>) -> Generate {
-        Generate { luma: self.clone(), request: request(VideoAction::Generate, prompt.into()) }
+        Generate { luma: self.clone(), request: request(VideoAction::Generate, prompt) }
     }
 
     /// Builds the continuation of a video. Nothing is sent before [`Extend::submit`].
     ///
     /// A finished [`Video`] is a source, too: `luma.extend(&video, "…")`.
     pub fn extend(&self, source: impl Into<VideoSource>, prompt: impl Into<String>) -> Extend {
-        let mut request = request(VideoAction::Extend, prompt.into());
+        let mut request = request(VideoAction::Extend, prompt);
         match source.into() {
             VideoSource::VideoId(id) => request.video_id = Some(id),
             VideoSource::Url(url) => request.video_url = Some(url),
@@ -186,6 +186,6 @@ impl Luma {
     }
 }
 
-fn request(action: VideoAction, prompt: String) -> VideoRequest {
-    VideoRequest { action: Some(action), prompt: Some(prompt), ..VideoRequest::default() }
+fn request(action: VideoAction, prompt: impl Into<String>) -> VideoRequest {
+    VideoRequest { action: Some(action), prompt: Some(prompt.into()), ..VideoRequest::default() }
 }

@@ -2,13 +2,10 @@
 
 use super::{error::SubmitError, registry::Registry, submission::Submission};
 use crate::{
-    api::{
-        self,
-        types::{VideoRequest, VideoResult},
-    },
+    api::types::VideoRequest,
     client::Luma,
-    http::{ApiError, RequestError},
-    model::recover,
+    http::{ApiError, RequestError, receive},
+    model::fields::ErrorInfo,
     util::TaskId,
     wait::TaskHandle,
 };
@@ -25,7 +22,7 @@ impl Luma {
         let _in_flight = registry.begin(submission);
         match create(self, &submission.request).await {
             Ok(id) => {
-                registry.accepted(&id, submission.key);
+                registry.claim(&id, submission.key);
                 Ok(TaskHandle::submitted_now(self.clone(), id))
             }
             Err(error) if error.is_refusal() => Err(SubmitError::NotAccepted(error)),
@@ -43,14 +40,9 @@ impl Luma {
 /// Sends a request. A response that names a task has accepted it, whatever else it says, unless it is
 /// the error of a refusal.
 async fn create(luma: &Luma, request: &VideoRequest) -> Result<TaskId, RequestError> {
-    let result = match luma.api().create_video(request).await {
-        Ok(response) => response.into_inner(),
-        Err(api::Error::InvalidResponsePayload(body, reason)) => {
-            let unreadable = || RequestError::unreadable(luma.token(), &reason.to_string(), &body);
-            recover(&body).ok_or_else(unreadable)?
-        }
-        Err(failure) => {
-            let error = RequestError::read(luma.token(), failure).await;
+    let result = match receive(luma.token(), luma.api().create_video(request).await).await {
+        Ok((result, _)) => result,
+        Err(error) => {
             let named = error.api().filter(|error| error.is_server_error());
             return named.and_then(|error| error.task_id.clone()).ok_or(error);
         }
@@ -58,13 +50,8 @@ async fn create(luma: &Luma, request: &VideoRequest) -> Result<TaskId, RequestEr
     if let Some(id) = result.task_id.as_deref().and_then(|id| id.parse().ok()) {
         return Ok(id);
     }
-    Err(no_task_id(luma, result))
-}
-
-fn no_task_id(luma: &Luma, result: VideoResult) -> RequestError {
-    let has_error = result.error.as_ref().is_some_and(|error| error.is_some());
-    match has_error {
+    Err(match result.error.as_ref().is_some_and(ErrorInfo::is_some) {
         true => ApiError::of_success(&result, luma.token()).into(),
         false => RequestError::unexpected(luma.token(), "it has no task_id", &result),
-    }
+    })
 }

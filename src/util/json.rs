@@ -1,42 +1,21 @@
 //! JSON that is almost JSON: whether it is whole, and what a parser will take of it.
 
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
 /// Whether the body is one whole object, or null: every string and bracket is closed.
 ///
 /// A body that was cut fails this; one that holds odd text or odd numbers does not.
 pub(crate) fn is_complete(body: &[u8]) -> bool {
-    let body = body.trim_ascii();
-    if body == b"null" {
-        return true;
-    }
-    let (mut depth, mut at) = (0_usize, 0);
-    while at < body.len() {
-        match body[at] {
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' if depth == 0 => return false,
-            b'}' | b']' => depth -= 1,
-            b'"' => match end_of_string(body, at + 1) {
-                Some(end) => at = end,
-                None => return false,
-            },
-            _ => {}
-        }
-        at += 1;
-        if depth == 0 {
-            break;
-        }
-    }
-    body.starts_with(b"{") && depth == 0 && at == body.len()
+    let is_strict = || {
+        body.trim_ascii().starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(body).is_ok()
+    };
+    is_strict() || repair(body).is_some()
 }
 
-/// The index of the quote that ends the string whose content begins at `at`.
-fn end_of_string(body: &[u8], mut at: usize) -> Option<usize> {
-    loop {
-        at += memchr::memchr2(b'"', b'\\', body.get(at..)?)?;
-        match body[at] {
-            b'"' => return Some(at),
-            _ => at += 2,
-        }
-    }
+/// Reads a body, repaired if the strict parser refuses it.
+pub(crate) fn read(body: &[u8]) -> Option<Value> {
+    serde_json::from_slice(body).ok().or_else(|| serde_json::from_str(&repair(body)?).ok())
 }
 
 /// Values nested deeper than this become null: serde_json reads 127 levels.
@@ -47,119 +26,96 @@ const MAX_DEPTH: usize = 100;
 /// Lone surrogates and invalid UTF-8 become U+FFFD, raw control characters are escaped, numbers that
 /// JSON or an `f64` cannot hold (NaN, Infinity, 1e999) and values nested too deep become null.
 pub(crate) fn repair(body: &[u8]) -> Option<String> {
-    if !is_complete(body) {
+    let text = String::from_utf8_lossy(body.trim_ascii());
+    if !text.starts_with('{') && text != "null" {
         return None;
     }
-    let text = String::from_utf8_lossy(body);
-    let text = text.trim();
-    let mut out = String::with_capacity(text.len() + 16);
-    let (mut depth, mut at) = (0_usize, 0);
-    while let Some(c) = text[at..].chars().next() {
-        match c {
-            '"' => {
-                let end = end_of_string(text.as_bytes(), at + 1)?;
-                out.push('"');
-                repair_string(&text[at + 1..end], &mut out);
-                out.push('"');
-                at = end + 1;
-                continue;
-            }
-            '{' | '[' if depth == MAX_DEPTH => {
-                at = end_of_value(text.as_bytes(), at)?;
-                out.push_str("null");
-                continue;
-            }
-            '{' | '[' => depth += 1,
-            '}' | ']' => depth = depth.saturating_sub(1),
-            ',' | ':' => {}
-            c if c.is_ascii_whitespace() => {}
-            _ => {
-                let rest = &text[at..];
-                let end = rest.find([',', '}', ']', ':', ' ', '\t', '\n', '\r', '"']);
-                let word = &rest[..end.unwrap_or(rest.len())];
-                out.push_str(repair_word(word));
-                at += word.len();
-                continue;
-            }
-        }
-        out.push(c);
-        at += c.len_utf8();
-    }
-    Some(out)
-}
-
-/// The index behind the value that begins with a bracket at `at`.
-fn end_of_value(body: &[u8], mut at: usize) -> Option<usize> {
-    let mut depth = 0_usize;
-    loop {
-        match body.get(at)? {
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth -= 1,
-            b'"' => at = end_of_string(body, at + 1)?,
-            _ => {}
-        }
-        at += 1;
-        if depth == 0 {
-            return Some(at);
-        }
-    }
-}
-
-/// A number or a literal, or null if it is neither.
-fn repair_word(word: &str) -> &str {
-    let is_readable = matches!(word, "true" | "false" | "null")
-        || serde_json::from_str::<f64>(word).is_ok_and(f64::is_finite);
-    if is_readable { word } else { "null" }
-}
-
-fn repair_string(content: &str, out: &mut String) {
-    let mut rest = content;
-    while let Some(c) = rest.chars().next() {
-        let size = match c {
-            '\\' => {
-                let size = escape_len(rest.as_bytes());
-                match size {
-                    0 => out.push('\u{fffd}'),
-                    _ => out.push_str(&rest[..size]),
+    let mut out = String::with_capacity(text.len());
+    let (mut depth, mut rest) = (0_usize, &*text);
+    while !rest.is_empty() {
+        let token;
+        (token, rest) = rest.split_at(token_len(rest)?);
+        match token {
+            "{" | "[" => {
+                match depth {
+                    ..MAX_DEPTH => out.push_str(token),
+                    MAX_DEPTH => out.push_str("null"),
+                    _ => {}
                 }
-                // What cannot be read is a lone surrogate of six bytes, or a bad escape of one.
-                if size > 0 { size } else { broken_escape_len(rest.as_bytes()) }
+                depth += 1;
             }
-            c if (c as u32) < 0x20 => {
-                out.push_str(&format!("\\u{:04x}", c as u32));
-                1
+            "}" | "]" => {
+                depth = depth.checked_sub(1)?;
+                if depth < MAX_DEPTH {
+                    out.push_str(token);
+                }
+                if depth == 0 && !rest.is_empty() {
+                    return None;
+                }
             }
-            c => {
-                out.push(c);
-                c.len_utf8()
-            }
+            _ if depth > MAX_DEPTH => {}
+            string if string.starts_with('"') => repair_string(string, &mut out),
+            "," | ":" | " " | "\t" | "\n" | "\r" => out.push_str(token),
+            word if serde_json::from_str::<Value>(word).is_ok() => out.push_str(word),
+            _ => out.push_str("null"),
+        }
+    }
+    (depth == 0).then_some(out)
+}
+
+/// The length of a string, a word, or a single mark at the beginning; `None` if a string does not end.
+fn token_len(text: &str) -> Option<usize> {
+    const MARKS: [char; 10] = ['{', '}', '[', ']', ',', ':', ' ', '\t', '\n', '\r'];
+    if !text.starts_with('"') {
+        let word = text.find(|c| c == '"' || MARKS.contains(&c));
+        return Some(word.unwrap_or(text.len()).max(1));
+    }
+    let mut at = 1;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', text.as_bytes().get(at..)?)?;
+        match text.as_bytes()[at] {
+            b'"' => return Some(at + 1),
+            _ => at += 2,
+        }
+    }
+}
+
+fn repair_string(string: &str, out: &mut String) {
+    let mut rest = string;
+    while let Some(c) = rest.chars().next() {
+        let (len, is_readable) = match c {
+            '\\' => escape(rest),
+            c => (c.len_utf8(), c >= ' '),
         };
-        rest = &rest[size..];
+        match c {
+            _ if is_readable => out.push_str(&rest[..len]),
+            '\\' => out.push('\u{fffd}'),
+            _ => out.push_str(&format!("\\u{:04x}", c as u32)),
+        }
+        rest = &rest[len..];
     }
 }
 
-/// How many bytes a readable escape at the beginning has; 0 if it is none.
-fn escape_len(text: &[u8]) -> usize {
-    match text.get(1) {
-        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
-        Some(b'u') => match (hex(text), text.get(6..).and_then(hex)) {
-            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
-            (Some(0xd800..=0xdfff) | None, _) => 0,
-            (Some(_), _) => 6,
-        },
-        _ => 0,
+/// How many bytes the escape at the beginning has, and whether a parser reads it: not a lone surrogate,
+/// nor the backslash of an unknown escape.
+fn escape(text: &str) -> (usize, bool) {
+    /// The code unit of a `\uXXXX` at the beginning.
+    fn unit(text: &str) -> Option<u16> {
+        let digits = text.strip_prefix("\\u")?.get(..4)?;
+        let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        u16::from_str_radix(digits, 16).ok().filter(|_| is_hex)
     }
-}
-
-fn broken_escape_len(text: &[u8]) -> usize {
-    if hex(text).is_some() { 6 } else { 1 }
-}
-
-/// The code unit of a `\uXXXX` at the beginning.
-fn hex(text: &[u8]) -> Option<u32> {
-    let digits = text.strip_prefix(b"\\u")?.get(..4)?;
-    let digits = digits.iter().all(u8::is_ascii_hexdigit).then_some(digits)?;
-    u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    if matches!(text.as_bytes()[1], b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') {
+        return (2, true);
+    }
+    let Some(first) = unit(text) else {
+        return (1, false);
+    };
+    let second = text.get(6..).and_then(unit).unwrap_or_default();
+    match char::decode_utf16([first, second]).next() {
+        Some(Ok(c)) => (6 * c.len_utf16(), true),
+        _ => (6, false),
+    }
 }
 
 #[cfg(test)]

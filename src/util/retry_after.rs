@@ -2,10 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::{
-    HeaderMap,
-    header::{DATE, RETRY_AFTER},
-};
+use http::{HeaderMap, header::RETRY_AFTER};
+
+use super::time::date;
 
 /// The longest `Retry-After` that is believed.
 pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
@@ -14,10 +13,7 @@ pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 ///
 /// A date counts from the `Date` of the same response, so a wrong local clock does no harm.
 pub(crate) fn read(headers: &HeaderMap) -> Option<Duration> {
-    let now = headers
-        .get(DATE)
-        .and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok())
-        .unwrap_or_else(SystemTime::now);
+    let now = date(headers).unwrap_or_else(SystemTime::now);
     parse(headers.get(RETRY_AFTER)?.as_bytes(), now)
 }
 

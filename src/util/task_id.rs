@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(serde_json::from_str::<TaskId>(&stored)?, id);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TaskId(Arc<str>);
 
@@ -49,14 +49,6 @@ impl FromStr for TaskId {
     }
 }
 
-impl TryFrom<&str> for TaskId {
-    type Error = InvalidTaskId;
-
-    fn try_from(id: &str) -> Result<Self, InvalidTaskId> {
-        id.parse()
-    }
-}
-
 impl TryFrom<String> for TaskId {
     type Error = InvalidTaskId;
 
@@ -71,21 +63,9 @@ impl From<TaskId> for String {
     }
 }
 
-impl AsRef<str> for TaskId {
-    fn as_ref(&self) -> &str {
-        self.as_str()
-    }
-}
-
 impl fmt::Display for TaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
-    }
-}
-
-impl fmt::Debug for TaskId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TaskId({})", self.as_str())
     }
 }
 

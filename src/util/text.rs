@@ -48,15 +48,6 @@ pub(crate) fn is_visible(text: &str) -> bool {
     !text.chars().all(|c| c.is_whitespace() || is_invisible(c))
 }
 
-/// How many bytes of a body are read for an excerpt: invisible characters may take most of them.
-const MAX_EXCERPT_BYTES: usize = 16 << 10;
-
-/// The beginning of a body as one line, by a function that makes text fit to be shown.
-pub(crate) fn excerpt_of(body: &[u8], show: impl Fn(&str, usize) -> String) -> String {
-    let begin = &body[..body.len().min(MAX_EXCERPT_BYTES)];
-    show(&String::from_utf8_lossy(begin), EXCERPT)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use http::{HeaderMap, header::DATE};
 use tokio::time::Instant;
 
 /// A century: longer than any timer, and short enough for every clock to count.
@@ -10,6 +11,11 @@ const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// The instant so long after another; `None` if that is beyond what a timer can count.
 pub(crate) fn after(time: Instant, interval: Duration) -> Option<Instant> {
     time.checked_add(interval).filter(|_| interval < NEVER)
+}
+
+/// When a response was sent, by its own `Date`.
+pub(crate) fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
 }
 
 /// Seconds since the Unix epoch; `None` for a time before it.

@@ -4,7 +4,19 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-use super::text::{WORD, clean};
+use super::{
+    has_blanks,
+    text::{WORD, clean},
+};
+
+/// Parses an absolute http or https URL. The parser alone accepts more than other programs do: white
+/// space, backslashes, and missing or additional slashes.
+pub(crate) fn parse_http(text: &str) -> Option<Url> {
+    let lower = text.get(..8).unwrap_or(text).to_ascii_lowercase();
+    let has_slashes = lower.starts_with("https://") || lower.starts_with("http://");
+    let is_odd = has_blanks(text) || text.contains('\\') || text.contains(":///");
+    Url::parse(text).ok().filter(|url| has_slashes && !is_odd && url.has_host())
+}
 
 /// Parses the URL of a file, and checks it before it is requested. `previous` is the URL that
 /// redirected to it.

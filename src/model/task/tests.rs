@@ -1,6 +1,6 @@
 //! Every row of the rules for the state of a task.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::*;
 
