@@ -18,7 +18,7 @@ use crate::{
     http::TransportError,
     util::{
         retry_after,
-        text::{WORD, clean, excerpt_of},
+        text::{EXCERPT, WORD, clean},
         url::{media_url, shown},
     },
 };
@@ -186,7 +186,10 @@ async fn send(luma: &Luma, url: &str, range: Range<'_>) -> Result<Response, Down
 
 /// The beginning of a body that is text, as one line. Nothing of a signed URL is shown.
 fn excerpt(body: &[u8], is_signed: bool) -> String {
-    if is_text(body) && !is_signed { excerpt_of(body, clean) } else { String::new() }
+    match is_text(body) && !is_signed {
+        true => clean(&String::from_utf8_lossy(body), EXCERPT),
+        false => String::new(),
+    }
 }
 
 #[cfg(test)]
