@@ -233,7 +233,10 @@ impl Stage {
         }
         // The one that was not dead was met, and not raced.
         let log = self.program.log();
-        ensure!(log.contains("another worker is submitting it"), "no live worker was presumed dead");
+        ensure!(
+            log.contains("another worker is submitting it"),
+            "no live worker was presumed dead"
+        );
         Ok(())
     }
 }
