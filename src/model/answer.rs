@@ -8,7 +8,7 @@ use crate::api::types::{DeletedTask, Task, TaskBatch, VideoResult};
 
 /// The `response` of a task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Value", untagged)]
+#[serde(from = "AnyResponse", untagged)]
 pub enum TaskResponse {
     /// An object: what is known of the video.
     Result(Box<VideoResult>),
@@ -32,11 +32,20 @@ impl From<VideoResult> for TaskResponse {
     }
 }
 
-impl From<Value> for TaskResponse {
-    fn from(value: Value) -> Self {
-        match value {
-            Value::Object(object) => VideoResult::lenient(object).into(),
-            other => Self::Other(other),
+/// A response before its odd fields are left out. Without odd fields no `Value` is built.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum AnyResponse {
+    Result(Box<VideoResult>),
+    Other(Value),
+}
+
+impl From<AnyResponse> for TaskResponse {
+    fn from(response: AnyResponse) -> Self {
+        match response {
+            AnyResponse::Result(result) => Self::Result(result),
+            AnyResponse::Other(Value::Object(object)) => VideoResult::lenient(object).into(),
+            AnyResponse::Other(other) => Self::Other(other),
         }
     }
 }
