@@ -9,15 +9,15 @@ use std::{
 use http::Extensions;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use crate::{
     api,
     http::{
-        AGENT, ConfigError, MediaClients, RetryPolicy, Settings, Token, config, http_client,
-        setup_error,
+        AGENT, ConfigError, MediaClients, RetryPolicy, Settings, Token, build_client, config,
+        http_client,
     },
     poller::{PollInterval, Poller},
+    util::url::is_loopback,
 };
 
 /// A client of the service. Cheap to clone; clones share connections and the poller.
@@ -38,6 +38,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Luma(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     api: api::Client,
     poller: Poller,
@@ -46,7 +47,7 @@ struct Inner {
 
 /// What clients with other limits or another token have in common.
 struct Shared {
-    base_url: Url,
+    base_is_loopback: bool,
     media: MediaClients,
     max_in_flight: usize,
     poll_interval: PollInterval,
@@ -91,13 +92,13 @@ impl Luma {
     /// ```
     #[must_use = "the client itself stays as it is"]
     pub fn with_retry(&self, retry: RetryPolicy) -> Self {
-        self.with_settings(|settings| settings.retry = retry)
+        self.with(|inner| inner.api.inner.retry = retry)
     }
 
     /// The same client with another timeout for each attempt. Connections and poller stay shared.
     #[must_use = "the client itself stays as it is"]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
-        self.with_settings(|settings| settings.timeout = timeout)
+        self.with(|inner| inner.api.inner.timeout = timeout)
     }
 
     /// The same client, which begins no further request once the token is cancelled, not even a retry.
@@ -113,7 +114,7 @@ impl Luma {
     /// ```
     #[must_use = "the client itself stays as it is"]
     pub fn with_shutdown(&self, shutdown: CancellationToken) -> Self {
-        self.with_settings(|settings| settings.shutdown = shutdown)
+        self.with(|inner| inner.api.inner.shutdown = shutdown)
     }
 
     /// The same client for another account. Connections stay shared; the poller does not, because no
@@ -123,21 +124,19 @@ impl Luma {
     ///
     /// [`ConfigError`] if the token cannot be used.
     pub fn with_token(&self, token: impl Into<String>) -> Result<Self, ConfigError> {
-        let token = SecretString::from(token.into());
-        let token = config::token(Some(token), |_| None)?;
-        let mut api = self.0.api.clone();
-        api.inner.token = Arc::new(Token::new(token, self.0.shared.max_in_flight)?);
-        Ok(Self(Arc::new(Inner {
-            poller: Poller::new(api.clone(), self.0.shared.max_in_flight),
-            shared: self.0.shared.clone(),
-            api,
-        })))
+        let token = config::token(Some(token.into().into()), |_| None)?;
+        let max_in_flight = self.0.shared.max_in_flight;
+        let token = Arc::new(Token::new(token, max_in_flight)?);
+        Ok(self.with(|inner| {
+            inner.api.inner.token = token;
+            inner.poller = Poller::new(inner.api.clone(), max_in_flight);
+        }))
     }
 
-    fn with_settings(&self, change: impl FnOnce(&mut Settings)) -> Self {
-        let mut api = self.0.api.clone();
-        change(&mut api.inner);
-        Self(Arc::new(Inner { api, poller: self.0.poller.clone(), shared: self.0.shared.clone() }))
+    fn with(&self, change: impl FnOnce(&mut Inner)) -> Self {
+        let mut inner = Inner::clone(&self.0);
+        change(&mut inner);
+        Self(Arc::new(inner))
     }
 
     /// The generated client, with token, limits and retries in place.
@@ -158,7 +157,7 @@ impl Luma {
     /// The same client with another poller.
     #[cfg(test)]
     pub(crate) fn with_poller(&self, poller: Poller) -> Self {
-        Self(Arc::new(Inner { api: self.0.api.clone(), poller, shared: self.0.shared.clone() }))
+        self.with(|inner| inner.poller = poller)
     }
 
     pub(crate) fn poller(&self) -> &Poller {
@@ -174,7 +173,7 @@ impl Luma {
     }
 
     pub(crate) fn base_is_loopback(&self) -> bool {
-        config::is_loopback(&self.0.shared.base_url)
+        self.0.shared.base_is_loopback
     }
 
     /// What a feature keeps for this client and those derived from it.
@@ -342,24 +341,19 @@ impl LumaBuilder {
             None => client,
         };
         let http = match self.http_client {
-            Some(client) => given(client),
+            Some(client) => given(client).user_agent(AGENT),
             None => http_client(&base_url, connect_timeout),
         };
-        let http = http
-            .user_agent(AGENT)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .connection_verbose(false)
-            .build()
-            .map_err(setup_error)?;
+        let http = build_client(http)?;
         let download_client = self.download_client.map(given);
         let media = MediaClients::new(download_client, connect_timeout, read_timeout)?;
         let max_in_flight = self.max_in_flight.unwrap_or(Self::MAX_IN_FLIGHT);
-        let poll_interval =
-            self.poll_interval.unwrap_or_else(|| match config::is_loopback(&base_url) {
-                true => PollInterval::fixed(Self::LOOPBACK_INTERVAL),
-                false => PollInterval::default(),
-            });
+        let base_is_loopback = is_loopback(&base_url);
+        let poll_interval = match self.poll_interval {
+            Some(interval) => interval,
+            None if base_is_loopback => PollInterval::fixed(Self::LOOPBACK_INTERVAL),
+            None => PollInterval::default(),
+        };
         let settings = Settings {
             token: Arc::new(Token::new(token, max_in_flight)?),
             timeout: self.timeout.unwrap_or(Self::TIMEOUT),
@@ -372,7 +366,7 @@ impl LumaBuilder {
             poller: Poller::new(api.clone(), max_in_flight),
             api,
             shared: Arc::new(Shared {
-                base_url,
+                base_is_loopback,
                 media,
                 max_in_flight,
                 poll_interval,

@@ -1,7 +1,7 @@
 //! The account's history and deletions: observed at the service, but not published.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::HashSet,
     fmt,
     num::NonZeroU32,
     pin::Pin,
@@ -10,7 +10,10 @@ use std::{
 };
 
 use futures_core::Stream;
-use futures_util::{StreamExt, stream, stream::BoxStream};
+use futures_util::{
+    StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
 
 use crate::{
     api::types::{TaskAction, TaskQuery},
@@ -38,14 +41,11 @@ impl Luma {
     /// ```
     pub fn history(&self) -> History {
         let limit = NonZeroU32::new(History::PAGE);
-        let query = TaskQuery { limit, ..TaskQuery::new(TaskAction::RetrieveBatch) };
         let pages = Pages {
             luma: self.clone(),
-            query,
-            ready: VecDeque::new(),
+            query: TaskQuery { limit, ..TaskQuery::new(TaskAction::RetrieveBatch) },
             clock_ahead: None,
             last_page: HashSet::new(),
-            at_end: false,
             repeats: 0,
         };
         History { pages, tasks: None }
@@ -122,25 +122,29 @@ impl Stream for History {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Self { pages, tasks } = &mut *self;
         let begin = || {
-            let next = async |mut pages: Pages| Some((pages.next().await?, pages));
-            stream::unfold(pages.clone(), next).fuse().boxed()
+            let next = async |mut pages: Pages| {
+                let page = pages.next().await?;
+                Ok::<_, RequestError>(page.map(|page| (page, pages)))
+            };
+            let tasks = stream::try_unfold(pages.clone(), next)
+                .map_ok(|page| stream::iter(page.into_iter().map(Ok)))
+                .try_flatten();
+            tasks.boxed()
         };
         tasks.get_or_insert_with(begin).poll_next_unpin(cx)
     }
 }
 
-/// The history, page by page. Ends after the last task, or after the first error.
+/// The history, page by page.
 #[derive(Clone)]
 pub(crate) struct Pages {
     luma: Luma,
     query: TaskQuery,
-    ready: VecDeque<Task>,
     /// By how many seconds the service's clock is ahead of this machine's, after the first page.
     pub(crate) clock_ahead: Option<f64>,
     /// The ids of the last page with new tasks: submits in the meantime shift some of them into the
     /// next page.
     last_page: HashSet<String>,
-    at_end: bool,
     /// How many pages in a row were that page again. After some, the service is taken not to turn
     /// pages, and there may be more tasks.
     repeats: u8,
@@ -154,51 +158,36 @@ impl Pages {
         self.repeats == Self::MAX_REPEATS
     }
 
-    pub(crate) async fn next(&mut self) -> Option<Result<Task, RequestError>> {
-        loop {
-            if let Some(task) = self.ready.pop_front() {
-                return Some(Ok(task));
-            }
-            if self.at_end {
-                return None;
-            }
-            match tasks::list(self.luma.api(), &self.query).await {
-                Ok((tasks, clock_ahead)) => {
-                    self.clock_ahead = self.clock_ahead.or(clock_ahead);
-                    self.take_page(tasks);
-                }
+    /// The new tasks of the next page that has some; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<Task>>, RequestError> {
+        while !self.is_incomplete() {
+            let (tasks, clock_ahead) = match tasks::list(self.luma.api(), &self.query).await {
                 // Tasks with long requests: fewer of them fit.
                 Err(RequestError::Decode(error))
                     if error.is_too_large() && self.query.limit > NonZeroU32::new(1) =>
                 {
                     self.query.limit = self.query.limit.and_then(|n| NonZeroU32::new(n.get() / 2));
+                    continue;
                 }
-                Err(error) => {
-                    self.at_end = true;
-                    return Some(Err(error));
-                }
+                page => page?,
+            };
+            self.clock_ahead = self.clock_ahead.or(clock_ahead);
+            // Only an empty page is the end: the service may give fewer tasks than it was asked for.
+            if tasks.is_empty() {
+                break;
             }
-        }
-    }
-
-    /// Takes a page in. The next one begins behind it. Only an empty page is the end: the service may
-    /// give fewer tasks than it was asked for.
-    fn take_page(&mut self, tasks: Vec<Task>) {
-        let got = tasks.len();
-        self.query.offset = Some(self.query.offset.unwrap_or(0) + got as u64);
-        let ids: HashSet<String> = tasks.iter().filter_map(|task| task.id.clone()).collect();
-        let last = &self.last_page;
-        let is_new = |task: &Task| task.id.as_ref().is_none_or(|id| !last.contains(id));
-        self.ready.extend(tasks.into_iter().filter(is_new));
-        if got == 0 {
-            self.at_end = true;
-        } else if self.ready.is_empty() {
+            self.query.offset = Some(self.query.offset.unwrap_or(0) + tasks.len() as u64);
+            let ids: HashSet<String> = tasks.iter().filter_map(|task| task.id.clone()).collect();
+            let is_new =
+                |task: &Task| task.id.as_ref().is_none_or(|id| !self.last_page.contains(id));
+            let new: Vec<Task> = tasks.into_iter().filter(is_new).collect();
+            if !new.is_empty() {
+                (self.last_page, self.repeats) = (ids, 0);
+                return Ok(Some(new));
+            }
             // A part of it was shifted; the whole, perhaps.
             self.repeats += u8::from(ids.len() == self.last_page.len());
-            self.at_end = self.is_incomplete();
-        } else {
-            self.last_page = ids;
-            self.repeats = 0;
         }
+        Ok(None)
     }
 }

@@ -9,8 +9,8 @@ use crate::{
         self,
         types::{TaskAction, TaskQuery},
     },
-    http::{ApiError, RequestError, Token},
-    model::{Outcome, Task, TaskAnswer, recover},
+    http::{ApiError, RequestError, Token, receive},
+    model::{Outcome, Task, TaskAnswer},
     util::{
         TaskId,
         time::{date, unix_seconds},
@@ -41,8 +41,7 @@ pub(crate) async fn retrieve(api: &api::Client, id: &TaskId) -> Result<Task, Req
     let mut task = match answer {
         TaskAnswer::Task(task) => *task,
         TaskAnswer::Batch(batch) => {
-            let mut items = batch.items.into_iter();
-            items.find(|task| is_about(task, id)).unwrap_or_default()
+            batch.items.into_iter().find(|task| is_about(task, id)).unwrap_or_default()
         }
         TaskAnswer::Deleted(_) => Task::default(),
     };
@@ -110,25 +109,12 @@ pub(crate) async fn delete(api: &api::Client, id: &TaskId) -> Result<bool, Reque
     }
 }
 
-/// Sends a task query. Odd fields in the response cost only themselves.
+/// Sends a task query.
 async fn ask(
     api: &api::Client,
     query: &TaskQuery,
 ) -> Result<(TaskAnswer, HeaderMap), RequestError> {
-    match api.query_tasks(query).await {
-        Ok(response) => {
-            let headers = response.headers().clone();
-            Ok((response.into_inner(), headers))
-        }
-        Err(failure) => {
-            if let api::Error::InvalidResponsePayload(body, _) = &failure
-                && let Some(answer) = recover(body)
-            {
-                return Ok((answer, HeaderMap::new()));
-            }
-            Err(RequestError::read(token(api), failure).await)
-        }
-    }
+    receive(token(api), api.query_tasks(query).await).await
 }
 
 fn batch_of(answer: TaskAnswer, token: &Token) -> Result<Vec<Task>, RequestError> {

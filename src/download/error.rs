@@ -12,7 +12,8 @@ use crate::http::{ConfigError, TransportError};
 
 /// Why a download failed. The video itself is not affected: download it again.
 ///
-/// No error shows the query of a URL, which may be its signature.
+/// No error shows the query of a URL, which may be its signature. So if a URL has a query, no error
+/// shows the body of its response, which may repeat it.
 ///
 /// ```no_run
 /// # async fn example(luma: luma_client::Luma, id: luma_client::TaskId)
@@ -42,10 +43,7 @@ pub enum DownloadError {
         path: PathBuf,
     },
     /// The target cannot be a file: it is a folder or a device, or its name is blank or too long.
-    #[error(
-        "{} cannot be a file: it is a folder or a device, or the name is blank or too long",
-        path.display()
-    )]
+    #[error("{} cannot be a file: it is a folder or a device, blank or too long", path.display())]
     NotAFile {
         /// The target.
         path: PathBuf,
@@ -89,7 +87,7 @@ pub enum DownloadError {
     Status {
         /// The HTTP status.
         status: StatusCode,
-        /// The beginning of the response body, as one line.
+        /// The beginning of the response body as one line, if it is text and the URL has no query.
         excerpt: String,
         /// How long the server asked to wait before the next request.
         retry_after: Option<Duration>,
@@ -101,7 +99,7 @@ pub enum DownloadError {
         expected: &'static str,
         /// What the response is: its media type, or its compression.
         found: String,
-        /// The beginning of the response body as one line, if it is text.
+        /// The beginning of the response body as one line, if it is text and the URL has no query.
         excerpt: String,
     },
     /// The file is larger than the limit.
@@ -123,7 +121,7 @@ pub enum DownloadError {
     Empty,
     /// The connection could not be made, broke, or stood still for too long.
     #[error(transparent)]
-    Transport(TransportError),
+    Transport(#[from] TransportError),
 }
 
 impl DownloadError {
@@ -150,20 +148,16 @@ impl DownloadError {
         }
     }
 
-    pub(super) fn of_io(path: &Path, reason: io::Error) -> Self {
-        use io::ErrorKind;
+    pub(super) fn io(path: &Path, reason: io::Error) -> Self {
+        use io::ErrorKind::*;
         let path = path.to_owned();
         match reason.kind() {
-            ErrorKind::AlreadyExists => Self::Exists { path },
-            ErrorKind::IsADirectory | ErrorKind::InvalidFilename => Self::NotAFile { path },
-            ErrorKind::NotFound | ErrorKind::NotADirectory => Self::NoFolder { path },
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::DiskFull { path },
+            AlreadyExists => Self::Exists { path },
+            IsADirectory | InvalidFilename => Self::NotAFile { path },
+            NotFound | NotADirectory => Self::NoFolder { path },
+            StorageFull | QuotaExceeded => Self::DiskFull { path },
             _ => Self::Io { path, reason },
         }
-    }
-
-    pub(super) fn of_transport(error: reqwest::Error) -> Self {
-        Self::Transport(TransportError::new(error))
     }
 }
 
@@ -172,18 +166,12 @@ fn is_expired(status: StatusCode) -> bool {
 }
 
 fn advice(status: StatusCode) -> &'static str {
-    match is_expired(status) {
-        true => ". If the URL has expired, look the task up again for a new one",
-        false => "",
-    }
+    if is_expired(status) { ". For a new URL, look the task up again" } else { "" }
 }
 
 /// An excerpt in quotes; nothing if it is empty.
 fn quoted(excerpt: &str) -> String {
-    match excerpt {
-        "" => String::new(),
-        _ => format!(": {excerpt:?}"),
-    }
+    if excerpt.is_empty() { String::new() } else { format!(": {excerpt:?}") }
 }
 
 #[cfg(test)]
@@ -213,7 +201,7 @@ mod tests {
             (ReadOnlyFilesystem, "cannot write /videos/a.mp4: read-only filesystem"),
             (Other, "cannot write /videos/a.mp4: other error"),
         ] {
-            let error = DownloadError::of_io(Path::new("/videos/a.mp4"), kind.into());
+            let error = DownloadError::io(Path::new("/videos/a.mp4"), kind.into());
             assert!(error.to_string().starts_with(expected), "{kind}: {error}");
             assert!(!error.is_retryable());
         }
@@ -226,8 +214,7 @@ mod tests {
             (status(500, "<p>"), "HTTP 500 Internal Server Error: \"<p>\""),
             (
                 status(404, "gone"),
-                "HTTP 404 Not Found: \"gone\". If the URL has expired, look the task up again for a \
-                 new one",
+                "HTTP 404 Not Found: \"gone\". For a new URL, look the task up again",
             ),
         ] {
             assert_eq!(error.to_string(), format!("the download failed with {expected}"));

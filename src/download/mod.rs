@@ -1,10 +1,9 @@
 //! A video to a file: streamed, resumed after a cut, in place only when it is complete.
 //!
 //! [`response`] and [`media_type`] decide, as pure functions; [`partial`] keeps the file until it is
-//! complete; [`fetch`] sends one request; [`transfer`] repeats it until the file is complete.
+//! complete; [`transfer`] sends requests until then.
 
 mod error;
-mod fetch;
 mod media_type;
 mod partial;
 mod response;
@@ -12,17 +11,15 @@ mod transfer;
 
 use std::{
     fmt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     pin::Pin,
     task::{Context, Poll},
     time::{Duration, SystemTime},
 };
 
-use self::transfer::Settings;
-pub use self::{
-    error::DownloadError,
-    transfer::{Downloaded, Progress},
-};
+use futures_util::future::{BoxFuture, FutureExt};
+
+pub use self::error::DownloadError;
 use crate::{client::Luma, http::RetryPolicy, model::Video};
 
 /// How long after its task ended a video counts as new.
@@ -39,7 +36,7 @@ impl Luma {
     /// # Ok(()) }
     /// ```
     pub fn download<'a>(&self, video: &Video, path: impl Into<PathBuf>) -> Download<'a> {
-        Download::new(self, video, Some(video.url()), "video", path.into())
+        Download::new(self, video, "video", path.into())
     }
 
     /// Downloads the thumbnail of a video to a file. Nothing is requested until the download is
@@ -54,11 +51,59 @@ impl Luma {
     /// # Ok(()) }
     /// ```
     pub fn download_thumbnail<'a>(&self, video: &Video, path: impl Into<PathBuf>) -> Download<'a> {
-        Download::new(self, video, video.thumbnail_url(), "image", path.into())
+        Download::new(self, video, "image", path.into())
     }
 }
 
-type Running<'a> = Pin<Box<dyn Future<Output = Result<Downloaded, DownloadError>> + Send + 'a>>;
+/// How far a download is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Bytes so far.
+    pub bytes: u64,
+    /// Bytes of the whole file, if the server told it.
+    pub total: Option<u64>,
+}
+
+/// A file that was downloaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Downloaded {
+    path: PathBuf,
+    bytes: u64,
+    media_type: String,
+}
+
+impl Downloaded {
+    /// The target, as it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its size in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// What it is, such as `video/mp4`: by its first bytes, or by the server if they are unknown.
+    pub fn media_type(&self) -> &str {
+        &self.media_type
+    }
+}
+
+/// What is downloaded where, and how.
+struct Settings<'a> {
+    luma: Luma,
+    url: Option<String>,
+    /// Whether the file may not be at its URL yet.
+    is_new: bool,
+    /// The first half of its media type: `video` or `image`.
+    expected: &'static str,
+    target: PathBuf,
+    overwrite: bool,
+    max_bytes: u64,
+    retry: RetryPolicy,
+    on_progress: Box<dyn FnMut(Progress) + Send + 'a>,
+}
 
 /// A download, from [`Luma::download`]. It is a future: await it.
 ///
@@ -66,8 +111,7 @@ type Running<'a> = Pin<Box<dyn Future<Output = Result<Downloaded, DownloadError>
 /// only its owner can read. It is renamed to the target once it is complete and on the disk, with
 /// the permissions of a new file, or those of the file that it replaces. So the target is never half
 /// a file. After an error, or if the future is dropped, the temporary file is deleted; only a
-/// process that is killed leaves it behind. A future that is dropped during the final rename may
-/// still complete it.
+/// process that is killed leaves it behind.
 ///
 /// **Retries.** After a cut the rest is requested if the server confirms by a strong ETag that the
 /// file is the same; otherwise the whole file is requested. A new call starts from the beginning. If
@@ -102,7 +146,7 @@ type Running<'a> = Pin<Box<dyn Future<Output = Result<Downloaded, DownloadError>
 pub struct Download<'a> {
     /// Until the first poll.
     settings: Option<Settings<'a>>,
-    running: Option<Running<'a>>,
+    running: Option<BoxFuture<'a, Result<Downloaded, DownloadError>>>,
 }
 
 impl fmt::Debug for Download<'_> {
@@ -116,13 +160,8 @@ impl<'a> Download<'a> {
     /// The default limit: 2 GiB, far more than any video of the service.
     pub const MAX_BYTES: u64 = 2 << 30;
 
-    fn new(
-        luma: &Luma,
-        video: &Video,
-        url: Option<&str>,
-        expected: &'static str,
-        target: PathBuf,
-    ) -> Self {
+    fn new(luma: &Luma, video: &Video, expected: &'static str, target: PathBuf) -> Self {
+        let url = if expected == "video" { Some(video.url()) } else { video.thumbnail_url() };
         let settings = Settings {
             luma: luma.clone(),
             url: url.map(str::to_owned),
@@ -132,7 +171,7 @@ impl<'a> Download<'a> {
             overwrite: false,
             max_bytes: Self::MAX_BYTES,
             retry: RetryPolicy::default(),
-            on_progress: None,
+            on_progress: Box::new(|_| ()),
         };
         Self { settings: Some(settings), running: None }
     }
@@ -157,7 +196,7 @@ impl<'a> Download<'a> {
     /// Calls `callback` at the start, after each piece, and at the end. If the download starts
     /// again, so does the number of bytes. A slow callback slows the download down.
     pub fn on_progress(self, callback: impl FnMut(Progress) + Send + 'a) -> Self {
-        self.with(|settings| settings.on_progress = Some(Box::new(callback)))
+        self.with(|settings| settings.on_progress = Box::new(callback))
     }
 
     fn with(mut self, change: impl FnOnce(&mut Settings<'a>)) -> Self {
@@ -171,11 +210,9 @@ impl<'a> Download<'a> {
 impl Future for Download<'_> {
     type Output = Result<Downloaded, DownloadError>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(settings) = self.settings.take() {
-            self.running = Some(Box::pin(transfer::run(settings)));
-        }
-        let running = self.running.as_mut().expect("set by the first poll");
-        running.as_mut().poll(context)
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { settings, running } = self.get_mut();
+        let start = || transfer::run(settings.take().expect("the first poll")).boxed();
+        running.get_or_insert_with(start).as_mut().poll(context)
     }
 }

@@ -70,7 +70,7 @@ impl ApiError {
         token: &Token,
     ) -> Self {
         let json = json::read(body).unwrap_or_default();
-        let info = json.get("error").cloned().map(ErrorInfo::from);
+        let info = json.get("error").cloned().map(ErrorInfo);
         let field = |name: &str| json.get(name).and_then(Value::as_str);
         let message = info
             .as_ref()
@@ -212,9 +212,8 @@ fn task_ids(json: &Value) -> Vec<&Value> {
 fn title(page: &[u8]) -> String {
     let page = String::from_utf8_lossy(&page[..page.len().min(64 << 10)]);
     let lower = page.to_ascii_lowercase();
-    let title = lower.find("<title>").and_then(|begin| {
-        let begin = begin + "<title>".len();
-        Some(&page[begin..begin + lower[begin..].find('<')?])
-    });
+    let title = lower
+        .split_once("<title>")
+        .and_then(|(before, rest)| page[before.len() + "<title>".len()..].get(..rest.find('<')?));
     title.unwrap_or("an HTML page").to_owned()
 }

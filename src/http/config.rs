@@ -5,8 +5,7 @@ use std::env;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::util::has_blanks;
-pub(crate) use crate::util::url::is_loopback;
+use crate::util::url::{is_loopback, parse_http, shown};
 
 /// Environment variable with the API token.
 pub const TOKEN_VARIABLE: &str = "ACEDATACLOUD_API_TOKEN";
@@ -121,38 +120,23 @@ pub(crate) fn base_url(
 }
 
 fn check_base_url(text: &str, allow_http: bool) -> Result<Url, ConfigError> {
-    let refuse = |url: &str, reason| Err(ConfigError::BaseUrl { url: url.to_owned(), reason });
-    // The parser mends what other programs will not.
-    let is_clean = !has_blanks(text) && !text.contains('\\');
-    let parsed = Url::parse(text).ok().filter(|_| is_clean && text.contains("://"));
-    let Some(mut url) = parsed else {
+    let Some(mut url) = parse_http(text) else {
         // It may hold anything, a token too.
-        return refuse("…", "use a URL such as https://api.acedata.cloud");
+        let reason = "use an http or https URL with a host, such as https://api.acedata.cloud";
+        return Err(ConfigError::BaseUrl { url: "…".to_owned(), reason });
     };
-    let has_credentials = !url.username().is_empty() || url.password().is_some();
-    let has_tail = url.query().is_some() || url.fragment().is_some();
-    // Neither setter fails where it matters: a URL without a host has no credentials.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.set_query(None);
-    url.set_fragment(None);
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        let shown = format!("{}:…", url.scheme());
-        return refuse(&shown, "use an http or https URL with a host");
-    }
-    let shown = url.as_str();
-    if has_credentials {
-        return refuse(shown, "remove the user name and password");
-    }
-    if has_tail {
-        return refuse(shown, "remove the query and the fragment");
-    }
-    if url.scheme() == "http" && !allow_http && !is_loopback(&url) {
-        return refuse(shown, "plain http would show the token to the network: use https");
-    }
-    let path = url.path().trim_end_matches('/').to_owned();
-    url.set_path(&path);
-    Ok(url)
+    let reason = if !url.username().is_empty() || url.password().is_some() {
+        "remove the user name and password"
+    } else if url.query().is_some() || url.fragment().is_some() {
+        "remove the query and the fragment"
+    } else if url.scheme() == "http" && !allow_http && !is_loopback(&url) {
+        "plain http would show the token to the network: use https"
+    } else {
+        let path = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&path);
+        return Ok(url);
+    };
+    Err(ConfigError::BaseUrl { url: shown(text), reason })
 }
 
 /// The URL as the generated client wants it: what comes next begins with a slash.

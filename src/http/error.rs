@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use http::HeaderMap;
+use reqwest::Response;
 use serde::Serialize;
 
 use super::{api_error::ApiError, token::Token};
 use crate::{
-    api::Error as Failure,
+    api::{Error as Failure, ResponseValue},
+    model::{Lenient, decode},
     util::{TaskId, text::EXCERPT},
 };
 
@@ -204,37 +207,48 @@ impl RequestError {
         let body = serde_json::to_vec(response).unwrap_or_default();
         DecodeError::new(DecodeErrorKind::Unexpected, token, reason, &body).into()
     }
+}
 
-    /// Reads what the generated client gives for anything but a readable success.
-    pub(crate) async fn read(token: &Token, failure: Failure) -> Self {
-        match failure {
-            Failure::UnexpectedResponse(response) => Self::read_response(token, response)
-                .await
-                .unwrap_or_else(|error| TransportError::new(error).into()),
-            Failure::InvalidResponsePayload(body, reason) => {
-                Self::unreadable(token, &reason.to_string(), &body)
-            }
+/// Reads what the generated client gives. Odd fields in a success cost only themselves; its headers are
+/// lost then.
+pub(crate) async fn receive<T: Lenient>(
+    token: &Token,
+    outcome: Result<ResponseValue<T>, Failure>,
+) -> Result<(T, HeaderMap), RequestError> {
+    Err(match outcome {
+        Ok(response) => {
+            let headers = response.headers().clone();
+            return Ok((response.into_inner(), headers));
+        }
+        Err(Failure::InvalidResponsePayload(body, _)) => match decode(&body) {
+            Ok(value) => return Ok((value, HeaderMap::new())),
+            Err(reason) => RequestError::unreadable(token, &reason.to_string(), &body),
+        },
+        Err(Failure::UnexpectedResponse(response)) => read_error(token, response)
+            .await
+            .unwrap_or_else(|error| TransportError::new(error).into()),
+        Err(
             Failure::CommunicationError(error)
             | Failure::ResponseBodyError(error)
-            | Failure::InvalidUpgrade(error) => TransportError::new(error).into(),
-            // No operation has an error response of its own: see `build.rs`.
-            other => Self::unreadable(token, &other.to_string(), b""),
-        }
-    }
+            | Failure::InvalidUpgrade(error),
+        ) => TransportError::new(error).into(),
+        // No operation has an error response of its own: see `build.rs`.
+        Err(other) => RequestError::unreadable(token, &other.to_string(), b""),
+    })
+}
 
-    async fn read_response(token: &Token, response: reqwest::Response) -> reqwest::Result<Self> {
-        let failure = response.extensions().get::<LocalFailure>().copied();
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = response.bytes().await?;
-        Ok(match failure {
-            Some(LocalFailure::ShutDown) => TransportError { source: None }.into(),
-            Some(LocalFailure::TooLarge(limit)) => {
-                let reason = format!("it is larger than the limit of {limit} bytes");
-                DecodeError::new(DecodeErrorKind::TooLarge, token, &reason, &body).into()
-            }
-            None => ApiError::read(status, &headers, &body, token).into(),
-        })
-    }
+async fn read_error(token: &Token, response: Response) -> reqwest::Result<RequestError> {
+    let failure = response.extensions().get::<LocalFailure>().copied();
+    let (status, headers) = (response.status(), response.headers().clone());
+    let body = response.bytes().await?;
+    Ok(match failure {
+        Some(LocalFailure::ShutDown) => TransportError { source: None }.into(),
+        Some(LocalFailure::TooLarge(limit)) => {
+            let reason = format!("it is larger than the limit of {limit} bytes");
+            DecodeError::new(DecodeErrorKind::TooLarge, token, &reason, &body).into()
+        }
+        None => ApiError::read(status, &headers, &body, token).into(),
+    })
 }
 
 impl From<ApiError> for RequestError {

@@ -22,9 +22,8 @@ use crate::{
 impl ClientHooks<Settings> for Client {
     async fn pre<E>(&self, request: &mut Request, _: &OperationInfo) -> Result<(), Error<E>> {
         let settings = self.inner();
-        let bearer = settings.token.bearer();
         let headers = request.headers_mut();
-        headers.insert(AUTHORIZATION, bearer);
+        headers.insert(AUTHORIZATION, settings.token.bearer.clone());
         // The version of our document, which the generator sends, means nothing to the service.
         headers.remove("api-version");
         *request.timeout_mut() = Some(settings.timeout);
@@ -79,10 +78,10 @@ fn attempt_end(
 ) -> Option<AttemptEnd> {
     match outcome {
         Err(error) if error.is_connect() => Some(AttemptEnd::NoConnection),
-        Err(_) => Some(AttemptEnd::Broken),
+        Err(_) => Some(AttemptEnd::Lost),
         Ok(response) if response.extensions().get::<LocalFailure>().is_some() => None,
         Ok(response) if response.status().is_success() => {
-            (!json::is_complete(response.body())).then_some(AttemptEnd::Unreadable)
+            (!json::is_complete(response.body())).then_some(AttemptEnd::Lost)
         }
         Ok(response) => {
             let (status, headers) = (response.status(), response.headers());

@@ -1,14 +1,12 @@
 //! The HTTP clients for files: no token, and no redirects of their own.
 
-use std::{error::Error, sync::OnceLock, time::Duration};
+use std::{error::Error, iter::successors, sync::OnceLock, time::Duration};
 
 use reqwest::{Client, ClientBuilder, redirect::Policy};
 use url::Url;
 
-use super::{
-    config::{ConfigError, is_loopback},
-    settings::AGENT,
-};
+use super::{config::ConfigError, settings::AGENT};
+use crate::util::url::is_loopback;
 
 /// The HTTP clients that fetch files.
 pub(crate) struct MediaClients {
@@ -46,12 +44,8 @@ impl MediaClients {
     }
 }
 
-/// The settings that are never the user's choice.
 fn finish(client: ClientBuilder, read_timeout: Duration) -> Result<Client, ConfigError> {
-    client
-        // A download checks each URL, and follows redirects itself.
-        .redirect(Policy::none())
-        .retry(reqwest::retry::never())
+    let client = client
         // The range of a file has a meaning only if its bytes come as they are.
         .no_gzip()
         .no_brotli()
@@ -59,21 +53,16 @@ fn finish(client: ClientBuilder, read_timeout: Duration) -> Result<Client, Confi
         .no_zstd()
         // The query of a signed URL is a secret.
         .referer(false)
-        .connection_verbose(false)
         // A download has no other bound.
-        .read_timeout(read_timeout)
-        .build()
-        .map_err(setup_error)
+        .read_timeout(read_timeout);
+    build_client(client)
 }
 
 /// A client for this URL, before it is built.
 pub(crate) fn http_client(url: &Url, connect_timeout: Duration) -> ClientBuilder {
     let builder = Client::builder().user_agent(AGENT).connect_timeout(connect_timeout);
     // No proxy reaches this machine's loopback.
-    let builder = match is_loopback(url) {
-        true => builder.no_proxy(),
-        false => builder,
-    };
+    let builder = if is_loopback(url) { builder.no_proxy() } else { builder };
     // Plain http needs no CA certificates, and must work on a machine without them.
     #[cfg(feature = "rustls")]
     if is_loopback(url) && url.scheme() == "http" {
@@ -82,9 +71,19 @@ pub(crate) fn http_client(url: &Url, connect_timeout: Duration) -> ClientBuilder
     builder
 }
 
-pub(crate) fn setup_error(error: reqwest::Error) -> ConfigError {
-    let causes = std::iter::successors(Some(&error as &dyn Error), |error| (*error).source());
-    ConfigError::Http(causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
+/// Builds a client with the settings that are never the user's choice.
+pub(crate) fn build_client(client: ClientBuilder) -> Result<Client, ConfigError> {
+    let client = client
+        // A redirect or a retry could send a submit twice; a download checks each URL first.
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        // It would show the token and the query of a signed URL.
+        .connection_verbose(false)
+        .build();
+    client.map_err(|error| {
+        let causes = successors(Some(&error as &dyn Error), |error| (*error).source());
+        ConfigError::Http(causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
+    })
 }
 
 #[cfg(test)]

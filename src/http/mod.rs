@@ -17,7 +17,8 @@ pub use self::{
     settings::Settings,
 };
 pub(crate) use self::{
-    media::{MediaClients, http_client, setup_error},
+    error::receive,
+    media::{MediaClients, build_client, http_client},
     settings::AGENT,
     token::Token,
 };

@@ -118,9 +118,9 @@ impl Operation {
             (_, AttemptEnd::NoConnection) => true,
             // One that names a task was accepted all the same.
             (Self::Submit, AttemptEnd::Error(error)) => error.is_rate_limit() && !error.names_task,
-            (Self::Submit, AttemptEnd::Broken | AttemptEnd::Unreadable) => false,
+            (Self::Submit, AttemptEnd::Lost) => false,
             (Self::Lookup, AttemptEnd::Error(error)) => error.is_transient(),
-            (Self::Lookup, AttemptEnd::Broken | AttemptEnd::Unreadable) => true,
+            (Self::Lookup, AttemptEnd::Lost) => true,
         }
     }
 }
@@ -130,10 +130,9 @@ impl Operation {
 pub(crate) enum AttemptEnd {
     /// The connection could not be made: nothing was sent.
     NoConnection,
-    /// The connection broke or time ran out: the request may have arrived.
-    Broken,
-    /// A success whose body is not one whole JSON object.
-    Unreadable,
+    /// The connection broke, time ran out, or a success has a body that is not one whole JSON object:
+    /// the request may have arrived.
+    Lost,
     /// An error.
     Error(ApiError),
 }
@@ -173,8 +172,7 @@ mod tests {
         // (how the attempt ended, a submit repeats, a lookup repeats)
         for (end, submit, lookup) in [
             (NoConnection, true, true),
-            (Broken, false, true),
-            (Unreadable, false, true),
+            (Lost, false, true),
             (answered(408, ""), false, true),
             (answered(429, ""), true, true),
             (answered(429, "<html>slow down</html>"), true, true),

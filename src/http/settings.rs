@@ -1,6 +1,6 @@
 //! What every request of the generated client needs.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
@@ -9,7 +9,7 @@ use super::{retry::RetryPolicy, token::Token};
 pub(crate) const AGENT: &str = concat!("luma-client/", env!("CARGO_PKG_VERSION"));
 
 /// The settings of a client, which its hooks apply to each request.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     pub(crate) token: Arc<Token>,
     /// For one attempt, from connecting to the last byte.
@@ -19,14 +19,4 @@ pub struct Settings {
     pub(crate) retry: RetryPolicy,
     /// After it is cancelled, no attempt begins.
     pub(crate) shutdown: CancellationToken,
-}
-
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
-            .field("timeout", &self.timeout)
-            .field("max_response_bytes", &self.max_response_bytes)
-            .field("retry", &self.retry)
-            .finish_non_exhaustive()
-    }
 }

@@ -1,6 +1,6 @@
 //! The API token: where it goes, and how it is kept out of everything else.
 
-use std::{ops::BitOr, sync::Arc};
+use std::sync::Arc;
 
 use http::HeaderValue;
 use memchr::memmem;
@@ -11,16 +11,15 @@ use tokio::sync::Semaphore;
 use super::config::ConfigError;
 use crate::util::{
     json,
-    text::{EXCERPT, clean},
+    text::{EXCERPT, clean, is_invisible},
 };
 
-/// The API token, made ready for use once, with what the service counts by token.
+/// The API token, with what the service counts by token.
+#[derive(Debug)]
 pub(crate) struct Token {
     secret: SecretString,
     /// The header, marked as sensitive.
-    bearer: HeaderValue,
-    /// Finds the token in responses.
-    finder: memmem::Finder<'static>,
+    pub(super) bearer: HeaderValue,
     /// The service allows a number of requests in flight for each token.
     pub(super) in_flight: Arc<Semaphore>,
 }
@@ -30,20 +29,16 @@ impl Token {
         let bearer = format!("Bearer {}", secret.expose_secret());
         let mut bearer = HeaderValue::try_from(bearer).map_err(|_| ConfigError::MalformedToken)?;
         bearer.set_sensitive(true);
-        let finder = memmem::Finder::new(secret.expose_secret()).into_owned();
         let permits = max_in_flight.clamp(1, Semaphore::MAX_PERMITS);
-        Ok(Self { secret, bearer, finder, in_flight: Arc::new(Semaphore::new(permits)) })
-    }
-
-    pub(super) fn bearer(&self) -> HeaderValue {
-        self.bearer.clone()
+        Ok(Self { secret, bearer, in_flight: Arc::new(Semaphore::new(permits)) })
     }
 
     /// Whether a text holds the token. A short one, as tests have, may stand in any text by chance
     /// and is not looked for.
     fn is_in(&self, text: &[u8]) -> bool {
         const MIN_TOKEN: usize = 8;
-        self.finder.needle().len() >= MIN_TOKEN && self.finder.find(text).is_some()
+        let token = self.secret.expose_secret().as_bytes();
+        token.len() >= MIN_TOKEN && memmem::find(text, token).is_some()
     }
 
     /// The text without the token.
@@ -69,51 +64,54 @@ impl Token {
     }
 
     /// Removes the token from a body, also if JSON escapes hide it, like a slash as `\/`, or invisible
-    /// characters stand in it: whoever cleans the text later must not join it again.
+    /// characters stand in it: cleaning the text later must not join it again.
     pub(super) fn redact_body(&self, body: &[u8]) -> Option<Vec<u8>> {
         if self.may_be_hidden_in(body)
-            && let Some(mut json) = json::read(body)
-            && self.redact_json(&mut json)
+            && let Some(json) = json::read(body)
+            && let redacted = self.redact_json(&json)
+            && redacted != json
         {
-            return serde_json::to_vec(&json).ok();
+            return serde_json::to_vec(&redacted).ok();
         }
         self.is_in(body).then(|| self.redact(String::from_utf8_lossy(body).into_owned()).into())
     }
 
-    /// Whether this JSON may hold the token in other bytes than its own. Most texts have escapes, but
-    /// others: `\n`, or those of marks that the token has not.
+    /// Whether this JSON may hold the token in other bytes than its own: with escapes of its characters,
+    /// or invisible characters in it. Few bodies do, and only they are parsed.
     fn may_be_hidden_in(&self, json: &[u8]) -> bool {
-        let is_plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
-        let is_hiding = |at: usize| match &json[at + 1..] {
-            [b'u' | b'b', ..] => true,
-            [mark @ (b'/' | b'\\' | b'"'), ..] => self.finder.needle().contains(mark),
+        let is_invisible = |c: char| is_invisible(c) && !c.is_whitespace();
+        let is_hiding = |c: char| is_invisible(c) || self.secret.expose_secret().contains(c);
+        let is_hiding_escape = |at: usize| match &json[at + 1..] {
+            [b'b', ..] => true,
+            [b'u', digits @ ..] => json::code_unit(digits)
+                .and_then(|unit| char::from_u32(unit.into()))
+                .is_none_or(is_hiding),
+            [mark @ (b'/' | b'\\' | b'"'), ..] => is_hiding(char::from(*mark)),
             _ => false,
         };
-        !json.iter().all(is_plain) || memchr::memchr_iter(b'\\', json).any(is_hiding)
+        let is_plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
+        memchr::memchr_iter(b'\\', json).any(is_hiding_escape)
+            || (!json.iter().all(is_plain)
+                && String::from_utf8_lossy(json).chars().any(is_invisible))
     }
 
-    /// Removes the token from every text; returns whether there was one.
-    fn redact_json(&self, json: &mut Value) -> bool {
+    /// The same JSON with the token removed from every text, and without fields that are named by it.
+    fn redact_json(&self, json: &Value) -> Value {
+        let cleaned_if_found = |text: &str| {
+            let cleaned = clean(text, usize::MAX);
+            self.is_in(cleaned.as_bytes()).then_some(cleaned)
+        };
         match json {
             Value::String(text) => {
-                let cleaned = clean(text, usize::MAX);
-                let found = self.is_in(cleaned.as_bytes());
-                if found {
-                    *text = self.redact(cleaned);
-                }
-                found
+                let text = cleaned_if_found(text).map(|cleaned| self.redact(cleaned).into());
+                text.unwrap_or_else(|| json.clone())
             }
+            Value::Array(list) => list.iter().map(|value| self.redact_json(value)).collect(),
             Value::Object(map) => {
-                let fields = map.len();
-                map.retain(|name, _| !self.is_in(clean(name, usize::MAX).as_bytes()));
-                let removed = map.len() < fields;
-                // Each of them, not only up to the first.
-                map.values_mut().fold(removed, |found, value| self.redact_json(value) | found)
+                let kept = map.iter().filter(|(name, _)| cleaned_if_found(name).is_none());
+                kept.map(|(name, value)| (name.clone(), self.redact_json(value))).collect()
             }
-            Value::Array(list) => {
-                list.iter_mut().map(|value| self.redact_json(value)).fold(false, BitOr::bitor)
-            }
-            _ => false,
+            other => other.clone(),
         }
     }
 }

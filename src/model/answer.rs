@@ -8,7 +8,7 @@ use crate::api::types::{DeletedTask, Task, TaskBatch, VideoResult};
 
 /// The `response` of a task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Value", untagged)]
+#[serde(from = "AnyResponse", untagged)]
 pub enum TaskResponse {
     /// An object: what is known of the video.
     Result(Box<VideoResult>),
@@ -32,11 +32,20 @@ impl From<VideoResult> for TaskResponse {
     }
 }
 
-impl From<Value> for TaskResponse {
-    fn from(value: Value) -> Self {
-        match value {
-            Value::Object(object) => VideoResult::lenient(object).into(),
-            other => Self::Other(other),
+/// A response before its odd fields are left out. Without odd fields no `Value` is built.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum AnyResponse {
+    Result(Box<VideoResult>),
+    Other(Value),
+}
+
+impl From<AnyResponse> for TaskResponse {
+    fn from(response: AnyResponse) -> Self {
+        match response {
+            AnyResponse::Result(result) => Self::Result(result),
+            AnyResponse::Other(Value::Object(object)) => VideoResult::lenient(object).into(),
+            AnyResponse::Other(other) => Self::Other(other),
         }
     }
 }
@@ -67,7 +76,8 @@ impl From<Option<AnyAnswer>> for TaskAnswer {
     fn from(answer: Option<AnyAnswer>) -> Self {
         let AnyAnswer { items, deleted, mut task } = answer.unwrap_or_default();
         if let Some(items) = items {
-            let count = task.extra.remove("count").map(Into::into);
+            let count =
+                task.extra.remove("count").and_then(|count| serde_json::from_value(count).ok());
             return Self::Batch(TaskBatch { items, count, extra: task.extra });
         }
         let parse = |value: Value| value.as_bool().or_else(|| value.as_str()?.parse().ok());

@@ -1,7 +1,5 @@
 //! Width to height.
 
-use std::{convert::Infallible, str::FromStr};
-
 use serde::{Deserialize, Serialize};
 
 use crate::util::open_enum;
@@ -14,7 +12,7 @@ open_enum! {
     /// ```
     /// use luma_client::AspectRatio;
     ///
-    /// assert_eq!("21:9".parse(), Ok(AspectRatio::Ratio21x9));
+    /// assert_eq!(AspectRatio::from("21:9"), AspectRatio::Ratio21x9);
     /// assert_eq!(AspectRatio::default().to_string(), "16:9");
     /// ```
     #[derive(Default, Deserialize, Serialize)]
@@ -35,14 +33,6 @@ open_enum! {
     Ratio21x9 = "21:9",
     /// 9:21, tall portrait.
     Ratio9x21 = "9:21",
-}
-
-impl FromStr for AspectRatio {
-    type Err = Infallible;
-
-    fn from_str(ratio: &str) -> Result<Self, Infallible> {
-        Ok(ratio.into())
-    }
 }
 
 impl From<String> for AspectRatio {

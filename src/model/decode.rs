@@ -31,12 +31,8 @@ impl Lenient for Task {
 ///
 /// The parser's reason, if the body is not one whole JSON object.
 pub(crate) fn decode<T: Lenient>(body: &[u8]) -> Result<T, serde_json::Error> {
-    serde_json::from_slice(body).or_else(|reason| recover(body).ok_or(reason))
-}
-
-/// The second try, for a body that the strict parser refused.
-pub(crate) fn recover<T: Lenient>(body: &[u8]) -> Option<T> {
-    read_object(json::read(body)?)
+    let lenient = || read_object(json::read(body)?);
+    serde_json::from_slice(body).or_else(|reason| lenient().ok_or(reason))
 }
 
 pub(super) fn read_object<T: Lenient>(value: Value) -> Option<T> {

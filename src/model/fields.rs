@@ -42,12 +42,6 @@ impl Number {
     }
 }
 
-impl From<Value> for Number {
-    fn from(value: Value) -> Self {
-        Self(value)
-    }
-}
-
 /// A point in time: Unix seconds, or an ISO 8601 string (one without an offset is read as UTC).
 ///
 /// ```
@@ -114,7 +108,7 @@ impl RawState {
 /// What went wrong: an object with code and message, a bare string, or something else.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct ErrorInfo(Value);
+pub struct ErrorInfo(pub(crate) Value);
 
 impl ErrorInfo {
     /// An error with a code and a message, as the service reports it.
@@ -141,12 +135,6 @@ impl ErrorInfo {
             Value::Array(list) => !list.is_empty(),
             _ => true,
         }
-    }
-}
-
-impl From<Value> for ErrorInfo {
-    fn from(value: Value) -> Self {
-        Self(value)
     }
 }
 

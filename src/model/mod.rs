@@ -10,7 +10,7 @@ mod video;
 
 pub(crate) use self::{
     answer::TaskAnswer,
-    decode::{decode, recover},
+    decode::{Lenient, decode},
     task::Outcome,
 };
 pub use self::{

@@ -13,10 +13,7 @@ use super::{
 pub use crate::api::types::Task;
 use crate::{
     api::types::VideoResult,
-    util::{
-        has_text,
-        text::{MESSAGE, WORD, clean},
-    },
+    util::text::{MESSAGE, WORD, clean},
 };
 
 /// The state of a task.
@@ -199,7 +196,7 @@ impl Task {
             };
         }
 
-        let has_video = has_text(&result.video_url);
+        let has_video = result.video_url.as_ref().is_some_and(|url| !url.trim().is_empty());
         let completed_or = |otherwise| if has_video { Completed } else { otherwise };
         let success = result.success.or(self.success);
         let has_code = self.error_info().and_then(ErrorInfo::code).is_some();

@@ -75,12 +75,10 @@ impl Video {
 
     /// Whether its task ended, or was seen to end, within this time before `now`.
     pub(crate) fn is_younger_than(&self, age: Duration, now: SystemTime) -> bool {
-        let is_recent = |time: SystemTime| match now.duration_since(time) {
-            Ok(past) => past < age,
+        [self.finished_at, self.seen_at].into_iter().flatten().any(|time| {
             // The service's clock may be ahead.
-            Err(ahead) => ahead.duration() < age,
-        };
-        [self.finished_at, self.seen_at].into_iter().flatten().any(is_recent)
+            now.duration_since(time).unwrap_or_else(|ahead| ahead.duration()) < age
+        })
     }
 
     /// The id of the video, as [`extend`](crate::Luma::extend) takes it, if the service sent one.

@@ -1,10 +1,12 @@
 //! What can be wrong with a request before it is sent. Pure functions.
 
-use url::Url;
-
 use crate::{
     api::types::VideoRequest,
-    util::{has_blanks, text::is_visible, url::shown},
+    util::{
+        has_blanks,
+        text::is_visible,
+        url::{parse_http, shown},
+    },
 };
 
 /// Why a request was refused before it was sent. Nothing was billed.
@@ -57,20 +59,11 @@ pub(super) fn check(request: &VideoRequest) -> Result<(), InvalidInput> {
         ("video_url", &request.video_url),
         ("callback_url", &request.callback_url),
     ] {
-        if let Some(url) = url.as_deref().filter(|url| !is_url(url)) {
+        if let Some(url) = url.as_deref().filter(|url| parse_http(url).is_none()) {
             return Err(InvalidInput::Url { field, url: shown(url) });
         }
     }
     Ok(())
-}
-
-/// Whether a text is an absolute http or https URL as every program reads it: the parser alone would
-/// also take white space, and missing or additional slashes.
-fn is_url(text: &str) -> bool {
-    let lower = text.get(..8).unwrap_or(text).to_ascii_lowercase();
-    let has_slashes = lower.starts_with("https://") || lower.starts_with("http://");
-    let is_plain = has_slashes && !has_blanks(text) && !text.contains(":///");
-    is_plain && Url::parse(text).is_ok_and(|url| url.has_host())
 }
 
 #[cfg(test)]

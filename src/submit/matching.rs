@@ -4,7 +4,7 @@ use std::{fmt, time::SystemTime};
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 use serde_json::{Value, json};
-use url::Url;
+use url::{Position, Url};
 
 use crate::{
     api::types::VideoRequest,
@@ -79,11 +79,10 @@ impl Findings {
             (Age::LongBefore, _) | (_, Resemblance::OtherCallback) => return,
             (Age::Before, Resemblance::Other) => return,
             (_, Resemblance::Other) => &mut self.unexplained,
-            // The clock that dates tasks need not be the one that sets the `Date` header.
-            (Age::Before, _) | (_, Resemblance::Unclear) => &mut self.unclear,
-            (_, Resemblance::Named) => &mut self.named,
+            (Age::Unclear | Age::Since, Resemblance::Named) => &mut self.named,
             (Age::Since, Resemblance::Equal) => &mut self.equal,
-            (Age::Unclear, Resemblance::Equal) => &mut self.unclear,
+            // The clock that dates tasks need not be the one that sets the `Date` header.
+            _ => &mut self.unclear,
         };
         match id_of(task) {
             Some(id) => tasks.push(id),
@@ -157,70 +156,45 @@ pub(super) fn resemblance(request: &VideoRequest, shown: Option<&Value>) -> Rese
     let (Ok(ours), Some(theirs @ Value::Object(_))) = (serde_json::to_value(request), shown) else {
         return Resemblance::Unclear;
     };
-    let callback = compare_callbacks(&ours["callback_url"], &theirs["callback_url"]);
-    if callback == Callback::Other {
-        return Resemblance::OtherCallback;
-    }
-    // No submit is sent without a prompt: a task without one shows its request in part.
-    let Some(prompt) = theirs["prompt"].as_str() else {
-        return Resemblance::Unclear;
-    };
-    // What else makes a video, with the default that the service may fill in.
+    // What makes a video besides the prompt, with the default that the service may fill in.
     let defaults = json!({
         "action": "generate", "aspect_ratio": "16:9", "loop": false, "enhancement": true,
         "start_image_url": null, "end_image_url": null, "video_id": null, "video_url": null,
     });
-    let is_equal = normalized(prompt) == normalized(request.prompt.as_deref().unwrap_or_default())
-        && defaults.as_object().into_iter().flatten().all(|(field, default)| {
-            let [ours, theirs] = [&ours[field], &theirs[field]].map(|value| match value {
-                Value::Null => default,
-                value => value,
-            });
-            ours == theirs
-        });
-    match (is_equal, callback) {
-        (true, Callback::Unique | Callback::Same) => Resemblance::Named,
-        (true, Callback::Missing) => Resemblance::Equal,
-        (true, _) => Resemblance::Unclear,
-        // The service may have changed the text of the submission that the URL names.
-        (false, Callback::Unique) => Resemblance::Unclear,
-        (false, _) => Resemblance::Other,
+    let is_equal = theirs["prompt"].as_str().map(|prompt| {
+        normalized(prompt) == normalized(request.prompt.as_deref().unwrap_or_default())
+            && defaults.as_object().into_iter().flatten().all(|(field, default)| {
+                let or_default = |value| if value == &Value::Null { default } else { value };
+                or_default(&ours[field]) == or_default(&theirs[field])
+            })
+    });
+    let callback = |request: &Value| Url::parse(request["callback_url"].as_str()?).ok();
+    match (callback(&ours).zip(callback(theirs)), is_equal) {
+        (Some((ours, theirs)), _) if is_anothers(&ours, &theirs) => Resemblance::OtherCallback,
+        // No submit is sent without a prompt: a task without one shows its request in part.
+        (_, None) => Resemblance::Unclear,
+        (None, Some(true)) => Resemblance::Equal,
+        (Some((ours, theirs)), Some(true)) if ours == theirs => Resemblance::Named,
+        // Another place may be the service's own, and a query may have been hidden.
+        (Some(_), Some(true)) => Resemblance::Unclear,
+        // The service may have changed the text of the submission that a unique URL names.
+        (Some((ours, theirs)), Some(false)) if ours == theirs && ours.query().is_some() => {
+            Resemblance::Unclear
+        }
+        (_, Some(false)) => Resemblance::Other,
     }
+}
+
+/// Whether a callback URL is that of another submission: the same place with another query.
+fn is_anothers(ours: &Url, theirs: &Url) -> bool {
+    ours[..Position::AfterPath] == theirs[..Position::AfterPath]
+        && theirs.query().is_some_and(|query| ours.query() != Some(query))
 }
 
 /// A text without what storing it may change: line ends, white space, Unicode normalization.
 fn normalized(text: &str) -> String {
     let text = ComposingNormalizerBorrowed::new_nfc().normalize(text);
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-#[derive(PartialEq)]
-enum Callback {
-    /// The same URL with a query, which names a single submission.
-    Unique,
-    /// The same URL without one.
-    Same,
-    /// The same place with another query: another submission.
-    Other,
-    /// Another place, which may be the service's own, or a query that may have been hidden.
-    Unclear,
-    Missing,
-}
-
-fn compare_callbacks(ours: &Value, theirs: &Value) -> Callback {
-    let url = |value: &Value| Url::parse(value.as_str()?).ok();
-    let (Some(mut ours), Some(mut theirs)) = (url(ours), url(theirs)) else {
-        return Callback::Missing;
-    };
-    let (is_same, has_query) = (ours == theirs, theirs.query().is_some());
-    ours.set_query(None);
-    theirs.set_query(None);
-    match (is_same, has_query) {
-        (true, true) => Callback::Unique,
-        (true, false) => Callback::Same,
-        (false, true) if ours == theirs => Callback::Other,
-        (false, _) => Callback::Unclear,
-    }
 }
 
 #[cfg(test)]

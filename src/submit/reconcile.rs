@@ -144,31 +144,37 @@ impl Reconcile {
         let Submission { request, created_at, key, trace_id } = &self.submission;
         let mut history = self.luma.history().into_pages();
         let mut findings = Findings::default();
-        while findings.old_in_a_row < Self::OLD_ENOUGH {
-            let task = match history.next().await {
-                None if history.is_incomplete() => return Ok(Err(InconclusiveReason::TooLong)),
-                None => break,
-                Some(Err(error)) if error.is_unsupported() => {
+        loop {
+            let page = match history.next().await {
+                Err(error) if error.is_unsupported() => {
                     return Ok(Err(InconclusiveReason::NoHistory));
                 }
-                Some(task) => task?,
+                Ok(None) if history.is_incomplete() => return Ok(Err(InconclusiveReason::TooLong)),
+                page => page?,
             };
-            // A clock that was set back since must not hide the task.
-            let sent_at = (*created_at).min(SystemTime::now());
-            let id = id_of(&task);
-            let resemblance = match &id {
-                Some(id) if registry.is_anothers(id, *key) => Resemblance::OtherCallback,
-                _ => resemblance(request, task.request.as_ref()),
+            let Some(tasks) = page else {
+                return Ok(findings.conclusion());
             };
-            let is_traced = trace_id.is_some() && *trace_id == task.trace_id;
-            if is_traced && resemblance != Resemblance::OtherCallback && id.is_some() {
-                return Ok(Ok(id));
-            }
-            findings.take(&task, age(&task, sent_at, history.clock_ahead), resemblance);
-            if findings.tasks >= Self::MAX_TASKS {
-                return Ok(Err(InconclusiveReason::TooLong));
+            for task in tasks {
+                // A clock that was set back since must not hide the task.
+                let sent_at = (*created_at).min(SystemTime::now());
+                let id = id_of(&task);
+                let resemblance = match &id {
+                    Some(id) if registry.is_anothers(id, *key) => Resemblance::OtherCallback,
+                    _ => resemblance(request, task.request.as_ref()),
+                };
+                let is_traced = trace_id.is_some() && *trace_id == task.trace_id;
+                if is_traced && resemblance != Resemblance::OtherCallback && id.is_some() {
+                    return Ok(Ok(id));
+                }
+                findings.take(&task, age(&task, sent_at, history.clock_ahead), resemblance);
+                if findings.tasks >= Self::MAX_TASKS {
+                    return Ok(Err(InconclusiveReason::TooLong));
+                }
+                if findings.old_in_a_row >= Self::OLD_ENOUGH {
+                    return Ok(findings.conclusion());
+                }
             }
         }
-        Ok(findings.conclusion())
     }
 }

@@ -2,10 +2,10 @@
 
 use super::{error::SubmitError, registry::Registry, submission::Submission};
 use crate::{
-    api::{self, types::VideoRequest},
+    api::types::VideoRequest,
     client::Luma,
-    http::{ApiError, RequestError},
-    model::{fields::ErrorInfo, recover},
+    http::{ApiError, RequestError, receive},
+    model::fields::ErrorInfo,
     util::TaskId,
     wait::TaskHandle,
 };
@@ -40,14 +40,9 @@ impl Luma {
 /// Sends a request. A response that names a task has accepted it, whatever else it says, unless it is
 /// the error of a refusal.
 async fn create(luma: &Luma, request: &VideoRequest) -> Result<TaskId, RequestError> {
-    let result = match luma.api().create_video(request).await {
-        Ok(response) => response.into_inner(),
-        Err(api::Error::InvalidResponsePayload(body, reason)) => {
-            let unreadable = || RequestError::unreadable(luma.token(), &reason.to_string(), &body);
-            recover(&body).ok_or_else(unreadable)?
-        }
-        Err(failure) => {
-            let error = RequestError::read(luma.token(), failure).await;
+    let result = match receive(luma.token(), luma.api().create_video(request).await).await {
+        Ok((result, _)) => result,
+        Err(error) => {
             let named = error.api().filter(|error| error.is_server_error());
             return named.and_then(|error| error.task_id.clone()).ok_or(error);
         }

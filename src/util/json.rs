@@ -83,48 +83,42 @@ fn token_len(text: &str) -> Option<usize> {
 fn repair_string(string: &str, out: &mut String) {
     let mut rest = string;
     while let Some(c) = rest.chars().next() {
-        let len = match c {
-            '\\' => match escape_len(rest) {
-                Ok(len) => {
-                    out.push_str(&rest[..len]);
-                    len
-                }
-                Err(len) => {
-                    out.push('\u{fffd}');
-                    len
-                }
-            },
-            ..' ' => {
-                out.push_str(&format!("\\u{:04x}", c as u32));
-                1
-            }
-            _ => {
-                out.push(c);
-                c.len_utf8()
-            }
+        let (len, is_readable) = match c {
+            '\\' => escape(rest),
+            c => (c.len_utf8(), c >= ' '),
         };
+        match c {
+            _ if is_readable => out.push_str(&rest[..len]),
+            '\\' => out.push('\u{fffd}'),
+            _ => out.push_str(&format!("\\u{:04x}", c as u32)),
+        }
         rest = &rest[len..];
     }
 }
 
-/// How many bytes the escape at the beginning has; as an error if no parser reads it: a lone surrogate,
-/// or the backslash of an unknown escape.
-fn escape_len(text: &str) -> Result<usize, usize> {
-    /// The code unit of a `\uXXXX` at the beginning.
-    fn unit(text: &str) -> Option<u16> {
-        let digits = text.strip_prefix("\\u")?.get(..4)?;
-        let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-        u16::from_str_radix(digits, 16).ok().filter(|_| is_hex)
-    }
+/// How many bytes the escape at the beginning has, and whether a parser reads it: not a lone surrogate,
+/// nor the backslash of an unknown escape.
+fn escape(text: &str) -> (usize, bool) {
+    let unit = |text: &str| code_unit(text.strip_prefix("\\u")?.as_bytes());
     if matches!(text.as_bytes()[1], b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') {
-        return Ok(2);
+        return (2, true);
     }
-    let first = unit(text).ok_or(1_usize)?;
+    let Some(first) = unit(text) else {
+        return (1, false);
+    };
     let second = text.get(6..).and_then(unit).unwrap_or_default();
     match char::decode_utf16([first, second]).next() {
-        Some(Ok(c)) => Ok(6 * c.len_utf16()),
-        _ => Err(6),
+        Some(Ok(c)) => (6 * c.len_utf16(), true),
+        _ => (6, false),
     }
+}
+
+/// The code unit of the four hexadecimal digits at the beginning.
+pub(crate) fn code_unit(digits: &[u8]) -> Option<u16> {
+    let digits = digits.get(..4)?;
+    digits
+        .iter()
+        .try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)? as u16))
 }
 
 #[cfg(test)]

@@ -13,12 +13,5 @@ pub use task_id::{InvalidTaskId, TaskId};
 
 /// Whether there is white space or a control character in the text, as in no id and no URL.
 pub(crate) fn has_blanks(text: &str) -> bool {
-    // The quick way for the ids and URLs that are usual.
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
-    !is_plain && text.contains(|c: char| c.is_whitespace() || c.is_control())
-}
-
-/// Whether the field holds more than white space.
-pub(crate) fn has_text(text: &Option<String>) -> bool {
-    text.as_deref().is_some_and(|text| !text.trim().is_empty())
+    text.contains(|c: char| c.is_whitespace() || c.is_control())
 }

@@ -117,7 +117,9 @@ fn simplify(message: &mut Value) {
     if message["params"].is_null() {
         message.as_object_mut().map(|message| message.remove("params"));
     }
-    if message["method"] == "initialize" {
+    // In stateless revisions, which name their version in each request, `initialize` does not exist.
+    let is_stateless = !message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"].is_null();
+    if message["method"] == "initialize" && !is_stateless {
         let params = &message["params"];
         let version = params["protocolVersion"].as_str().unwrap_or("2025-03-26");
         let client = |field: &str| params["clientInfo"][field].as_str().unwrap_or("unknown");

@@ -28,12 +28,8 @@ async fn job(id: i64, work: Data<Work>) -> Result<(), BoxDynError> {
 async fn wait(id: i64, work: &Work) -> Result<()> {
     let task = sqlx::query_scalar("SELECT task FROM videos WHERE id = $1").bind(id);
     let Json(task): Json<TaskRef> = task.fetch_one(&work.pool).await?;
-    let wait = work
-        .luma
-        .task(task)
-        .wait()
-        .interval(work.times.interval.clone())
-        .cancelled_by(work.stop.clone());
+    let wait =
+        work.luma.task(task).wait().interval(work.times.interval).cancelled_by(work.stop.clone());
     let update = match wait.await {
         Ok(video) => {
             let update = sqlx::query("UPDATE videos SET url = $2 WHERE id = $1").bind(id);

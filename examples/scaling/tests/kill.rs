@@ -104,7 +104,7 @@ impl Stage {
             worker.kill()?;
         }
         let orphans = self.orphans().await?;
-        ensure!(orphans > 0, "nobody was killed in the middle");
+        ensure!(orphans > 0, "no worker was killed in the middle");
         self.orphans += orphans;
         for _ in 0..2 {
             self.submitters.push(self.program.worker("submit")?);
@@ -233,7 +233,10 @@ impl Stage {
         }
         // The one that was not dead was met, and not raced.
         let log = self.program.log();
-        ensure!(log.contains("another worker is at it"), "nobody was taken for dead");
+        ensure!(
+            log.contains("another worker is submitting it"),
+            "no live worker was presumed dead"
+        );
         Ok(())
     }
 }

@@ -1,4 +1,7 @@
+use std::path::PathBuf;
+
 use super::*;
+use crate::http::RetryPolicy;
 
 fn settings(is_new: bool, retry: RetryPolicy) -> Settings<'static> {
     let luma = Luma::builder().token("a-token").base_url("https://api.example");
@@ -11,7 +14,7 @@ fn settings(is_new: bool, retry: RetryPolicy) -> Settings<'static> {
         overwrite: false,
         max_bytes: 0,
         retry,
-        on_progress: None,
+        on_progress: Box::new(|_| ()),
     }
 }
 
@@ -26,7 +29,7 @@ fn status(status: u16) -> DownloadError {
 /// How many requests are sent if each fails like this, and how long it takes.
 fn requests(settings: &Settings<'_>, error: &DownloadError) -> (usize, Duration) {
     let (mut retries, mut elapsed) = (0, Duration::ZERO);
-    while let Some(delay) = delay(settings, error, retries, elapsed) {
+    while let Some(delay) = settings.delay(error, retries, elapsed) {
         (retries, elapsed) = (retries + 1, elapsed + delay);
     }
     (retries + 1, elapsed)
@@ -54,4 +57,18 @@ fn retries_are_counted_and_last_thirty_seconds_for_a_new_video() {
             assert!(elapsed > APPEARS_WITHIN / 3, "{is_new} {error}: {elapsed:?}");
         }
     }
+}
+
+#[test]
+fn excerpt_is_one_clean_line_without_secrets() {
+    for (body, is_signed, expected) in [
+        (&b"<p>not\r\n\tfound</p>"[..], false, "<p>not found</p>"),
+        (b"/v?Signature=s3cret", true, ""),
+        (b"\x01\x02\xff", false, ""),
+        (b"", false, ""),
+    ] {
+        assert_eq!(excerpt(body, is_signed), expected);
+    }
+    let long = excerpt("long ".repeat(500).as_bytes(), false);
+    assert!(long.chars().count() <= 201, "{long}");
 }
