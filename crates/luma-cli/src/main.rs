@@ -35,7 +35,8 @@ use clap::{
 };
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
-    filter::{LevelFilter, Targets},
+    Layer,
+    filter::{LevelFilter, Targets, dynamic_filter_fn},
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
@@ -113,7 +114,7 @@ fn main() -> ExitCode {
     let end = runtime.block_on(run(cli, &output));
     // A read of standard input cannot be cancelled; the program ends nevertheless.
     runtime.shutdown_background();
-    log.map(end_log);
+    end_log(log);
     end.unwrap_or_else(|failure| output.failure(&failure)).code().into()
 }
 
@@ -213,13 +214,22 @@ fn start_log(verbose: u8, serves: bool) -> Option<Log> {
     let (writer, guard) = builder.finish(std::io::stderr());
     let targets = ["luma_client", "luma_mcp"].map(|target| (target, own));
     let targets = Targets::new().with_targets(targets).with_default(others);
+    // rmcp warns of each message.
+    let is_due = dynamic_filter_fn(|event, _| {
+        let is_noisy = event.target().starts_with("rmcp") && *event.level() <= LevelFilter::WARN;
+        !is_noisy || luma_mcp::is_due(event.name())
+    });
     let lines = tracing_subscriber::fmt::layer().with_writer(writer.clone()).with_ansi(false);
+    let lines = lines.with_filter(is_due);
     tracing_subscriber::registry().with(lines).with(targets).init();
     Some((writer, guard))
 }
 
 /// Writes the rest of the log, for at most a second, and how many lines are missing.
-fn end_log((mut writer, guard): Log) {
+fn end_log(log: Option<Log>) {
+    let Some((mut writer, guard)) = log else {
+        return;
+    };
     let counter = writer.error_counter();
     let dropped = counter.dropped_lines();
     if dropped > 0 {

@@ -51,12 +51,9 @@ impl Signals {
 
     #[cfg(windows)]
     fn start(&self) {
-        let Ok(mut received) = tokio::signal::windows::ctrl_c() else {
-            return;
-        };
         let signals = self.clone();
         tokio::spawn(async move {
-            while received.recv().await.is_some() {
+            while tokio::signal::ctrl_c().await.is_ok() {
                 signals.stop(false);
             }
         });

@@ -52,6 +52,7 @@ use tokio::{
 pub use self::{
     access::{Access, WeakKey},
     http::HttpServer,
+    log::is_due,
     options::{HttpOptions, InvalidOptions},
 };
 use self::{handler::Handler, handler::Options, stdio::Lines};

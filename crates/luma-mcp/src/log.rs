@@ -9,7 +9,10 @@ use std::{
 const PAUSE: Duration = Duration::from_secs(60);
 
 /// Returns whether a line of this kind is due: one a minute in this process.
-pub(crate) fn is_due(kind: &'static str) -> bool {
+///
+/// The server calls it for its own warnings. A program that shows the log can call it for those of rmcp,
+/// which warns of each message.
+pub fn is_due(kind: &'static str) -> bool {
     static LAST: LazyLock<Mutex<HashMap<&'static str, Instant>>> = LazyLock::new(Mutex::default);
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
     let now = Instant::now();

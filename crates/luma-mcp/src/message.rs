@@ -93,7 +93,6 @@ fn fault(json: &Value) -> Option<&'static str> {
 
 /// Whether the server has the method. rmcp would answer with nothing but its name.
 fn is_served(method: &str, message: &Value) -> bool {
-    let meta = &message["params"]["_meta"];
     match method {
         "initialize"
         | "server/discover"
@@ -105,10 +104,14 @@ fn is_served(method: &str, message: &Value) -> bool {
         | "tasks/get"
         | "tasks/update"
         | "tasks/cancel" => true,
-        // The revisions whose requests have a version of their own have no ping.
-        "ping" => meta["io.modelcontextprotocol/protocolVersion"].is_null(),
+        "ping" => !is_stateless(message),
         _ => false,
     }
+}
+
+/// Whether a request names its revision itself. Such revisions have no `initialize` and no `ping`.
+fn is_stateless(message: &Value) -> bool {
+    !message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"].is_null()
 }
 
 /// Removes or completes what the server does not use, so that rmcp cannot stumble over it: old and
@@ -117,9 +120,7 @@ fn simplify(message: &mut Value) {
     if message["params"].is_null() {
         message.as_object_mut().map(|message| message.remove("params"));
     }
-    // In stateless revisions, which name their version in each request, `initialize` does not exist.
-    let is_stateless = !message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"].is_null();
-    if message["method"] == "initialize" && !is_stateless {
+    if message["method"] == "initialize" && !is_stateless(message) {
         let params = &message["params"];
         let version = params["protocolVersion"].as_str().unwrap_or("2025-03-26");
         let client = |field: &str| params["clientInfo"][field].as_str().unwrap_or("unknown");

@@ -243,6 +243,27 @@ async fn host_that_does_not_read_stderr_is_served() {
 }
 
 #[tokio::test]
+async fn warning_of_each_kind_is_logged_once() {
+    let simulator = simulator().await;
+    let mut server = with_account(&simulator, &["-v"]).spawn().expect("a process");
+    let mut stdin = server.stdin.take().expect("a pipe");
+    stdin.write_all(&hello()).await.expect("written");
+    for id in 1..20 {
+        let call = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params":
+            { "name": "luma_nothing" } });
+        stdin.write_all(&line(&call)).await.expect("written");
+        stdin.write_all(b"no JSON\n").await.expect("written");
+    }
+    drop(stdin);
+    let output = timeout(PATIENCE, server.wait_with_output()).await;
+    let output = output.expect("it ends").expect("output");
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    for warning in ["refused a message", "response error"] {
+        assert_eq!(stderr.matches(warning).count(), 1, "{warning}: {stderr}");
+    }
+}
+
+#[tokio::test]
 async fn input_that_ends_at_once_is_explained() {
     let simulator = simulator().await;
     let output = with_account(&simulator, &[]).stdin(Stdio::null()).output().await;

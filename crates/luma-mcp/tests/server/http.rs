@@ -185,6 +185,7 @@ async fn refusals() {
         ("elsewhere", get("/nowhere"), 404),
         ("OAuth", get("/.well-known/oauth-protected-resource"), 404),
         ("registration", get("/register"), 404),
+        ("authorization", get("/authorize"), 404),
         (
             "GET with a slash",
             with(get("/mcp/"), "authorization", Some(&format!("Bearer {KEY}"))),
