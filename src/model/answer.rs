@@ -1,14 +1,22 @@
 //! The parts of a response whose JSON type decides what they are.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{
+        DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+        value::{MapAccessDeserializer, SeqAccessDeserializer},
+    },
+};
 use serde_json::{Map, Value};
 
-use super::decode::{Lenient, read_object};
+use super::decode::{Lenient, read_object, readable_fields};
 use crate::api::types::{DeletedTask, Task, TaskBatch, VideoResult};
 
 /// The `response` of a task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "AnyResponse", untagged)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum TaskResponse {
     /// An object: what is known of the video.
     Result(Box<VideoResult>),
@@ -32,27 +40,54 @@ impl From<VideoResult> for TaskResponse {
     }
 }
 
-/// A response before its odd fields are left out. Without odd fields no `Value` is built.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum AnyResponse {
-    Result(Box<VideoResult>),
-    Other(Value),
+impl<'de> Deserialize<'de> for TaskResponse {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ObjectOrOther)
+    }
 }
 
-impl From<AnyResponse> for TaskResponse {
-    fn from(response: AnyResponse) -> Self {
-        match response {
-            AnyResponse::Result(result) => Self::Result(result),
-            AnyResponse::Other(Value::Object(object)) => VideoResult::lenient(object).into(),
-            AnyResponse::Other(other) => Self::Other(other),
-        }
+/// Reads an object in one pass, without a `Value` of it.
+struct ObjectOrOther;
+
+macro_rules! visit_other {
+    ($($method:ident: $kind:ty,)*) => {
+        $(fn $method<E>(self, value: $kind) -> Result<TaskResponse, E> {
+            Ok(TaskResponse::Other(value.into()))
+        })*
+    };
+}
+
+impl<'de> Visitor<'de> for ObjectOrOther {
+    type Value = TaskResponse;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TaskResponse, A::Error> {
+        VideoResult::deserialize(MapAccessDeserializer::new(map)).map(TaskResponse::from)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<TaskResponse, A::Error> {
+        Value::deserialize(SeqAccessDeserializer::new(list)).map(TaskResponse::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<TaskResponse, E> {
+        Ok(TaskResponse::Other(Value::Null))
+    }
+
+    visit_other! {
+        visit_bool: bool,
+        visit_i64: i64,
+        visit_u64: u64,
+        visit_f64: f64,
+        visit_str: &str,
     }
 }
 
 /// The response to a task query.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Option<AnyAnswer>", untagged)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 #[non_exhaustive]
 pub enum TaskAnswer {
     /// Several tasks.
@@ -63,25 +98,74 @@ pub enum TaskAnswer {
     Task(Box<Task>),
 }
 
-/// Every field that a response to a task query may have. The fields decide which kind it is.
-#[derive(Default, Deserialize)]
-struct AnyAnswer {
-    items: Option<Vec<Task>>,
-    deleted: Option<Value>,
-    #[serde(flatten)]
-    task: Task,
+impl<'de> Deserialize<'de> for TaskAnswer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyAnswer)
+    }
 }
 
-impl From<Option<AnyAnswer>> for TaskAnswer {
-    fn from(answer: Option<AnyAnswer>) -> Self {
-        let AnyAnswer { items, deleted, mut task } = answer.unwrap_or_default();
-        if let Some(items) = items {
+/// Reads a batch in one pass if its first field shows that it is one, and any other object as a task.
+struct AnyAnswer;
+
+impl<'de> Visitor<'de> for AnyAnswer {
+    type Value = TaskAnswer;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object or null")
+    }
+
+    fn visit_unit<E>(self) -> Result<TaskAnswer, E> {
+        Ok(TaskAnswer::Task(Box::default()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TaskAnswer, A::Error> {
+        let Some(first) = map.next_key::<String>()? else {
+            return self.visit_unit();
+        };
+        let is_batch = matches!(first.as_str(), "items" | "count");
+        let object = MapAccessDeserializer::new(Peeked { first: Some(first), rest: map });
+        match is_batch {
+            true => TaskBatch::deserialize(object).map(TaskAnswer::Batch),
+            false => Ok(Task::deserialize(object)?.into()),
+        }
+    }
+}
+
+/// A map whose first key was read already.
+struct Peeked<A> {
+    first: Option<String>,
+    rest: A,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Peeked<A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, A::Error> {
+        match self.first.take() {
+            Some(key) => seed.deserialize(key.into_deserializer()).map(Some),
+            None => self.rest.next_key_seed(seed),
+        }
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.rest.next_value_seed(seed)
+    }
+}
+
+/// What was read as a task may still be a batch or a deletion: the fields of an object have no order.
+impl From<Task> for TaskAnswer {
+    fn from(mut task: Task) -> Self {
+        if let Some(Value::Array(items)) = task.extra.remove("items") {
+            let items = items.into_iter().filter_map(read_object).collect();
             let count =
                 task.extra.remove("count").and_then(|count| serde_json::from_value(count).ok());
             return Self::Batch(TaskBatch { items, count, extra: task.extra });
         }
-        let parse = |value: Value| value.as_bool().or_else(|| value.as_str()?.parse().ok());
-        match deleted.and_then(parse) {
+        let parse = |value: &Value| value.as_bool().or_else(|| value.as_str()?.parse().ok());
+        match task.extra.get("deleted").and_then(parse) {
             Some(deleted) => {
                 Self::Deleted(DeletedTask { id: task.id.unwrap_or_default(), deleted })
             }
@@ -90,14 +174,21 @@ impl From<Option<AnyAnswer>> for TaskAnswer {
     }
 }
 
-impl Lenient for TaskAnswer {
+impl Lenient for Task {
     fn lenient(mut object: Map<String, Value>) -> Self {
-        let items = object.remove("items").and_then(|items| match items {
-            Value::Array(items) => Some(items.into_iter().filter_map(read_object).collect()),
-            _ => None,
+        let response = object.remove("response");
+        let mut task = readable_fields(object, |task: &mut Self| &mut task.extra);
+        task.response = response.map(|response| match response {
+            Value::Object(object) => VideoResult::lenient(object).into(),
+            other => TaskResponse::Other(other),
         });
-        let deleted = object.remove("deleted");
-        Some(AnyAnswer { items, deleted, task: Task::lenient(object) }).into()
+        task
+    }
+}
+
+impl Lenient for TaskAnswer {
+    fn lenient(object: Map<String, Value>) -> Self {
+        Task::lenient(object).into()
     }
 }
 

@@ -3,10 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::{
-    api::types::{Task, VideoResult},
-    util::json,
-};
+use crate::{api::types::VideoResult, util::json};
 
 /// A type that is read from an object, whatever single fields hold.
 pub(crate) trait Lenient: DeserializeOwned {
@@ -16,12 +13,6 @@ pub(crate) trait Lenient: DeserializeOwned {
 impl Lenient for VideoResult {
     fn lenient(object: Map<String, Value>) -> Self {
         readable_fields(object, |result: &mut Self| &mut result.extra)
-    }
-}
-
-impl Lenient for Task {
-    fn lenient(object: Map<String, Value>) -> Self {
-        readable_fields(object, |task: &mut Self| &mut task.extra)
     }
 }
 
@@ -47,7 +38,7 @@ pub(super) fn read_object<T: Lenient>(value: Value) -> Option<T> {
 const UNREADABLE: &str = "unreadable";
 
 /// Reads a struct of optional fields from the readable ones, and keeps the others in `extra`.
-fn readable_fields<T: DeserializeOwned + Default>(
+pub(super) fn readable_fields<T: DeserializeOwned + Default>(
     object: Map<String, Value>,
     extra: impl Fn(&mut T) -> &mut Map<String, Value>,
 ) -> T {
