@@ -37,7 +37,7 @@ const MIN_INTERVAL: Duration = Duration::from_millis(10);
 /// For a job whose time to completion has the hazard h, the product of requests and mean lag is least if
 /// the interval is proportional to 1/sqrt(h). The points follow that curve for the log-normal times of
 /// videos (median 110 s, sigma 0.45), flattened at both ends so that other medians do well too.
-/// `benches/pace.rs` measures it.
+/// `benches/poll_interval.rs` measures it.
 const ADAPTIVE: [(f64, f64); 9] = [
     (0.0, 22.0),
     (22.0, 12.0),
