@@ -81,7 +81,7 @@ fn attempt_end(
         Err(_) => Some(AttemptEnd::Lost),
         Ok(response) if response.extensions().get::<LocalFailure>().is_some() => None,
         Ok(response) if response.status().is_success() => {
-            (!json::looks_whole(response.body())).then_some(AttemptEnd::Lost)
+            (!json::is_whole(response.body())).then_some(AttemptEnd::Lost)
         }
         Ok(response) => {
             let (status, headers) = (response.status(), response.headers());

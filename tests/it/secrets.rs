@@ -38,6 +38,7 @@ thread_local! {
 impl Logged {
     /// Starts to listen, until the guard is dropped.
     fn listen() -> (Self, DefaultGuard) {
+        crate::support::enable_tracing();
         static LOGGER: Once = Once::new();
         LOGGER.call_once(|| {
             log::set_logger(&ThreadLogger).expect("no logger yet");

@@ -39,6 +39,7 @@ impl MakeWriter<'_> for Log {
 #[tokio::test]
 async fn spans_name_the_task_and_never_the_token() {
     let log = Log::default();
+    crate::support::enable_tracing();
     // For this thread only, which is the whole runtime of this test.
     let _guard = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::TRACE)

@@ -156,3 +156,15 @@ pub fn show_error(error: &(dyn StdError + 'static)) -> String {
     let shown = chain.map(|error| format!("{error} {error:#} {error:?} {error:#?}"));
     shown.collect::<Vec<_>>().join("\n")
 }
+
+/// Keeps every event and span enabled for the whole program. Without it, one that first happens on a thread
+/// of another test, which does not listen, may be disabled for all.
+pub fn enable_tracing() {
+    static ENABLED: std::sync::Once = std::sync::Once::new();
+    ENABLED.call_once(|| {
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+            .with_writer(std::io::sink);
+        tracing::subscriber::set_global_default(subscriber.finish()).expect("the only one");
+    });
+}
