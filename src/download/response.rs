@@ -39,7 +39,7 @@ impl Version {
         };
         match (status, range) {
             (206, Some(range)) if continues(range) => Action::Append,
-            (200, None) => Action::Replace,
+            (200..=203, None) => Action::Replace,
             (408 | 425 | 429, _) | (_, None) => Action::Fail,
             (_, Some(_)) => Action::Restart,
         }
@@ -150,6 +150,7 @@ mod tests {
         use Action::{Fail, Replace};
         for (status, expected) in [
             (200, Replace),
+            (203, Replace),
             // A part that was not requested.
             (206, Fail),
             (204, Fail),

@@ -4,7 +4,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 use http::{StatusCode, header::AUTHORIZATION};
 use progenitor_client::{ClientHooks, ClientInfo, OperationInfo};
-use reqwest::{Request, Response};
+use reqwest::{Request, Response, ResponseBuilderExt};
 use tokio::time::Instant;
 
 use super::{
@@ -121,7 +121,9 @@ async fn send(
     if is_cut && received.status().is_success() {
         return Ok(local_failure(LocalFailure::TooLarge(limit), body));
     }
-    let mut response = http::Response::new(body);
+    // Without its URL, reqwest would parse one that stands for it.
+    let response = http::Response::builder().url(received.url().clone());
+    let mut response = response.body(body).unwrap_or_default();
     *response.status_mut() = received.status();
     *response.headers_mut() = std::mem::take(received.headers_mut());
     Ok(response)

@@ -3,8 +3,8 @@
 use std::{error::Error, io, sync::OnceLock, time::Duration};
 
 use luma_client::{
-    ApiError, BASE_URL_VARIABLE, ConfigError, DownloadError, ErrorCode, InvalidInput, RequestError,
-    SubmitError, TOKEN_VARIABLE, TaskFailure, TaskState, TransportError, WaitError,
+    ApiError, BASE_URL_VARIABLE, ConfigError, DownloadError, ErrorCode, FailureKind, InvalidInput,
+    RequestError, SubmitError, TOKEN_VARIABLE, TaskFailure, TaskState, TransportError, WaitError,
 };
 use serde::Serialize;
 
@@ -320,6 +320,9 @@ impl From<SubmitError> for Failure {
 impl From<&WaitError> for Failure {
     fn from(error: &WaitError) -> Self {
         match error {
+            WaitError::Failed { task, failure } if failure.kind == FailureKind::NoVideo => {
+                Self::from(failure.clone()).hint(format!("Look again later: luma task {task}"))
+            }
             WaitError::Failed { failure, .. } => failure.clone().into(),
             WaitError::Poll { source, .. } => {
                 let cause = Self::from(&**source);
@@ -374,5 +377,26 @@ impl From<DownloadError> for Failure {
             _ => Kind::Download,
         };
         Self { hint: error.retry_after().map(retry), ..Self::new(kind, with_cause(&error)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use luma_client::{Task, serde_json};
+
+    use super::*;
+
+    #[test]
+    fn end_without_a_video_names_the_command_to_look_again() {
+        for (state, expected) in
+            [("completed", Some("Look again later: luma task a")), ("failed", None)]
+        {
+            let json = format!(r#"{{"id":"a","response":{{"state":"{state}"}}}}"#);
+            let task: Task = serde_json::from_str(&json).expect("a task");
+            let failure = task.failure().expect("it has ended");
+            let task = "a".parse().expect("an id");
+            let error = Failure::from(&WaitError::Failed { task, failure });
+            assert_eq!(error.hint.as_deref(), expected, "{state}");
+        }
     }
 }

@@ -117,7 +117,7 @@ async fn server_that_cannot_start_prints_nothing_to_stdout() {
         let nonsense = ["--json", "--token", "any", "--base-url", "nonsense"];
         let run = luma(&[&nonsense, arguments].concat()).await.exits(2);
         assert_eq!(run.stdout, "", "{run:?}");
-        run.complains("cannot be used: use a URL such as");
+        run.complains("cannot be used: use an http or https URL with a host, such as");
     }
 }
 
