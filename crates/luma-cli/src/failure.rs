@@ -182,11 +182,16 @@ fn advice(error: &ApiError) -> Option<String> {
         return Some(retry(wait));
     }
     let known = error.code.as_ref().filter(|code| code.remedy().is_some());
+    if known.is_none() && error.status.as_u16() == 403 {
+        // Moderation has a code of its own. Without one it may be a firewall or a proxy.
+        return Some(format!(
+            "Something refused it, perhaps a gateway: check the network, {TOKEN_VARIABLE}, and the prompt."
+        ));
+    }
     let by_status = match error.status.as_u16() {
         400 | 413 | 422 => Some(Code::BadRequest),
         401 => Some(Code::InvalidToken),
         402 => Some(Code::PaymentRequired),
-        403 => Some(Code::Forbidden),
         404 | 405 | 410 => Some(Code::NotFound),
         429 => Some(Code::TooManyRequests),
         408 | 425 | 500..=599 => Some(Code::ApiError),

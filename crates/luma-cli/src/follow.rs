@@ -89,7 +89,11 @@ pub async fn follow(context: &Context<'_>, jobs: Vec<Job>, plan: &Plan<'_>) -> E
                 biased;
                 run = runs.next() => {
                     let Some((index, view)) = run else { break };
-                    let end = view.error.as_ref().map_or("completed", |error| error.kind.end());
+                    let end = match &view.error {
+                        Some(error) => error.kind.end(),
+                        None if view.state() == Some("completed") => "completed",
+                        None => "accepted",
+                    };
                     progress.enters(index, Stage::Ended(end));
                     views[index] = view;
                 }

@@ -192,7 +192,7 @@ async fn bare_status_gives_advice() {
         (400, "Correct the request"),
         (401, "Check ACEDATACLOUD_API_TOKEN, or --token"),
         (402, "top up the account."),
-        (403, "Moderation refused it: change the prompt or the images."),
+        (403, "Something refused it, perhaps a gateway: check the network,"),
         (404, "check --base-url or ACEDATACLOUD_API_BASE_URL."),
         (429, "Try again later."),
     ] {
