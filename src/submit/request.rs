@@ -175,7 +175,8 @@ impl Luma {
 
     /// Builds the continuation of a video. Nothing is sent before [`Extend::submit`].
     ///
-    /// A finished [`Video`] is a source, too: `luma.extend(&video, "…")`.
+    /// A finished [`Video`] is a source: `luma.extend(&video, "…")`. If only its id was stored, use
+    /// [`VideoSource::VideoId`].
     pub fn extend(&self, source: impl Into<VideoSource>, prompt: impl Into<String>) -> Extend {
         let mut request = request(VideoAction::Extend, prompt);
         match source.into() {

@@ -47,7 +47,7 @@ impl TaskHandle {
         self.task.clone()
     }
 
-    /// Looks the task up once.
+    /// Looks the task up once. [`Task::video`](crate::Task::video) is its video, if it is finished.
     ///
     /// # Errors
     ///
