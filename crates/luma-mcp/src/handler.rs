@@ -13,9 +13,9 @@ use rmcp::{
         CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams,
         CompleteRequestParams, CompleteResult, CustomRequest, CustomResult, DiscoverResult,
         GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult, Implementation,
-        InitializeRequestParams, InitializeResult, JsonObject, ListPromptsResult, ListToolsResult,
-        PaginatedRequestParams, ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool,
-        UpdateTaskParams,
+        InitializeRequestParams, InitializeResult, JsonObject, ListPromptsResult,
+        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+        ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool, UpdateTaskParams,
     },
     service::RequestContext,
 };
@@ -346,6 +346,31 @@ impl ServerHandler for Handler {
             prompts.map(|prompt| revision.prompt(prompt)).collect(),
         );
         Ok(match revision.has_cache_hints {
+            true => list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public),
+            false => list,
+        })
+    }
+
+    /// There are none, but hosts ask for the list, and the conformance suite wants one.
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        cx: Cx,
+    ) -> Reply<ListResourcesResult> {
+        let list = ListResourcesResult::with_all_items(Vec::new());
+        Ok(match Revision::of(&cx).has_cache_hints {
+            true => list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public),
+            false => list,
+        })
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        cx: Cx,
+    ) -> Reply<ListResourceTemplatesResult> {
+        let list = ListResourceTemplatesResult::with_all_items(Vec::new());
+        Ok(match Revision::of(&cx).has_cache_hints {
             true => list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public),
             false => list,
         })

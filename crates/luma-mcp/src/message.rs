@@ -100,6 +100,8 @@ fn is_served(method: &str, message: &Value) -> bool {
         | "tools/call"
         | "prompts/list"
         | "prompts/get"
+        | "resources/list"
+        | "resources/templates/list"
         | "completion/complete"
         | "tasks/get"
         | "tasks/update"

@@ -296,8 +296,6 @@ async fn unknown_methods_and_parameters_are_explained() {
         ("tools/call", Some(json!({ "name": "luma_list_actions", "arguments": "a" })), -32602),
         ("prompts/get", Some(json!({})), -32602),
         ("completion/complete", Some(json!({})), -32602),
-        ("resources/list", None, -32601),
-        ("resources/templates/list", None, -32601),
         ("resources/read", Some(json!({ "uri": "file:///a" })), -32601),
         ("resources/subscribe", Some(json!({ "uri": "file:///a" })), -32601),
         ("resources/unsubscribe", Some(json!({ "uri": "file:///a" })), -32601),
