@@ -110,7 +110,7 @@ async def check(client, mode):
     links = [block for block in found.content if block.type == "resource_link"]
     assert str(links[0].uri) == report["video"]["url"], links
 
-    refused = await client.call_tool("luma_generate_video", {"prompt": "A fox", "seed": 1})
+    refused = await client.call_tool("luma_generate_video", {"promt": "A fox"})
     report, is_error = content(refused)
     assert is_error and report["error"]["code"] == "invalid_arguments", report
 
