@@ -233,6 +233,17 @@ async fn pass_on(mut inbox: mpsc::UnboundedReceiver<Progress>, cx: &Cx) -> Infal
     pending().await
 }
 
+/// A list in one page, with hints for caches if the revision has them. rmcp's lists share no trait.
+macro_rules! whole_list {
+    ($kind:ident, $revision:expr, $items:expr) => {{
+        let list = $kind::with_all_items($items);
+        match $revision.has_cache_hints {
+            true => list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public),
+            false => list,
+        }
+    }};
+}
+
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
@@ -280,11 +291,7 @@ impl ServerHandler for Handler {
         let (revision, read_only) = (Revision::of(&cx), self.options.read_only);
         let offered = mcp::tools().iter().filter(|tool| !read_only || !tool.submits());
         let tools = offered.map(|tool| revision.tool(tool, read_only)).collect();
-        let list = ListToolsResult::with_all_items(tools);
-        Ok(match revision.has_cache_hints {
-            true => list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public),
-            false => list,
-        })
+        Ok(whole_list!(ListToolsResult, revision, tools))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
@@ -342,13 +349,8 @@ impl ServerHandler for Handler {
     ) -> Reply<ListPromptsResult> {
         let revision = Revision::of(&cx);
         let prompts = prompts::list(self.options.read_only).into_iter();
-        let list = ListPromptsResult::with_all_items(
-            prompts.map(|prompt| revision.prompt(prompt)).collect(),
-        );
-        Ok(match revision.has_cache_hints {
-            true => list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public),
-            false => list,
-        })
+        let prompts = prompts.map(|prompt| revision.prompt(prompt)).collect();
+        Ok(whole_list!(ListPromptsResult, revision, prompts))
     }
 
     /// There are none, but hosts ask for the list, and the conformance suite wants one.
@@ -357,11 +359,7 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         cx: Cx,
     ) -> Reply<ListResourcesResult> {
-        let list = ListResourcesResult::with_all_items(Vec::new());
-        Ok(match Revision::of(&cx).has_cache_hints {
-            true => list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public),
-            false => list,
-        })
+        Ok(whole_list!(ListResourcesResult, Revision::of(&cx), Vec::new()))
     }
 
     async fn list_resource_templates(
@@ -369,11 +367,7 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         cx: Cx,
     ) -> Reply<ListResourceTemplatesResult> {
-        let list = ListResourceTemplatesResult::with_all_items(Vec::new());
-        Ok(match Revision::of(&cx).has_cache_hints {
-            true => list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public),
-            false => list,
-        })
+        Ok(whole_list!(ListResourceTemplatesResult, Revision::of(&cx), Vec::new()))
     }
 
     async fn get_prompt(&self, request: GetPromptRequestParams, _: Cx) -> Reply<GetPromptResponse> {
