@@ -44,6 +44,12 @@ pub enum ConfigError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A time or a size is zero, so that every request would fail.
+    #[error("{setting} is zero, so every request would fail: use a larger value, or leave it out")]
+    Zero {
+        /// The setter of the builder.
+        setting: &'static str,
+    },
     /// The HTTP client could not be set up.
     #[error("the HTTP client could not be set up: {0}")]
     Http(String),

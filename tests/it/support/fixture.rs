@@ -146,7 +146,7 @@ impl Fixture {
         let video = task.get().await.expect("no fault yet").video();
         // As it is stored, and long ago: the file of a new video is waited for.
         let mut stored = serde_json::to_value(video.expect("a video")).expect("JSON");
-        stored["finished_at"] = Value::Null;
+        stored["finished_at"] = json!({ "secs_since_epoch": 1, "nanos_since_epoch": 0 });
         let video = serde_json::from_value(stored).expect("a video");
         simulator.set_video(FILE);
         elsewhere.set_video(FILE);
