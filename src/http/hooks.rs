@@ -1,7 +1,7 @@
 //! How the generated client sends: token, limits, retries. Every operation of the spec comes through
 //! here; a client without these hooks does not compile.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use http::{StatusCode, header::AUTHORIZATION};
 use progenitor_client::{ClientHooks, ClientInfo, OperationInfo};
 use reqwest::{Request, Response, ResponseBuilderExt};
@@ -106,17 +106,27 @@ async fn send(
 ) -> reqwest::Result<http::Response<Bytes>> {
     let mut received = client.execute(request).await?;
     let limit = settings.max_response_bytes;
-    let (mut body, mut is_cut) = (BytesMut::new(), false);
-    while !is_cut && let Some(chunk) = received.chunk().await? {
-        let room = limit - body.len();
-        is_cut = chunk.len() > room;
-        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+    let (mut chunks, mut len) = (Vec::with_capacity(1), 0);
+    while len <= limit
+        && let Some(chunk) = received.chunk().await?
+    {
+        len += chunk.len();
+        chunks.push(chunk);
     }
+    // Most bodies come in one chunk, which is not copied.
+    let mut body = match chunks.as_mut_slice() {
+        [only] => std::mem::take(only),
+        chunks => chunks.concat().into(),
+    };
+    let is_cut = len > limit;
+    body.truncate(limit);
     if body.starts_with(b"\xef\xbb\xbf") {
         // JSON has no byte order mark, but some gateways send one.
         body.advance(3);
     }
-    let body = settings.token.redact_body(&body).map_or_else(|| body.freeze(), Bytes::from);
+    if let Some(redacted) = settings.token.redact_body(&body) {
+        body = redacted.into();
+    }
     // The beginning of an error says enough.
     if is_cut && received.status().is_success() {
         return Ok(local_failure(LocalFailure::TooLarge(limit), body));

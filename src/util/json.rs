@@ -4,13 +4,13 @@ use serde_json::Value;
 
 /// Whether the body is one whole object, or null. One that was cut is not.
 ///
-/// Counting brackets is enough for most bodies, and takes many bytes at a time. If the counts differ, as
-/// with brackets in a text, the body is read.
+/// Counting braces is enough for most bodies, and takes many bytes at a time: where a body was cut, its
+/// first brace is not closed. If the counts differ, as with braces in a text, the body is read.
 pub(crate) fn is_whole(body: &[u8]) -> bool {
     let body = body.trim_ascii();
     let count = |byte| memchr::memchr_iter(byte, body).count();
     let is_object = body.starts_with(b"{") && body.ends_with(b"}");
-    let is_even = || count(b'{') == count(b'}') && count(b'[') == count(b']');
+    let is_even = || count(b'{') == count(b'}');
     body == b"null" || (is_object && (is_even() || repair(body).is_some()))
 }
 
