@@ -23,8 +23,8 @@ pub(super) fn decode(
     let named = named.unwrap_or_default().trim().to_ascii_lowercase();
     let mut decoder: Box<dyn Read> = match (&*named, body) {
         (_, [0x1f, 0x8b, ..]) => Box::new(MultiGzDecoder::new(body)),
-        _ if is_text() => return Ok(None),
         ("" | "identity" | "gzip" | "x-gzip", _) => return Ok(None),
+        _ if is_text() => return Ok(None),
         // Some servers send deflate without the header of zlib, in which the window has up to 32 KiB.
         ("deflate", [0x08 | 0x18 | 0x28 | 0x38 | 0x48 | 0x58 | 0x68 | 0x78, ..]) => {
             Box::new(ZlibDecoder::new(body))

@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, pin::pin, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{
     HeaderValue, StatusCode,
     header::{ACCEPT_ENCODING, AUTHORIZATION},
@@ -136,18 +136,25 @@ async fn send(
 ) -> reqwest::Result<http::Response<Bytes>> {
     let mut received = client.execute(request).await?;
     let limit = settings.max_response_bytes;
-    let (mut body, mut is_cut) = (BytesMut::new(), false);
-    while !is_cut && let Some(chunk) = received.chunk().await? {
-        let room = limit - body.len();
-        is_cut = chunk.len() > room;
-        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+    let (mut chunks, mut len) = (Vec::with_capacity(1), 0);
+    while len <= limit
+        && let Some(chunk) = received.chunk().await?
+    {
+        len += chunk.len();
+        chunks.push(chunk);
     }
-    let mut body = body.freeze();
+    // Most bodies come in one chunk, which is not copied.
+    let mut body = match chunks.as_mut_slice() {
+        [only] => std::mem::take(only),
+        chunks => chunks.concat().into(),
+    };
+    let mut is_cut = len > limit;
+    body.truncate(limit);
     match encoding::decode(&body, received.headers(), limit) {
         Ok(None) => {}
         Ok(Some(decoded)) => {
             is_cut |= decoded.len() > limit;
-            body = Bytes::from(decoded);
+            body = decoded.into();
             body.truncate(limit);
         }
         Err(name) if received.status().is_success() => {
@@ -160,7 +167,9 @@ async fn send(
         Cow::Borrowed(text) => body.slice_ref(text),
         Cow::Owned(text) => text.into(),
     };
-    let body = settings.token.redact_body(&body).map_or(body, Bytes::from);
+    if let Some(redacted) = settings.token.redact_body(&body) {
+        body = redacted.into();
+    }
     // The beginning of an error says enough.
     if is_cut && received.status().is_success() {
         return Ok(local_failure(LocalFailure::TooLarge(limit), body));

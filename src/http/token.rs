@@ -95,8 +95,8 @@ impl Token {
             _ => false,
         };
         // Without an early end, this loop takes many bytes at a time.
-        let is_odd = |byte: u8| !matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
-        let has_odd = json.iter().fold(false, |found, byte| found | is_odd(*byte));
+        let is_odd = |byte: &u8| !matches!(byte, b' '..=b'~');
+        let has_odd = json.iter().fold(false, |found, byte| found | is_odd(byte));
         memchr::memchr_iter(b'\\', json).any(is_hiding_escape)
             || (has_odd && String::from_utf8_lossy(json).chars().any(is_invisible))
     }
