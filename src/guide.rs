@@ -11,3 +11,8 @@ pub mod scaling {}
 
 #[doc = include_str!("../docs/mcp.md")]
 pub mod mcp {}
+
+// Its code is of several files, which examples/tutorial builds and runs.
+#[cfg(not(doctest))]
+#[doc = include_str!("../docs/tutorial.md")]
+pub mod tutorial {}
