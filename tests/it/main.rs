@@ -15,6 +15,7 @@ mod operations;
 mod packaging;
 mod poll_interval;
 mod properties;
+mod readme;
 mod reconcile;
 mod requests;
 mod secrets;
