@@ -14,6 +14,8 @@
 //! // luma.notify(task) ends the waits on it.
 //! # Ok::<(), webhook::WebhookError>(())
 //! ```
+//!
+//! The example [`webhook`](crate::guide::examples::webhook) receives callbacks with axum.
 
 use crate::{
     api::types::VideoResult,

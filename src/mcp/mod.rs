@@ -21,6 +21,9 @@
 //! Names, arguments and required arguments are those of the vendor's server `mcp-luma`. Results are typed
 //! objects under the one key `result`. A mistake of the model becomes an [`Outcome`] with
 //! [`is_error`](Outcome::is_error) and a text that says what to do. Only an unknown tool is an [`Err`].
+//!
+//! The example [`tool_loop`](crate::guide::examples::tool_loop) is a model loop with them, and
+//! [`export_tools`](crate::guide::examples::export_tools) prints them for each host.
 
 mod advice;
 mod arguments;

@@ -36,6 +36,9 @@ use crate::api::types::VideoRequest;
 /// };
 /// # Ok(()) }
 /// ```
+///
+/// [The tutorial](crate::guide::tutorial) does this in a service, and [scaling out](crate::guide::scaling) with
+/// many workers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Submission {
     #[serde(with = "json_text")]

@@ -89,6 +89,8 @@ impl Luma {
     /// An end that comes before the wait begins is kept for 15 minutes, without the fields that this
     /// version does not know. Because anybody may send callbacks, the last 1,024 are kept, and of them
     /// those of at most 8 KiB as JSON. A wait finds the others by a lookup.
+    ///
+    /// The example [`webhook`](crate::guide::examples::webhook) receives callbacks with axum.
     pub fn notify(&self, task: Task) {
         self.poller().notify(task);
     }

@@ -22,6 +22,8 @@ use crate::util::TaskId;
 /// let video = luma.task(task).wait().await?;
 /// # Ok(()) }
 /// ```
+///
+/// The example [`resume`](crate::guide::examples::resume) kills a process and waits in the next one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaskRef {

@@ -62,6 +62,8 @@ impl Luma {
     /// Give it ids, [`TaskRef`]s or handles. An id alone says nothing of the task's age: it is looked up
     /// at once, and is not found if the service does not show it yet. So for tasks that were submitted
     /// just now, give their handles or `TaskRef`s.
+    ///
+    /// The example [`many`](crate::guide::examples::many) submits and watches several.
     pub fn watch<T: Into<TaskRef>>(&self, tasks: impl IntoIterator<Item = T>) -> Watch {
         let mut unique: Vec<TaskRef> = Vec::new();
         let mut places: HashMap<TaskId, usize> = HashMap::new();
