@@ -19,6 +19,7 @@ mod readme;
 mod reconcile;
 mod requests;
 mod secrets;
+mod security;
 mod shutdown;
 mod spec;
 mod spec_diff;
