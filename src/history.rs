@@ -25,7 +25,7 @@ use crate::{
 };
 
 impl Luma {
-    /// The tasks of the account, newest first, fetched page by page as they are consumed.
+    /// Returns the tasks of the account, newest first, fetched page by page as they are consumed.
     ///
     /// **Observed, not published**: the service may refuse it, ignore it or change it at any time.
     ///
@@ -51,7 +51,7 @@ impl Luma {
         History { pages, tasks: None }
     }
 
-    /// Deletes a task from the account's history; returns whether the service did so.
+    /// Deletes a task from the account's history. Returns whether the service did so.
     ///
     /// **Observed, not published**: the service may refuse it, ignore it or change it at any time.
     ///
@@ -64,7 +64,8 @@ impl Luma {
     }
 }
 
-/// The tasks of an account, a [`Stream`]. Ends after the last task, or after the first error.
+/// A [`Stream`] of the tasks of an account, from [`Luma::history`]. It ends after the last task or the
+/// first error.
 ///
 /// ```no_run
 /// # async fn example(luma: luma_client::Luma) -> Result<(), luma_client::Error> {
@@ -92,19 +93,19 @@ impl fmt::Debug for History {
 impl History {
     const PAGE: u32 = 50;
 
-    /// Only tasks created at or after this time.
+    /// Lists only tasks that were created at or after this time.
     pub fn since(mut self, time: SystemTime) -> Self {
         self.pages.query.created_at_min = unix_seconds(time);
         self
     }
 
-    /// Only tasks created at or before this time.
+    /// Lists only tasks that were created at or before this time.
     pub fn until(mut self, time: SystemTime) -> Self {
         self.pages.query.created_at_max = unix_seconds(time);
         self
     }
 
-    /// How many tasks a request fetches; 50 by default, and 0 counts as 1.
+    /// Sets how many tasks a request fetches; 50 by default. 0 counts as 1.
     pub fn page_size(mut self, tasks: u32) -> Self {
         self.pages.query.limit = NonZeroU32::new(tasks.max(1));
         self

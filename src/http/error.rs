@@ -13,7 +13,7 @@ use crate::{
     util::{TaskId, text::EXCERPT},
 };
 
-/// There was no whole response.
+/// The connection could not be made, broke or timed out before there was a whole response.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", self.summary())]
 pub struct TransportError {
@@ -27,17 +27,17 @@ impl TransportError {
         Self { source: Some(source.without_url()) }
     }
 
-    /// Whether nothing was sent: the connection could not be made, or the client was shut down.
+    /// Returns whether nothing was sent: the connection could not be made, or the client was shut down.
     pub fn is_not_sent(&self) -> bool {
         self.source.as_ref().is_none_or(reqwest::Error::is_connect)
     }
 
-    /// Whether the connection could not be made.
+    /// Returns whether the connection could not be made.
     pub fn is_connect(&self) -> bool {
         self.source.as_ref().is_some_and(reqwest::Error::is_connect)
     }
 
-    /// Whether the time for the call ran out.
+    /// Returns whether the timeout of the call expired.
     pub fn is_timeout(&self) -> bool {
         self.source.as_ref().is_some_and(reqwest::Error::is_timeout)
     }
@@ -46,7 +46,7 @@ impl TransportError {
         match self.source {
             None => "the client was shut down: no further request was sent",
             Some(_) if self.is_connect() => "could not connect to the service",
-            Some(_) if self.is_timeout() => "the service did not answer in time",
+            Some(_) if self.is_timeout() => "the service did not respond in time",
             Some(_) => "the connection to the service broke",
         }
     }
@@ -82,8 +82,8 @@ impl DecodeError {
         Self { kind, reason }
     }
 
-    /// Whether it is larger than [`max_response_bytes`](crate::LumaBuilder::max_response_bytes): the
-    /// same call would meet it again.
+    /// Returns whether the response is larger than
+    /// [`max_response_bytes`](crate::LumaBuilder::max_response_bytes): the same call would get it again.
     pub fn is_too_large(&self) -> bool {
         self.kind == DecodeErrorKind::TooLarge
     }
@@ -134,7 +134,7 @@ pub enum RequestError {
 }
 
 impl RequestError {
-    /// Whether the same lookup may succeed later.
+    /// Returns whether the same lookup may succeed later.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Api(error) => error.is_transient(),
@@ -144,7 +144,7 @@ impl RequestError {
         }
     }
 
-    /// The error that the service responded with.
+    /// Returns the error that the service responded with.
     pub fn api(&self) -> Option<&ApiError> {
         match self {
             Self::Api(error) => Some(error),
@@ -152,7 +152,7 @@ impl RequestError {
         }
     }
 
-    /// How long the service asked to wait before the next request.
+    /// Returns how long the service asked to wait before the next request.
     pub fn retry_after(&self) -> Option<Duration> {
         self.api()?.retry_after
     }

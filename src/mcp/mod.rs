@@ -1,4 +1,4 @@
-//! Tools for language models: eight tools with schemas, a dispatcher, and the formats of the usual hosts.
+//! Tools for language models: their schemas, a dispatcher, and the formats of the usual hosts.
 //!
 //! The module does no I/O of its own except through [`Luma`](crate::Luma). Use it in your own model loop or
 //! MCP server, or run the ready-made server of the crate `luma-mcp`.
@@ -11,10 +11,10 @@
 //! // The tool list, in the format of MCP, OpenAI, Anthropic or Gemini.
 //! let tools = mcp::export::anthropic();
 //!
-//! // A tool call, as the same hosts send it, and its answer in the same format.
+//! // A tool call, as the same hosts send it, and its result in the same format.
 //! let call = Call::read(&request)?;
 //! let outcome = call.run(&luma, &Context::new()).await?;
-//! let answer = call.answer(&outcome);
+//! let result = call.answer(&outcome);
 //! # Ok(()) }
 //! ```
 //!

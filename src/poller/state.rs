@@ -203,7 +203,7 @@ impl Entry {
         }
     }
 
-    /// Takes in a report. Returns it if it is the end.
+    /// Applies a report. Returns it if it is the end.
     fn report(&mut self, task: Task, now: Now) -> Option<Arc<Task>> {
         let created = task.created_at.as_ref().and_then(|at| at.to_system_time());
         let age = created.and_then(|at| now.wall.duration_since(at).ok());
@@ -238,7 +238,7 @@ impl Entry {
         now.saturating_duration_since(since) >= patience
     }
 
-    /// Takes in that a lookup failed, which ends the waits that tolerate no more.
+    /// Applies a failed lookup, which ends the waits that allow no more failures.
     fn fail(&mut self, error: &Arc<RequestError>, now: Instant) {
         let since = self.status.failure.as_ref().map(|failure| failure.since);
         let since = since.unwrap_or(now.into_std());
@@ -331,7 +331,7 @@ impl State {
         }
     }
 
-    /// Takes in a report that came by another way than a lookup.
+    /// Applies a report that did not come from a lookup.
     pub(crate) fn notify(&mut self, id: TaskId, task: Task, now: Now) {
         match self.entries.get(&id) {
             Some(entry) if !entry.waiters.is_empty() => {
@@ -373,7 +373,7 @@ impl State {
         Err(None)
     }
 
-    /// Takes in what a lookup brought.
+    /// Applies the result of a lookup.
     pub(crate) fn land(
         &mut self,
         ids: &[TaskId],

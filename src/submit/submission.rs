@@ -55,12 +55,12 @@ impl Submission {
         Self { request, created_at: SystemTime::now(), key: fastrand::u64(..), trace_id: None }
     }
 
-    /// The request to send.
+    /// Returns the request.
     pub fn request(&self) -> &VideoRequest {
         &self.request
     }
 
-    /// When it was made, by the clock of the machine that made it.
+    /// Returns when it was prepared, by the clock of that machine.
     pub fn created_at(&self) -> SystemTime {
         self.created_at
     }
