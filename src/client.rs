@@ -107,7 +107,7 @@ impl Luma {
         LumaBuilder::default()
     }
 
-    /// The same client with another retry policy. Connections and poller stay shared.
+    /// Returns the client with another retry policy. Connections and poller stay shared.
     ///
     /// ```no_run
     /// # async fn example(luma: luma_client::Luma, id: luma_client::TaskId)
@@ -122,15 +122,15 @@ impl Luma {
         self.with(|inner| inner.api.inner.retry = retry)
     }
 
-    /// The same client with another timeout for each attempt; less than a millisecond counts as one.
+    /// Returns the client with another timeout for each attempt; less than a millisecond counts as one.
     /// Connections and poller stay shared.
     #[must_use = "the client itself stays as it is"]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
         self.with(|inner| inner.api.inner.timeout = timeout.max(MIN_TIMEOUT))
     }
 
-    /// The same client, which begins no further request once the token is cancelled, not even a retry.
-    /// A request that is under way is finished.
+    /// Returns the client with a shutdown token. Once the token is cancelled, no further attempt begins,
+    /// not even a retry. A request in flight is finished.
     ///
     /// ```no_run
     /// # async fn example(luma: luma_client::Luma) -> Result<(), luma_client::Error> {
@@ -145,7 +145,7 @@ impl Luma {
         self.with(|inner| inner.api.inner.shutdown = shutdown)
     }
 
-    /// The same client for another account. Connections stay shared; the poller does not, because no
+    /// Returns the client for another account. Connections stay shared; the poller does not, because no
     /// account may look up the tasks of another. Clients with the same token share its limit of requests in
     /// flight.
     ///
@@ -167,13 +167,13 @@ impl Luma {
         Self(Arc::new(inner))
     }
 
-    /// The generated client, with token, limits and retries in place.
+    /// Returns the generated client, with token, limits and retries in place.
     pub fn api(&self) -> &api::Client {
         &self.0.api
     }
 
-    /// Makes text of the service fit to be shown: one line of at most `max_chars` characters, without
-    /// invisible characters, and without the API token.
+    /// Returns text of the service as it can be shown: one line of at most `max_chars` characters, without
+    /// invisible characters and without the API token.
     pub fn redact(&self, text: &str, max_chars: usize) -> String {
         self.token().show(text, max_chars)
     }
@@ -212,7 +212,7 @@ impl Luma {
     }
 }
 
-/// Builds a [`Luma`].
+/// Builds a [`Luma`], from [`Luma::builder`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -284,8 +284,7 @@ impl LumaBuilder {
         self
     }
 
-    /// Allows a plain http base URL on another machine. The network between here and there then sees
-    /// the token.
+    /// Allows a plain http base URL on another machine. The network in between then sees the token.
     pub fn allow_plain_http(mut self, allow: bool) -> Self {
         self.allow_plain_http = allow;
         self
@@ -353,7 +352,7 @@ impl LumaBuilder {
         retry: RetryPolicy,
     }
 
-    /// Builds the client. No I/O.
+    /// Builds the client. Does no I/O.
     ///
     /// # Errors
     ///

@@ -22,7 +22,7 @@ use crate::{
 };
 
 impl Luma {
-    /// The tasks of the account, newest first, fetched page by page as they are consumed.
+    /// Returns the tasks of the account, newest first, fetched page by page as they are consumed.
     ///
     /// **Observed, not published**: the service may refuse it, ignore it or change it at any time.
     ///
@@ -49,7 +49,7 @@ impl Luma {
         History { pages, tasks: None }
     }
 
-    /// Deletes a task from the account's history; returns whether the service did so.
+    /// Deletes a task from the account's history. Returns whether the service did so.
     ///
     /// **Observed, not published**: the service may refuse it, ignore it or change it at any time.
     ///
@@ -62,7 +62,7 @@ impl Luma {
     }
 }
 
-/// The tasks of an account, a [`Stream`].
+/// A [`Stream`] of the tasks of an account, from [`Luma::history`].
 ///
 /// A task that cannot be read is an item with its error, and the stream continues with the next one. It
 /// ends after the last task, or after the error of a request that failed.
@@ -93,19 +93,19 @@ impl fmt::Debug for History {
 impl History {
     const PAGE: u32 = 50;
 
-    /// Only tasks created at or after this time.
+    /// Lists only tasks that were created at or after this time.
     pub fn since(mut self, time: SystemTime) -> Self {
         self.pages.query.created_at_min = unix_seconds(time);
         self
     }
 
-    /// Only tasks created at or before this time.
+    /// Lists only tasks that were created at or before this time.
     pub fn until(mut self, time: SystemTime) -> Self {
         self.pages.query.created_at_max = unix_seconds(time);
         self
     }
 
-    /// How many tasks a request fetches; 50 by default, and 0 counts as 1.
+    /// Sets how many tasks a request fetches; 50 by default. 0 counts as 1.
     pub fn page_size(mut self, tasks: u32) -> Self {
         self.pages.size = NonZeroU32::new(tasks.max(1));
         self.pages.query.limit = self.pages.size;

@@ -55,17 +55,17 @@ impl Luma {
     }
 }
 
-/// How far a download is.
+/// The progress of a download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
     /// Bytes so far.
     pub bytes: u64,
-    /// Bytes of the whole file, if the server told it.
+    /// Bytes of the whole file, if the server sent its length.
     pub total: Option<u64>,
 }
 
-/// A file that was downloaded.
+/// A downloaded file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Downloaded {
     path: PathBuf,
@@ -74,17 +74,17 @@ pub struct Downloaded {
 }
 
 impl Downloaded {
-    /// The target, as it was given.
+    /// Returns the path, as it was given.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its size in bytes.
+    /// Returns the size in bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// What it is by its first bytes, such as `video/mp4`.
+    /// Returns the media type by the first bytes, such as `video/mp4`.
     pub fn media_type(&self) -> &str {
         self.media_type
     }

@@ -13,7 +13,7 @@ use crate::{
     util::{TaskId, text::EXCERPT},
 };
 
-/// There was no whole response.
+/// The connection could not be made, broke or timed out before there was a whole response.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct TransportError(Cause);
@@ -34,17 +34,17 @@ impl TransportError {
         Self(Cause::Http(source.without_url()))
     }
 
-    /// Whether nothing was sent: the connection could not be made, or the client was shut down.
+    /// Returns whether nothing was sent: the connection could not be made, or the client was shut down.
     pub fn is_not_sent(&self) -> bool {
         matches!(self.0, Cause::ShutDown) || self.is_connect()
     }
 
-    /// Whether the connection could not be made.
+    /// Returns whether the connection could not be made.
     pub fn is_connect(&self) -> bool {
         matches!(&self.0, Cause::Http(error) if error.is_connect())
     }
 
-    /// Whether the time for the call ran out.
+    /// Returns whether the timeout of the call expired.
     pub fn is_timeout(&self) -> bool {
         match &self.0 {
             Cause::ShutDown => false,
@@ -91,8 +91,8 @@ impl DecodeError {
         Self { kind, reason }
     }
 
-    /// Whether it is larger than [`max_response_bytes`](crate::LumaBuilder::max_response_bytes): the
-    /// same call would meet it again.
+    /// Returns whether the response is larger than
+    /// [`max_response_bytes`](crate::LumaBuilder::max_response_bytes): the same call would get it again.
     pub fn is_too_large(&self) -> bool {
         self.kind == DecodeErrorKind::TooLarge
     }
@@ -147,7 +147,7 @@ pub enum RequestError {
 }
 
 impl RequestError {
-    /// Whether the same lookup may succeed later.
+    /// Returns whether the same lookup may succeed later.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Api(error) => error.is_transient(),
@@ -157,7 +157,7 @@ impl RequestError {
         }
     }
 
-    /// The error that the service responded with.
+    /// Returns the error that the service responded with.
     pub fn api(&self) -> Option<&ApiError> {
         match self {
             Self::Api(error) => Some(error),
@@ -165,7 +165,7 @@ impl RequestError {
         }
     }
 
-    /// How long the service asked to wait before the next request.
+    /// Returns how long the service asked to wait before the next request.
     pub fn retry_after(&self) -> Option<Duration> {
         self.api()?.retry_after
     }

@@ -25,7 +25,7 @@ pub enum TaskResponse {
 }
 
 impl TaskResponse {
-    /// What is known of the video, if the response is an object.
+    /// Returns what is known of the video, if the response is an object.
     pub fn result(&self) -> Option<&VideoResult> {
         match self {
             Self::Result(result) => Some(result),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::fields::Number;
 use crate::{api::types::VideoResult, util::TaskId};
 
-/// A finished video: plain data, which can be stored and read again.
+/// A finished video. It is plain data, which can be stored and read again.
 ///
 /// ```no_run
 /// # async fn example(luma: luma_client::Luma, id: luma_client::TaskId)
@@ -80,48 +80,48 @@ impl Video {
         latest.is_none_or(|time| now.duration_since(time).unwrap_or_default() < age)
     }
 
-    /// The id of the video, as [`extend`](crate::Luma::extend) takes it, if the service sent one.
+    /// Returns the id of the video, as [`extend`](crate::Luma::extend) takes it, if the service sent one.
     pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
     }
 
-    /// The task that made it.
+    /// Returns the task that made it.
     pub fn task_id(&self) -> Option<&TaskId> {
         self.task_id.as_ref()
     }
 
-    /// Where it can be downloaded. The URL expires after 30 days; a new lookup of the task may give a
+    /// Returns the URL of the file. It expires after 30 days; a new lookup of the task may give a
     /// fresh one.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Width in pixels.
+    /// Returns the width in pixels.
     pub fn width(&self) -> Option<u32> {
         self.width
     }
 
-    /// Height in pixels.
+    /// Returns the height in pixels.
     pub fn height(&self) -> Option<u32> {
         self.height
     }
 
-    /// Where a still picture can be downloaded.
+    /// Returns the URL of a still picture.
     pub fn thumbnail_url(&self) -> Option<&str> {
         self.thumbnail_url.as_deref()
     }
 
-    /// Width and height of the still picture in pixels.
+    /// Returns width and height of the still picture in pixels.
     pub fn thumbnail_size(&self) -> Option<(u32, u32)> {
         self.thumbnail_width.zip(self.thumbnail_height)
     }
 
-    /// The prompt as the service used it.
+    /// Returns the prompt as the service used it.
     pub fn prompt(&self) -> Option<&str> {
         self.prompt.as_deref()
     }
 
-    /// When its task ended, by the service's clock.
+    /// Returns when its task ended, by the service's clock.
     pub fn finished_at(&self) -> Option<SystemTime> {
         self.finished_at
     }

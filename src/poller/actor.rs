@@ -139,7 +139,7 @@ impl Poller {
         Membership { status, _seat: Seat { id, commands } }
     }
 
-    /// Takes in a report that came by another way than a lookup.
+    /// Applies a report that did not come from a lookup.
     pub(crate) fn notify(&self, task: Task) {
         let Some(Ok(id)) = task.id.as_deref().map(str::parse::<TaskId>) else {
             return;
@@ -177,7 +177,7 @@ struct Actor {
     commands: mpsc::UnboundedReceiver<Command>,
 }
 
-/// What a lookup was for, and what it brought.
+/// The ids of a lookup, and its result.
 type Landing = (Arc<[TaskId]>, Result<Vec<Task>, RequestError>);
 
 impl Actor {

@@ -230,7 +230,7 @@ impl Entry {
         }
     }
 
-    /// Takes in a report. Returns it if it is the end.
+    /// Applies a report. Returns it if it is the end.
     fn report(&mut self, task: Task, now: Now) -> Option<Arc<Task>> {
         let created = task.created_at.as_ref().and_then(|at| at.to_system_time());
         let age = created.and_then(|at| now.wall.duration_since(at).ok());
@@ -265,7 +265,7 @@ impl Entry {
         now.saturating_duration_since(since) >= patience
     }
 
-    /// Takes in that a lookup failed, which ends the waits that tolerate no more.
+    /// Applies a failed lookup, which ends the waits that allow no more failures.
     fn fail(&mut self, error: &Arc<RequestError>, now: Instant) {
         self.failures = self.failures.saturating_add(1);
         self.set_failure(error, now);
@@ -362,7 +362,7 @@ impl State {
         }
     }
 
-    /// Takes in a report that came by another way than a lookup.
+    /// Applies a report that did not come from a lookup.
     pub(crate) fn notify(&mut self, id: TaskId, task: Task, now: Now) {
         match self.entries.get(&id) {
             Some(entry) if !entry.waiters.is_empty() => {
@@ -406,7 +406,7 @@ impl State {
         Err(None)
     }
 
-    /// Tells the waits of lookups that have had no response for some time. Returns when to look again.
+    /// Reports to the waits which lookups have had no response for some time. Returns when to check again.
     pub(crate) fn tell_silence(&mut self, now: Instant) -> Option<Instant> {
         let error = Arc::new(RequestError::no_response(SILENT_AFTER));
         for lookup in self.in_flight.iter_mut().filter(|lookup| !lookup.is_told) {
@@ -424,7 +424,7 @@ impl State {
         None
     }
 
-    /// Takes in what a lookup brought.
+    /// Applies the result of a lookup.
     pub(crate) fn land(
         &mut self,
         ids: &[TaskId],

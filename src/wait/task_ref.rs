@@ -9,10 +9,10 @@ use crate::util::TaskId;
 /// By how much the clocks of two machines may differ.
 const MAX_SKEW: Duration = Duration::from_secs(600);
 
-/// A task as it can be stored: its id, and when it was submitted.
+/// A task as it can be stored: its id and the time of its submit.
 ///
-/// A wait that is resumed from it after a restart keeps its interval from the first moment. An id alone
-/// does, too, but says nothing of the task's age, so the wait begins with a lookup.
+/// The poll interval of a resumed wait follows the age of the task, as if the process had never stopped. A
+/// [`TaskId`] can be awaited, too, but it does not have the age, so its wait begins with a lookup.
 ///
 /// ```no_run
 /// # async fn example(luma: luma_client::Luma, task: luma_client::TaskHandle)
@@ -25,6 +25,8 @@ const MAX_SKEW: Duration = Duration::from_secs(600);
 /// let video = luma.task(task).wait().await?;
 /// # Ok(()) }
 /// ```
+///
+/// The example [`resume`](crate::guide::examples::resume) kills a process and waits in the next one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaskRef {

@@ -54,3 +54,18 @@ fn stored_value_with_a_bad_id_is_refused() {
     let long = bincode::serialize(&"x".repeat(201)).expect("bincode");
     assert!(bincode::deserialize::<TaskId>(&long).is_err());
 }
+
+/// What version 0.1.0 wrote. Later versions must read it: the tasks are paid for.
+#[test]
+fn stored_json_of_the_first_version_is_read() {
+    let time = r#"{"secs_since_epoch":1700000000,"nanos_since_epoch":0}"#;
+    let task = format!(r#"{{"id":"b8976e18","submitted_at":{time}}}"#);
+    let task: TaskRef = serde_json::from_str(&task).expect("a task");
+    assert_eq!(task.id.as_str(), "b8976e18");
+    let submission = format!(
+        r#"{{"request":{{"action":"generate","prompt":"A fox","async":true}},
+            "created_at":{time},"key":7,"trace_id":null}}"#
+    );
+    let submission: Submission = serde_json::from_str(&submission).expect("a submission");
+    assert_eq!(submission.request().prompt.as_deref(), Some("A fox"));
+}
