@@ -71,7 +71,7 @@
 //!
 //! # Tools for language models
 //!
-//! With the feature `mcp` the module `mcp` has the eight `luma_…` tools: their schemas in the format of MCP,
+//! With the feature `mcp` the module `mcp` has the nine `luma_…` tools: their schemas in the format of MCP,
 //! OpenAI, Anthropic and Gemini, and a dispatcher that calls them. The crate `luma-mcp` is an MCP server with
 //! them, and the crate `luma-cli` has it as `luma mcp`.
 //!

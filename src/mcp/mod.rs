@@ -1,4 +1,4 @@
-//! Tools for language models: eight tools with schemas, a dispatcher, and the formats of the usual hosts.
+//! Tools for language models: nine tools with schemas, a dispatcher, and the formats of the usual hosts.
 //!
 //! The module does no I/O of its own except through [`Luma`](crate::Luma). Use it in your own model loop or
 //! MCP server, or run the ready-made server of the crate `luma-mcp`.
@@ -18,7 +18,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Names, arguments and required arguments are those of the vendor's server `mcp-luma`. Results are typed
+//! Names, arguments and required arguments are those of the vendor's server `mcp-luma`, which has no
+//! `luma_list_tasks`. Results are typed
 //! objects under the one key `result`. A mistake of the model becomes an [`Outcome`] with
 //! [`is_error`](Outcome::is_error) and a text that says what to do. Only an unknown tool is an [`Err`].
 
@@ -28,6 +29,7 @@ mod call;
 mod context;
 mod dispatch;
 pub mod export;
+mod listing;
 mod lists;
 mod outcome;
 mod read;

@@ -34,11 +34,11 @@ const WEBSITE: &str = "https://platform.acedata.cloud";
 const INSTRUCTIONS: &str = "Makes short videos with Luma Dream Machine. Every generate or extend call makes \
     a new video and spends credits of the account: agree on it with the user, call once, and never repeat \
     a call to check on it. It returns a task id at once; the video takes 1 to 5 minutes. Check it with \
-    luma_get_task, or several with luma_get_tasks_batch: both are free.";
+    luma_get_task, or several with luma_get_tasks_batch; luma_list_tasks finds lost ids. All three are free.";
 
 const INSTRUCTIONS_READ_ONLY: &str = "Looks up videos of Luma Dream Machine. This server is read-only: it \
     creates no videos and spends nothing. Check a task by its id with luma_get_task, or several with \
-    luma_get_tasks_batch: both are free.";
+    luma_get_tasks_batch; luma_list_tasks shows the newest. All three are free.";
 
 type Cx = RequestContext<RoleServer>;
 type Reply<T> = Result<T, ErrorData>;

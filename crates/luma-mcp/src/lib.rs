@@ -1,6 +1,6 @@
 //! A Model Context Protocol (MCP) server for videos of Luma Dream Machine, over stdio and HTTP.
 //!
-//! It serves the eight tools of [`luma_client::mcp`], three prompts and MCP tasks, on
+//! It serves the nine tools of [`luma_client::mcp`], three prompts and MCP tasks, on
 //! [rmcp](https://docs.rs/rmcp).
 //!
 //! ```no_run
@@ -121,7 +121,7 @@ impl Server {
         self
     }
 
-    /// Sets whether results carry `resource_link` blocks for videos and thumbnails: true by default.
+    /// Sets whether results carry `resource_link` blocks for videos: true by default.
     ///
     /// Some hosts fail on them. Clients that negotiated a revision before 2025-06-18 never get them.
     pub fn resource_links(mut self, resource_links: bool) -> Self {
