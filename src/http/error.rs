@@ -57,7 +57,7 @@ impl TransportError {
 fn summary(error: &reqwest::Error) -> &'static str {
     match error {
         _ if error.is_connect() => "could not connect to the service",
-        _ if error.is_timeout() => "the service did not answer in time",
+        _ if error.is_timeout() => "the service did not respond in time",
         _ => "the connection to the service broke",
     }
 }

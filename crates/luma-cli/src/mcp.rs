@@ -7,7 +7,7 @@ use std::{
 };
 
 use luma_client::{CancellationToken, ConfigError};
-use luma_mcp::{Access, HttpOptions, ServeError, Server};
+use luma_mcp::{Access, HttpOptions, InvalidOptions, ServeError, Server};
 
 use crate::{
     context::{client, simulated},
@@ -68,6 +68,11 @@ pub struct Args {
     /// Leave resource_link blocks out of results: some hosts fail on them
     #[arg(long)]
     no_resource_links: bool,
+
+    /// A host, besides those of Ace Data Cloud, from which the view of MCP Apps may load films, such as
+    /// https://cdn.example.com; may be repeated
+    #[arg(long = "media-host", value_name = "ORIGIN")]
+    media_hosts: Vec<String>,
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
@@ -96,11 +101,14 @@ pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit,
     let (server, _simulator) = match globals.simulate {
         true => {
             let (luma, simulator) = simulated().await?;
-            (Server::new(luma), Some(simulator))
+            (Server::new(luma).media_host(simulator.url())?, Some(simulator))
         }
         false => (server(output, globals, &args)?, None),
     };
     let mut server = server.read_only(args.read_only).resource_links(!args.no_resource_links);
+    for host in &args.media_hosts {
+        server = server.media_host(host)?;
+    }
     if let Some(seconds) = args.hold {
         server = server.hold(Duration::from_secs(seconds));
     }
@@ -171,6 +179,12 @@ fn access(args: &Args) -> Result<Access, Failure> {
             "Set {KEY_VARIABLE}, for example to the output of `openssl rand -hex 32`, or let each \
              request bring its own API token with --token-from-request."
         ))),
+    }
+}
+
+impl From<InvalidOptions> for Failure {
+    fn from(error: InvalidOptions) -> Self {
+        Self::new(Kind::BadInput, error.to_string())
     }
 }
 

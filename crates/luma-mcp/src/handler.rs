@@ -15,7 +15,8 @@ use rmcp::{
         GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult, Implementation,
         InitializeRequestParams, InitializeResult, JsonObject, ListPromptsResult,
         ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-        ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool, UpdateTaskParams,
+        ProgressNotificationParam, ReadResourceRequestParams, ReadResourceResponse,
+        ReadResourceResult, ServerCapabilities, ServerConfig, Tool, UpdateTaskParams,
     },
     service::RequestContext,
 };
@@ -27,18 +28,20 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{calls::Calls, convert::Revision, limits::VideoLimit, message, prompts, tasks};
+use crate::{
+    calls::Calls, convert::Revision, limits::VideoLimit, message, prompts, resources, tasks,
+};
 
 const WEBSITE: &str = "https://platform.acedata.cloud";
 
 const INSTRUCTIONS: &str = "Makes short videos with Luma Dream Machine. Every generate or extend call makes \
     a new video and spends credits of the account: agree on it with the user, call once, and never repeat \
     a call to check on it. It returns a task id at once; the video takes 1 to 5 minutes. Check it with \
-    luma_get_task, or several with luma_get_tasks_batch: both are free.";
+    luma_get_task, or several with luma_get_tasks_batch; luma_list_tasks finds lost ids. All three are free.";
 
 const INSTRUCTIONS_READ_ONLY: &str = "Looks up videos of Luma Dream Machine. This server is read-only: it \
     creates no videos and spends nothing. Check a task by its id with luma_get_task, or several with \
-    luma_get_tasks_batch: both are free.";
+    luma_get_tasks_batch; luma_list_tasks shows the newest. All three are free.";
 
 type Cx = RequestContext<RoleServer>;
 type Reply<T> = Result<T, ErrorData>;
@@ -61,6 +64,8 @@ pub(crate) struct Options {
     pub(crate) read_only: bool,
     pub(crate) max_videos: Option<u32>,
     pub(crate) no_resource_links: bool,
+    /// The origins from which the view may load films, besides the service's own.
+    pub(crate) media_hosts: Vec<String>,
     /// How long calls are held, with or without progress.
     pub(crate) hold: Option<Duration>,
     /// Why the server has no account of its own, if it has none.
@@ -249,7 +254,9 @@ impl ServerHandler for Handler {
         let capabilities = ServerCapabilities::builder()
             .enable_tools()
             .enable_prompts()
+            .enable_resources()
             .enable_completions()
+            .enable_extensions_with([resources::extension()].into())
             .enable_tasks()
             .build();
         let implementation = Implementation::new("luma", env!("CARGO_PKG_VERSION"))
@@ -273,6 +280,9 @@ impl ServerHandler for Handler {
         cx.peer.set_peer_info(request);
         let revision = Revision::new(Some(&result.protocol_version));
         result.server_info = revision.implementation(result.server_info);
+        if !revision.has_structure {
+            result.capabilities.extensions.as_mut().map(resources::without_view);
+        }
         Ok(result)
     }
 
@@ -353,15 +363,32 @@ impl ServerHandler for Handler {
         Ok(whole_list!(ListPromptsResult, revision, prompts))
     }
 
-    /// There are none, but hosts ask for the list, and the conformance suite wants one.
     async fn list_resources(
         &self,
         _: Option<PaginatedRequestParams>,
         cx: Cx,
     ) -> Reply<ListResourcesResult> {
-        Ok(whole_list!(ListResourcesResult, Revision::of(&cx), Vec::new()))
+        let revision = Revision::of(&cx);
+        Ok(whole_list!(ListResourcesResult, revision, resources::list(revision)))
     }
 
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        cx: Cx,
+    ) -> Reply<ReadResourceResponse> {
+        let (revision, options) = (Revision::of(&cx), &*self.options);
+        let (read_only, media_hosts) = (options.read_only, &options.media_hosts);
+        let content = resources::read(&request.uri, revision, read_only, media_hosts)?;
+        let result = ReadResourceResult::new(vec![content]);
+        Ok(match revision.has_cache_hints {
+            true => result.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public),
+            false => result,
+        }
+        .into())
+    }
+
+    /// There are none, but hosts ask for the list, and the conformance suite wants one.
     async fn list_resource_templates(
         &self,
         _: Option<PaginatedRequestParams>,

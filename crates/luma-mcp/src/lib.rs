@@ -1,6 +1,6 @@
 //! A Model Context Protocol (MCP) server for videos of Luma Dream Machine, over stdio and HTTP.
 //!
-//! It serves the eight tools of [`luma_client::mcp`], three prompts and MCP tasks, on
+//! It serves the nine tools of [`luma_client::mcp`], three prompts, a view that plays the videos, and MCP tasks, on
 //! [rmcp](https://docs.rs/rmcp).
 //!
 //! ```no_run
@@ -32,6 +32,7 @@ mod message;
 mod options;
 mod origin;
 mod prompts;
+mod resources;
 mod stdio;
 mod tasks;
 
@@ -121,7 +122,7 @@ impl Server {
         self
     }
 
-    /// Sets whether results carry `resource_link` blocks for videos and thumbnails: true by default.
+    /// Sets whether results carry `resource_link` blocks for videos: true by default.
     ///
     /// Some hosts fail on them. Clients that negotiated a revision before 2025-06-18 never get them.
     pub fn resource_links(mut self, resource_links: bool) -> Self {
@@ -136,6 +137,21 @@ impl Server {
     pub fn hold(mut self, hold: Duration) -> Self {
         self.options.hold = Some(hold);
         self
+    }
+
+    /// Adds a host from which the view may load films and pictures, such as `https://cdn.example.com`.
+    ///
+    /// The hosts of Ace Data Cloud are always allowed. Hosts with the extension MCP Apps show the view and
+    /// load from no other place.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidOptions::Origin`] if the text is not an http or https origin.
+    pub fn media_host(mut self, origin: &str) -> Result<Self, InvalidOptions> {
+        let read = options::read_origin(origin);
+        let read = read.ok_or_else(|| InvalidOptions::Origin(origin.to_owned()))?;
+        self.options.media_hosts.push(read);
+        Ok(self)
     }
 
     /// Serves one client over standard input and output, until the client closes them or `stop` is

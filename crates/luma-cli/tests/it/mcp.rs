@@ -177,7 +177,7 @@ async fn refused_line_is_logged() {
 async fn server_without_token_lists_its_tools() {
     let mut server = luma(&[]).spawn().expect("a process");
     let client = session(&mut server).await;
-    assert_eq!(client.list_all_tools().await.expect("tools").len(), 8);
+    assert_eq!(client.list_all_tools().await.expect("tools").len(), 9);
     client.cancel().await.expect("ended");
     let mut stderr = String::new();
     let mut pipe = server.stderr.take().expect("a pipe");
@@ -204,7 +204,7 @@ async fn token_that_cannot_be_used_is_explained_and_never_sent() {
         command.env("ACEDATACLOUD_API_TOKEN", token);
         let list = line(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }));
         let found = answers(command, &[hello(), list, submit(2)]).await;
-        assert_eq!(found[1]["result"]["tools"].as_array().map(Vec::len), Some(8), "{token}");
+        assert_eq!(found[1]["result"]["tools"].as_array().map(Vec::len), Some(9), "{token}");
         let error = &found[2]["result"]["structuredContent"]["result"]["error"];
         let message = error["message"].as_str().expect("a message");
         assert!(message.contains(part), "{token}: {message}");
@@ -293,7 +293,7 @@ async fn hold_and_resource_links_follow_the_options() {
     });
     let lines: Vec<_> = std::iter::once(hello()).chain(lookups).collect();
     for (arguments, blocks) in
-        [(&["--hold", "0"][..], 3), (&["--hold=0", "--no-resource-links"], 1)]
+        [(&["--hold", "0"][..], 2), (&["--hold=0", "--no-resource-links"], 1)]
     {
         // The end of the input would drop a lookup that is held.
         let found = answers(with_account(&simulator, arguments), &lines).await;
@@ -553,7 +553,7 @@ async fn documented_configurations_start_a_server() {
         let list = line(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }));
         let found = answers(command, &[hello(), list, submit(2)]).await;
         let tools = found[1]["result"]["tools"].as_array().map(Vec::len);
-        assert_eq!(tools, Some(8), "{arguments:?}");
+        assert_eq!(tools, Some(9), "{arguments:?}");
         assert_eq!(found[2]["result"]["isError"], false, "{arguments:?}");
     }
 }

@@ -78,7 +78,7 @@ async fn session_of_each_era_makes_a_video() {
         let client = Client { declares_tasks: true, ..Client::default() };
         let session = open(&url, KEY, era, client.clone()).await;
         let tools = session.list_all_tools().await.expect("tools");
-        assert_eq!(tools.len(), 8);
+        assert_eq!(tools.len(), 9);
         let submitted = session.call_tool_once(params(
             "luma_generate_video",
             json!({ "prompt": "A fox", "aspect_ratio": "16:9" }),

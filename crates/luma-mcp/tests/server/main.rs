@@ -1,5 +1,6 @@
 //! The MCP server as rmcp's client and plain HTTP see it, against the simulator.
 
+mod app;
 mod http;
 mod limits;
 mod session;
@@ -32,15 +33,19 @@ const TOKEN: &str = "s3cret-api-token";
 #[derive(Clone, Default)]
 struct Client {
     declares_tasks: bool,
+    shows_views: bool,
     progress: Arc<Mutex<Vec<ProgressNotificationParam>>>,
 }
 
 impl ClientHandler for Client {
     fn get_info(&self) -> ClientConfig {
-        let capabilities = match self.declares_tasks {
+        let mut capabilities = match self.declares_tasks {
             true => ClientCapabilities::builder().enable_tasks().build(),
             false => ClientCapabilities::default(),
         };
+        if self.shows_views {
+            capabilities.extensions = Some(app::extension());
+        }
         ClientConfig::new(capabilities, Implementation::new("a-test", "1"))
     }
 
