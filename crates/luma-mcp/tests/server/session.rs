@@ -572,3 +572,22 @@ async fn submit_that_waits_for_a_retry_is_not_sent_after_the_end() {
         ended(lines.serving).await;
     }
 }
+
+#[tokio::test]
+async fn server_that_stops_answers_the_submit_in_flight_and_begins_no_other() {
+    let simulator = simulator().await;
+    simulator.inject(Fault::slow(Duration::from_secs(1)).on(Target::Submit));
+    let mut lines = Lines::begun(server(&simulator), "2025-06-18", json!({})).await;
+    lines.send(&submit(1)).await;
+    eventually("a submit", || simulator.stats().submits_received > 0).await;
+    lines.stop.cancel();
+    lines.send(&submit(2)).await;
+    let refused = lines.next().await;
+    let content = &refused["result"]["structuredContent"]["result"];
+    assert_eq!((&refused["id"], &content["error"]["code"]), (&json!(2), &json!("stopping")));
+    let accepted = lines.next().await;
+    let content = &accepted["result"]["structuredContent"]["result"];
+    assert_eq!(content["task_id"], simulator.tasks()[0]["id"]);
+    ended(lines.serving).await;
+    assert_eq!(simulator.stats().submits_received, 1);
+}
