@@ -6,6 +6,7 @@ use luma_client::{
     BASE_URL_VARIABLE, DEFAULT_BASE_URL, Luma, LumaBuilder, PollInterval, TOKEN_VARIABLE,
     http_types::Uri,
 };
+use luma_mcp::DailyLimit;
 use luma_simulator::{JobDuration, Simulator, TaskScript};
 
 use crate::{
@@ -133,6 +134,31 @@ fn is_proxy(value: &str) -> bool {
             && url.path_and_query().is_none_or(|path| path.as_str() == "/")
     };
     value.is_empty() || (!value.contains('#') && value.parse().is_ok_and(is_usable))
+}
+
+const LIMIT_VARIABLE: &str = "LUMA_MAX_VIDEOS_PER_DAY";
+
+/// The limit of videos a day that this user has set. Simulated videos have a count of their own.
+pub fn daily_limit(given: Option<u32>, simulate: bool) -> Result<Option<DailyLimit>, Failure> {
+    let most = match (given, env::var_os(LIMIT_VARIABLE)) {
+        (Some(most), _) => most,
+        (None, None) => return Ok(None),
+        (None, Some(text)) => {
+            let most = text.to_str().and_then(|text| text.trim().parse().ok());
+            most.ok_or_else(|| {
+                let hint = format!("Set {LIMIT_VARIABLE} to a number, such as 20, or unset it.");
+                Failure::bad_input(format!("{text:?} is not a number of videos")).hint(hint)
+            })?
+        }
+    };
+    let file = DailyLimit::default_file().ok_or_else(|| {
+        Failure::bad_input("there is no folder for the count of videos: set XDG_STATE_HOME")
+    })?;
+    let file = match simulate {
+        true => file.with_file_name("simulated-videos-of-the-day"),
+        false => file,
+    };
+    Ok(Some(DailyLimit::new(most, file)))
 }
 
 /// How long a simulated video takes.

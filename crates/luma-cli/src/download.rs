@@ -49,6 +49,7 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
         saver: &saver,
         max_parallel: MAX_PARALLEL,
         find_lost: false,
+        limit: None,
         is_list: ids.len() > 1,
     };
     let jobs = ids.into_iter().map(Job::Known).collect();

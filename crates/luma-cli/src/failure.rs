@@ -6,6 +6,7 @@ use luma_client::{
     ApiError, BASE_URL_VARIABLE, ConfigError, DownloadError, ErrorCode, FailureKind, InvalidInput,
     RequestError, SubmitError, TOKEN_VARIABLE, TaskFailure, TaskState, TransportError, WaitError,
 };
+use luma_mcp::DailyLimitError;
 use serde::Serialize;
 
 use crate::times::clock;
@@ -47,6 +48,8 @@ pub enum Kind {
     NotFound,
     Api,
     Network,
+    /// The limit of videos a day is used up, or cannot be counted.
+    Limit,
     /// A submit that may have been accepted and billed.
     Unconfirmed,
     /// The server of the file did not send it.
@@ -66,7 +69,7 @@ impl Kind {
             Self::BadInput => ("error", Exit::BadInput),
             Self::TaskFailed => ("failed", Exit::TaskFailed),
             Self::NotFound => ("not found", Exit::Service),
-            Self::Api | Self::Network => ("error", Exit::Service),
+            Self::Api | Self::Network | Self::Limit => ("error", Exit::Service),
             Self::Download | Self::File => ("not saved", Exit::Service),
             Self::Unconfirmed => ("error", Exit::Submitted),
             Self::Deadline => ("deadline", Exit::Deadline),
@@ -245,6 +248,12 @@ impl From<ConfigError> for Failure {
 impl From<InvalidInput> for Failure {
     fn from(error: InvalidInput) -> Self {
         Self::bad_input(error.to_string())
+    }
+}
+
+impl From<DailyLimitError> for Failure {
+    fn from(error: DailyLimitError) -> Self {
+        Self::new(Kind::Limit, error.to_string()).hint("Nothing was sent.")
     }
 }
 

@@ -4,6 +4,7 @@ use std::{pin::pin, time::Duration};
 
 use futures_util::stream::{self, StreamExt};
 use luma_client::{PollInterval, Submission, Task, TaskHandle, TaskId, TaskState, Video, Wait};
+use luma_mcp::DailyLimit;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::{
@@ -43,6 +44,8 @@ pub struct Plan<'a> {
     pub max_parallel: usize,
     /// Search the history for a submit whose response was lost.
     pub find_lost: bool,
+    /// What may be submitted in a day.
+    pub limit: Option<DailyLimit>,
     /// Whether the JSON is a list, even of one task.
     pub is_list: bool,
 }
@@ -209,7 +212,8 @@ impl Step<'_> {
             return Err(Failure::new(Kind::Interrupted, message));
         }
         progress.enters(self.index, Stage::Submitting);
-        let task = match submit::send(context, signals, submission).await {
+        let limit = self.plan.limit.as_ref();
+        let task = match submit::send(context, signals, limit, submission).await {
             Ok(task) => task,
             Err(SubmitFailure::Final(failure)) => return Err(failure),
             Err(SubmitFailure::Lost(submission, cause)) if self.plan.find_lost => {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use luma_client::Submission;
 
 use crate::{
-    context::Context,
+    context::{Context, daily_limit},
     failure::{Exit, Failure},
     follow::{Job, Plan, Until, WaitOptions, follow},
     input,
@@ -109,8 +109,8 @@ pub async fn submit(
         true => Until::Accepted,
         false => Until::Ended(options.wait),
     };
-    let find_lost = options.find_lost;
-    let plan = Plan { until, saver: &saver, max_parallel, find_lost, is_list };
+    let (find_lost, limit) = (options.find_lost, daily_limit(None, context.is_simulated())?);
+    let plan = Plan { until, saver: &saver, max_parallel, find_lost, limit, is_list };
     let jobs = submissions.into_iter().map(Box::new).map(Job::Submit).collect();
     Ok(follow(context, jobs, &plan).await)
 }

@@ -60,7 +60,8 @@ Exit codes:
   0    done
   1    a task failed: there will be no video
   2    usage or bad input; nothing was sent
-  3    the API, the network or a file failed; nothing was submitted, so nothing is billed
+  3    the API, the network or a file failed, or the limit of the day is used up; nothing was
+       submitted, so nothing is billed
   4    a deadline passed, or the task has not ended yet
   5    a video was or may have been accepted and billed, but its end is unknown or its file is not
        saved: do not submit it again before you have looked (luma history, luma wait, --find-lost)

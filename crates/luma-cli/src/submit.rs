@@ -3,6 +3,8 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use luma_client::{AspectRatio, Reconciliation, Submission, SubmitError, TaskHandle};
 
+use luma_mcp::DailyLimit;
+
 use crate::{
     context::Context,
     failure::{Failure, Kind},
@@ -69,8 +71,15 @@ pub(crate) use with_options;
 pub async fn send(
     context: &Context<'_>,
     signals: &Signals,
+    limit: Option<&DailyLimit>,
     submission: &Submission,
 ) -> Result<TaskHandle, SubmitFailure> {
+    let place = match limit {
+        Some(limit) => {
+            Some(limit.take().await.map_err(|error| SubmitFailure::Final(error.into()))?)
+        }
+        None => None,
+    };
     let luma = context.luma.with_shutdown(signals.first.clone());
     match signals.second.run_until_cancelled(luma.submit(submission)).await {
         Some(Ok(task)) => Ok(context.luma.task(task)),
@@ -78,6 +87,11 @@ pub async fn send(
             Err(SubmitFailure::Lost(submission, Failure::from(source)))
         }
         Some(Err(error)) => {
+            if let Some(place) = place
+                && !error.may_have_been_accepted()
+            {
+                place.give_back().await;
+            }
             let failure = Failure::from(error);
             let advice = failure.hint.as_deref().unwrap_or_default();
             let hint = format!("Nothing was billed. {advice}");

@@ -50,6 +50,7 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
         saver: &saver,
         max_parallel: ids.len(),
         find_lost: false,
+        limit: None,
         is_list: true,
     };
     let jobs = ids.into_iter().map(Job::Known).collect();

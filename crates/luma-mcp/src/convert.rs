@@ -17,11 +17,11 @@ use crate::resources;
 /// What a client of a revision can read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Revision {
-    /// `title`, `outputSchema`, `structuredContent` and `resource_link`, since 2025-06-18. Older clients
-    /// know no view either.
+    /// `title`, `outputSchema`, `structuredContent`, `resource_link` and elicitation, since 2025-06-18. Older
+    /// clients know no view either.
     pub(crate) has_structure: bool,
-    /// `ttlMs` and `cacheScope`, since 2026-07-28.
-    pub(crate) has_cache_hints: bool,
+    /// `ttlMs` and `cacheScope`, and questions as results, since 2026-07-28.
+    pub(crate) is_modern: bool,
 }
 
 impl Revision {
@@ -34,7 +34,7 @@ impl Revision {
         let version = version.map_or("", ProtocolVersion::as_str);
         Self {
             has_structure: version >= ProtocolVersion::V_2025_06_18.as_str(),
-            has_cache_hints: version >= ProtocolVersion::V_2026_07_28.as_str(),
+            is_modern: version >= ProtocolVersion::V_2026_07_28.as_str(),
         }
     }
 

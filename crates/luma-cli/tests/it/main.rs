@@ -62,6 +62,7 @@ fn command(folder: &Path) -> Command {
     for variable in [
         "ACEDATACLOUD_API_TOKEN",
         "ACEDATACLOUD_API_BASE_URL",
+        "LUMA_MAX_VIDEOS_PER_DAY",
         "NO_COLOR",
         "CLICOLOR",
         "CLICOLOR_FORCE",
