@@ -117,7 +117,7 @@ fn origin(url: &Uri) -> Option<String> {
 }
 
 /// The variables that the HTTP client reads.
-const PROXY_VARIABLES: [&str; 6] =
+pub const PROXY_VARIABLES: [&str; 6] =
     ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 const PROXY_SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 

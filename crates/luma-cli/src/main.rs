@@ -4,7 +4,9 @@
 //! well is a [`failure::Failure`]; [`follow`] takes tasks to their ends.
 
 mod completions;
+mod config_file;
 mod context;
+mod doctor;
 mod download;
 mod extend;
 mod failure;
@@ -13,7 +15,9 @@ mod follow;
 mod generate;
 mod globals;
 mod history;
+mod host;
 mod input;
+mod install;
 mod man;
 mod mcp;
 mod output;
@@ -93,6 +97,7 @@ enum Command {
     Tools(tools::Args),
     Mcp(mcp::Args),
     Simulate(simulate::Args),
+    Doctor(doctor::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -103,7 +108,7 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&error).code().into(),
     };
     // It serves others, so only its log tells what went wrong.
-    let serves = matches!(cli.command, Command::Mcp(_));
+    let serves = matches!(&cli.command, Command::Mcp(args) if args.action.is_none());
     let output = Output::new(&cli.globals, serves);
     let log = start_log(cli.globals.verbose, serves);
     // Nearly all time is spent waiting: one thread is enough, and needs the least memory.
@@ -130,7 +135,11 @@ async fn run(Cli { globals, command }: Cli, output: &Output) -> Result<Exit, Fai
         Command::Download(args) => download::run(&open().await?, args).await,
         Command::Tools(args) => Ok(tools::run(output, &args)),
         Command::Simulate(args) => simulate::run(output, &globals, args).await,
+        Command::Mcp(mcp::Args { action: Some(action), .. }) => {
+            install::run(output, &globals, &action)
+        }
         Command::Mcp(args) => mcp::run(output, &globals, args).await,
+        Command::Doctor(doctor::Args {}) => doctor::run(output, &globals).await,
         Command::Completions(args) => Ok(completions::run(output, &args, Cli::command())),
         Command::Man(args) => man::run(output, args, Cli::command()),
     }

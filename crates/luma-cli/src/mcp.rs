@@ -14,6 +14,7 @@ use crate::{
     context::{client, daily_limit, simulated},
     failure::{Exit, Failure, Kind, with_cause},
     globals::{Globals, Secret},
+    install::Action,
     output::Output,
     signals::Signals,
 };
@@ -22,14 +23,21 @@ const KEY_VARIABLE: &str = "LUMA_MCP_ACCESS_KEY";
 
 /// Serve the tools to an MCP host, over standard input and output or HTTP
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Examples:
+  luma mcp install cursor
   luma mcp --max-videos 20
   luma --simulate mcp
   luma mcp --http 0.0.0.0:8000 --allow-host mcp.example.com --token-from-request
   LUMA_MCP_ACCESS_KEY=$(openssl rand -hex 32) luma mcp --http 127.0.0.1:8000
-  claude mcp add luma --env ACEDATACLOUD_API_TOKEN=... -- luma mcp --max-videos 20")]
+  claude mcp add luma --env ACEDATACLOUD_API_TOKEN=... -- luma mcp --max-videos 20"
+)]
 pub struct Args {
+    #[command(subcommand)]
+    pub action: Option<Action>,
+
     /// Serve over HTTP at this address, as http://ADDRESS/mcp, instead of standard input and output
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     http: Option<SocketAddr>,

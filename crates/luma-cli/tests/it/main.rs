@@ -3,6 +3,7 @@
 mod batch;
 mod generate;
 mod input;
+mod install;
 mod interrupt;
 mod lookups;
 mod mcp;
