@@ -102,7 +102,7 @@ impl Luma {
     }
 
     /// The same client, which begins no further request once the token is cancelled, not even a retry.
-    /// A request that is under way is finished.
+    /// A request in flight is finished. A call whose retry is cancelled gives the error of its last attempt.
     ///
     /// ```no_run
     /// # async fn example(luma: luma_client::Luma) -> Result<(), luma_client::Error> {
@@ -150,6 +150,12 @@ impl Luma {
         self.token().show(text, max_chars)
     }
 
+    /// Removes the API token from text that may have several lines. Clean text of the service before,
+    /// as [`redact`](Self::redact) does.
+    pub fn without_token(&self, text: &str) -> String {
+        self.token().redact(text.to_owned())
+    }
+
     pub(crate) fn token(&self) -> &Token {
         &self.0.api.inner.token
     }
@@ -168,7 +174,8 @@ impl Luma {
         &self.0.shared.media
     }
 
-    pub(crate) fn default_interval(&self) -> &PollInterval {
+    /// How often waits poll, unless they set it themselves.
+    pub fn poll_interval(&self) -> &PollInterval {
         &self.0.shared.poll_interval
     }
 

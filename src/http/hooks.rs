@@ -37,6 +37,7 @@ impl ClientHooks<Settings> for Client {
         let begin = Instant::now();
         let mut delays = settings.retry.delays();
         let mut attempt = 1_u32;
+        let mut last = None;
         loop {
             // Every request of this client has a body in memory, which can be cloned.
             let Some(again) = request.try_clone() else {
@@ -44,7 +45,9 @@ impl ClientHooks<Settings> for Client {
             };
             let permit = settings.token.in_flight.acquire().await;
             if settings.shutdown.is_cancelled() {
-                return Ok(local_failure(LocalFailure::ShutDown, Bytes::new()).into());
+                // If there was an attempt, its end says what happened.
+                let unsent = || Ok(local_failure(LocalFailure::ShutDown, Bytes::new()));
+                return last.unwrap_or_else(unsent).map(Response::from);
             }
             let outcome = send(self.client(), again, settings).await;
             drop(permit);
@@ -67,6 +70,7 @@ impl ClientHooks<Settings> for Client {
             // The next round sees whether the client was shut down.
             let _ = settings.shutdown.run_until_cancelled(tokio::time::sleep(delay)).await;
             attempt += 1;
+            last = Some(outcome);
         }
     }
 }

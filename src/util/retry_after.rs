@@ -6,10 +6,10 @@ use http::{HeaderMap, header::RETRY_AFTER};
 
 use super::time::date;
 
-/// The longest `Retry-After` that is believed.
-pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+/// The longest `Retry-After` that is believed: what asks for more is broken.
+pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(365 * 86_400);
 
-/// Reads a `Retry-After`: seconds (a fraction is tolerated) or an HTTP date, at most an hour.
+/// Reads a `Retry-After`: seconds (a fraction is tolerated) or an HTTP date, at most a year.
 ///
 /// A date counts from the `Date` of the same response, so a wrong local clock does no harm.
 pub(crate) fn read(headers: &HeaderMap) -> Option<Duration> {
@@ -42,9 +42,11 @@ mod tests {
             ("Sat, 01 Aug 2026 12:00:30 GMT", Some(30.0)),
             ("Sat, 01 Aug 2026 11:00:00 GMT", Some(0.0)),
             ("Saturday, 01-Aug-26 12:00:30 GMT", Some(30.0)),
-            ("Sat, 01 Aug 2099 12:00:00 GMT", Some(3600.0)),
-            ("99999999999999999999999", Some(3600.0)),
-            ("inf", Some(3600.0)),
+            ("7200", Some(7_200.0)),
+            ("Sun, 02 Aug 2026 12:00:00 GMT", Some(86_400.0)),
+            ("Sat, 01 Aug 2099 12:00:00 GMT", Some(31_536_000.0)),
+            ("99999999999999999999999", Some(31_536_000.0)),
+            ("inf", Some(31_536_000.0)),
             ("-5", None),
             ("NaN", None),
             ("soon", None),
