@@ -130,7 +130,8 @@ impl Luma {
     }
 
     /// Returns the client with a shutdown token. Once the token is cancelled, no further attempt begins,
-    /// not even a retry. A request in flight is finished.
+    /// not even a retry. A request in flight is finished. A call whose retry is cancelled gives the error
+    /// of its last attempt.
     ///
     /// ```no_run
     /// # async fn example(luma: luma_client::Luma) -> Result<(), luma_client::Error> {
@@ -178,6 +179,12 @@ impl Luma {
         self.token().show(text, max_chars)
     }
 
+    /// Removes the API token from text that may have several lines. Clean text of the service before,
+    /// as [`redact`](Self::redact) does.
+    pub fn without_token(&self, text: &str) -> String {
+        self.token().redact(text.to_owned())
+    }
+
     pub(crate) fn token(&self) -> &Token {
         &self.0.api.inner.token
     }
@@ -196,7 +203,8 @@ impl Luma {
         &self.0.shared.media
     }
 
-    pub(crate) fn default_interval(&self) -> &PollInterval {
+    /// How often waits poll, unless they set it themselves.
+    pub fn poll_interval(&self) -> &PollInterval {
         &self.0.shared.poll_interval
     }
 
@@ -473,10 +481,10 @@ mod tests {
             ("https://luma.example", PollInterval::default()),
         ] {
             let luma = builder().base_url(base_url).build().expect("a client");
-            assert_eq!(luma.default_interval(), &expected, "{base_url}");
+            assert_eq!(luma.poll_interval(), &expected, "{base_url}");
             let set = builder().base_url(base_url).poll_interval(PollInterval::default());
             let luma = set.build().expect("a client");
-            assert_eq!(luma.default_interval(), &PollInterval::default(), "{base_url}");
+            assert_eq!(luma.poll_interval(), &PollInterval::default(), "{base_url}");
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     model::{ErrorCode, fields::ErrorInfo},
     util::{
         TaskId, json, retry_after,
-        text::{MESSAGE, WORD},
+        text::{MESSAGE, WORD, shown_status},
     },
 };
 
@@ -42,7 +42,7 @@ impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.code {
             Some(code) => write!(f, "{code} (HTTP {})", self.status.as_u16())?,
-            None => write!(f, "HTTP {}", self.status)?,
+            None => f.write_str(&shown_status(self.status))?,
         }
         if !self.message.is_empty() {
             write!(f, ": {}", self.message)?;

@@ -47,6 +47,7 @@ impl ClientHooks<Settings> for Client {
         let begin = Instant::now();
         let mut delays = settings.retry.delays();
         let mut attempt = 1_u32;
+        let mut last = None;
         loop {
             // Every request of this client has a body in memory, which can be cloned.
             let Some(again) = request.try_clone() else {
@@ -54,7 +55,9 @@ impl ClientHooks<Settings> for Client {
             };
             let permit = settings.token.in_flight.acquire();
             let Some(permit) = settings.shutdown.run_until_cancelled(permit).await else {
-                return Ok(local_failure(LocalFailure::ShutDown, Bytes::new()).into());
+                // If there was an attempt, its end says what happened.
+                let unsent = || Ok(local_failure(LocalFailure::ShutDown, Bytes::new()));
+                return last.unwrap_or_else(unsent).map(Response::from);
             };
             let outcome = send_in_time(self.client(), again, settings).await;
             drop(permit);
@@ -77,6 +80,7 @@ impl ClientHooks<Settings> for Client {
             // The next round sees whether the client was shut down.
             let _ = settings.shutdown.run_until_cancelled(tokio::time::sleep(delay)).await;
             attempt += 1;
+            last = Some(outcome);
         }
     }
 }

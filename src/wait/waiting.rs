@@ -87,7 +87,7 @@ impl Waiting {
         let deadline = settings.deadline.and_then(|time| after(begin, time));
         let last_look = deadline.zip(settings.deadline);
         let options = Options {
-            interval: settings.interval.unwrap_or(*luma.default_interval()),
+            interval: settings.interval.unwrap_or(*luma.poll_interval()),
             last_look: last_look
                 .map(|(deadline, whole)| deadline - before_deadline(whole))
                 .filter(|look| *look > begin),

@@ -16,11 +16,12 @@ use serde_json::{Value, json};
 
 use crate::{
     config_file::ConfigFile,
-    context::{PROXY_VARIABLES, client, simulated},
-    failure::{Exit, Failure, Kind, SERVICE, with_cause},
+    context::{client, simulated},
+    failure::{BASE_URL, Exit, Failure, Kind, with_cause},
     globals::Globals,
     host::{HOSTS, Host},
     output::{Output, plain},
+    proxy,
 };
 
 /// How long a request or a server may take.
@@ -54,7 +55,7 @@ pub async fn run(output: &Output, globals: &Globals) -> Result<Exit, Failure> {
         }
         false => {
             let settings = client(globals).and_then(|client| Ok(client.token("none").build()?));
-            let url = settings.as_ref().ok().and(SERVICE.get().cloned());
+            let url = settings.as_ref().ok().and(BASE_URL.get().cloned());
             let token = settings.as_ref().ok().map(|_| token(output, globals));
             add("settings", settings.map(|_| settings_in_use()));
             let luma =
@@ -113,22 +114,18 @@ fn program() -> Finding {
 }
 
 fn settings_in_use() -> String {
-    let is_set = |name: &&str| env::var_os(name).is_some_and(|value| !value.is_empty());
-    let proxies: Vec<_> = PROXY_VARIABLES.into_iter().filter(|name| is_set(name)).collect();
-    let service = SERVICE.get().map_or("", String::as_str);
-    match proxies.is_empty() {
-        true => format!("service {service}, no proxy"),
-        false => format!("service {service}, proxy from {}", proxies.join(" and ")),
+    let service = BASE_URL.get().map_or("", String::as_str);
+    match proxy::of(service) {
+        None => format!("service {service}, no proxy"),
+        Some((proxy, variable)) => format!("service {service}, proxy {proxy} from {variable}"),
     }
 }
 
 /// Where the token comes from. Only its shape is checked.
 fn token(output: &Output, globals: &Globals) -> Result<(String, Luma), Failure> {
     let luma = client(globals)?.build()?;
-    let variable = env::var(TOKEN_VARIABLE).ok();
-    let given = globals.token.as_ref().map(|token| token.expose().to_owned());
-    let source = if given.is_some() { "--token" } else { TOKEN_VARIABLE };
-    given.or(variable).into_iter().for_each(|token| output.hide(&token));
+    output.hide_token_of(&luma);
+    let source = if globals.token.is_some() { "--token" } else { TOKEN_VARIABLE };
     Ok((format!("set by {source}"), luma))
 }
 

@@ -1,6 +1,7 @@
 //! The real binary, against a simulator in this process or its own.
 
 mod batch;
+mod exits;
 mod generate;
 mod input;
 mod install;
@@ -74,6 +75,8 @@ fn command(folder: &Path) -> Command {
         "http_proxy",
         "ALL_PROXY",
         "all_proxy",
+        "NO_PROXY",
+        "no_proxy",
     ] {
         command.env_remove(variable);
     }
