@@ -4,7 +4,7 @@ use std::pin::pin;
 
 use console::{Alignment, Term, pad_str, truncate_str};
 use futures_util::stream::StreamExt;
-use luma_client::TaskId;
+use luma_client::{RequestError, TaskId};
 use serde_json::json;
 
 use crate::{
@@ -66,23 +66,20 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
     }
     let mut views = Vec::new();
     let mut tasks = pin!(history.take(args.limit as usize));
-    let mut errors = Vec::new();
+    let mut exit = Exit::Done;
     while let Some(task) = tasks.next().await {
-        match task {
-            Err(error) => errors.push(error),
-            Ok(task) => {
-                // A task without an id can be neither looked up nor named.
-                if let Some(Ok(id)) = task.id.as_deref().map(str::parse::<TaskId>) {
-                    views.push(TaskView::of(&id, Some(task)));
-                }
+        let task = match task {
+            Err(RequestError::Decode(error)) if error.is_item() => {
+                output.note(&format!("A task could not be read: {error}"));
+                exit = Exit::Service;
+                continue;
             }
+            task => task?,
+        };
+        // A task without an id can be neither looked up nor named.
+        if let Some(Ok(id)) = task.id.as_deref().map(str::parse::<TaskId>) {
+            views.push(TaskView::of(&id, Some(task)));
         }
-    }
-    // The tasks that can be read are shown first.
-    if views.is_empty()
-        && let Some(error) = errors.pop()
-    {
-        return Err(error.into());
     }
     match output.json() {
         true => {
@@ -92,10 +89,7 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
         false if views.is_empty() => output.note("There are no tasks."),
         false => output.text(&table(&views, width())),
     }
-    for error in &errors {
-        output.note(&format!("A task could not be read: {}", Failure::from(error).message));
-    }
-    Ok(if errors.is_empty() { Exit::Done } else { Exit::Service })
+    Ok(exit)
 }
 
 /// The columns of the terminal, if the table goes to one.
