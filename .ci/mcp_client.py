@@ -12,7 +12,7 @@ from importlib.metadata import version
 import mcp
 
 VERSION = version("mcp")
-TOOLS = 8
+TOOLS = 9
 PROMPTS = 3
 
 

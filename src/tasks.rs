@@ -77,7 +77,7 @@ pub(crate) async fn retrieve_batch(
     Ok(tasks)
 }
 
-/// A page of the account's tasks, and by how many seconds the service's clock is ahead of this
+/// A page of the account's tasks, also what only stands for one, and by how many seconds the service's clock is ahead of this
 /// machine's, if the response tells.
 pub(crate) async fn list(
     api: &api::Client,
@@ -86,6 +86,17 @@ pub(crate) async fn list(
     let (answer, headers) = ask(api, query).await?;
     let clock_ahead = || Some(unix_seconds(date(&headers)?)? - unix_seconds(SystemTime::now())?);
     Ok((batch_of(answer, token(api))?, clock_ahead()))
+}
+
+/// An item of a page, or why it is not a task.
+pub(crate) fn item(api: &api::Client, task: Task) -> Result<Task, RequestError> {
+    match task.outcome() {
+        Outcome::Refused => Err(refusal(&task, token(api))),
+        Outcome::Missing if task.request.is_none() => {
+            Err(RequestError::unexpected(token(api), "an item of it is not a task", &task))
+        }
+        _ => Ok(task),
+    }
 }
 
 /// Deletes a task from the account's history; returns whether the service did so.

@@ -20,7 +20,7 @@
 use crate::{
     api::types::VideoResult,
     model::{Task, decode},
-    util::TaskId,
+    util::{TaskId, json::to_utf8},
 };
 
 /// The largest body that is read, in bytes: a callback has about one KiB.
@@ -51,8 +51,7 @@ pub fn parse(body: &[u8]) -> Result<Task, WebhookError> {
     if body.len() > MAX_BYTES {
         return Err(WebhookError::TooLarge(body.len()));
     }
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let result: VideoResult = decode(body).map_err(|_| WebhookError::NotAnObject)?;
+    let result: VideoResult = decode(&to_utf8(body)).map_err(|_| WebhookError::NotAnObject)?;
     let id = result.task_id.as_deref().map(str::parse::<TaskId>);
     let Some(Ok(id)) = id else {
         return Err(WebhookError::NoTaskId);

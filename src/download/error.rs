@@ -8,7 +8,10 @@ use std::{
 
 use http::StatusCode;
 
-use crate::http::{ConfigError, TransportError};
+use crate::{
+    http::{ConfigError, TransportError},
+    util::text::shown_status,
+};
 
 /// Why a download failed. The video itself is not affected: download it again.
 ///
@@ -83,7 +86,7 @@ pub enum DownloadError {
     #[error(transparent)]
     Client(#[from] ConfigError),
     /// The server responded with a status other than success.
-    #[error("the download failed with HTTP {status}{}{}", quoted(excerpt), advice(*status))]
+    #[error("the download failed with {}{}{}", shown_status(*status), quoted(excerpt), advice(*status))]
     Status {
         /// The HTTP status.
         status: StatusCode,
@@ -211,6 +214,7 @@ mod tests {
     fn status_is_shown_with_its_reason_and_what_to_do() {
         for (error, expected) in [
             (status(500, ""), "HTTP 500 Internal Server Error"),
+            (status(524, ""), "HTTP 524"),
             (status(500, "<p>"), "HTTP 500 Internal Server Error: \"<p>\""),
             (
                 status(404, "gone"),

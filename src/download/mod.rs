@@ -70,7 +70,7 @@ pub struct Progress {
 pub struct Downloaded {
     path: PathBuf,
     bytes: u64,
-    media_type: String,
+    media_type: &'static str,
 }
 
 impl Downloaded {
@@ -84,9 +84,9 @@ impl Downloaded {
         self.bytes
     }
 
-    /// Returns the media type, such as `video/mp4`, by the first bytes; if they are unknown, by the server.
+    /// Returns the media type by the first bytes, such as `video/mp4`.
     pub fn media_type(&self) -> &str {
-        &self.media_type
+        self.media_type
     }
 }
 
@@ -115,17 +115,16 @@ struct Settings<'a> {
 ///
 /// **Retries.** After a cut the rest is requested if the server confirms by a strong ETag that the
 /// file is the same; otherwise the whole file is requested. A new call starts from the beginning. If
-/// the task ended less than two minutes ago, HTTP 403 and 404 are retried for 30 seconds: the URL may
-/// be known before the file is there.
+/// the task ended less than two minutes ago, or at an unknown time, HTTP 403 and 404 are retried for 30
+/// seconds: the URL may be known before the file exists.
 ///
-/// **Media types.** The first bytes decide: MP4, QuickTime, WebM and Matroska are videos; JPEG, PNG,
-/// GIF, WebP, AVIF and HEIF are images. An unknown format is accepted if the `Content-Type` names
-/// a video (for a thumbnail, an image), is `application/octet-stream`, or is missing. Text, such as
-/// HTML, JSON or a playlist, is always refused.
+/// **Media types.** The first bytes decide: MP4 of any brand but those of sound and pictures, QuickTime,
+/// WebM, Matroska, AVI and MPEG are videos; JPEG, PNG, GIF, WebP, AVIF and HEIF are images. Everything
+/// else is refused, whatever its `Content-Type` says.
 ///
 /// **URLs.** Only https URLs with a public host are requested. If the API's base URL is on loopback,
-/// plain http and loopback hosts are allowed, too. Up to five redirects are followed, never from
-/// https to http. The API token is not sent.
+/// plain http and loopback hosts are allowed, too. Names other than `localhost` are not resolved to check
+/// their addresses. Up to five redirects are followed, never from https to http. The API token is not sent.
 ///
 /// ```no_run
 /// # async fn example(luma: luma_client::Luma, video: luma_client::Video)

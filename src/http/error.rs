@@ -15,40 +15,50 @@ use crate::{
 
 /// The connection could not be made, broke or timed out before there was a whole response.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", self.summary())]
-pub struct TransportError {
-    /// `None` if the client was shut down before the request was sent.
-    source: Option<reqwest::Error>,
+#[error(transparent)]
+pub struct TransportError(Cause);
+
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    #[error("the client was shut down: no further request was sent")]
+    ShutDown,
+    #[error("the service did not respond within {0:.0?}")]
+    NoResponse(Duration),
+    #[error("{}", summary(.0))]
+    Http(#[source] reqwest::Error),
 }
 
 impl TransportError {
     pub(crate) fn new(source: reqwest::Error) -> Self {
         // The URL says nothing new, and a base URL may be private.
-        Self { source: Some(source.without_url()) }
+        Self(Cause::Http(source.without_url()))
     }
 
     /// Returns whether nothing was sent: the connection could not be made, or the client was shut down.
     pub fn is_not_sent(&self) -> bool {
-        self.source.as_ref().is_none_or(reqwest::Error::is_connect)
+        matches!(self.0, Cause::ShutDown) || self.is_connect()
     }
 
     /// Returns whether the connection could not be made.
     pub fn is_connect(&self) -> bool {
-        self.source.as_ref().is_some_and(reqwest::Error::is_connect)
+        matches!(&self.0, Cause::Http(error) if error.is_connect())
     }
 
     /// Returns whether the timeout of the call expired.
     pub fn is_timeout(&self) -> bool {
-        self.source.as_ref().is_some_and(reqwest::Error::is_timeout)
-    }
-
-    fn summary(&self) -> &'static str {
-        match self.source {
-            None => "the client was shut down: no further request was sent",
-            Some(_) if self.is_connect() => "could not connect to the service",
-            Some(_) if self.is_timeout() => "the service did not respond in time",
-            Some(_) => "the connection to the service broke",
+        match &self.0 {
+            Cause::ShutDown => false,
+            Cause::NoResponse(_) => true,
+            Cause::Http(error) => error.is_timeout(),
         }
+    }
+}
+
+fn summary(error: &reqwest::Error) -> &'static str {
+    match error {
+        _ if error.is_connect() => "could not connect to the service",
+        _ if error.is_timeout() => "the service did not respond in time",
+        _ => "the connection to the service broke",
     }
 }
 
@@ -73,7 +83,6 @@ enum DecodeErrorKind {
 
 impl DecodeError {
     fn new(kind: DecodeErrorKind, token: &Token, reason: &str, body: &[u8]) -> Self {
-        // A parser's reason quotes values.
         let reason = token.show(reason, EXCERPT);
         let reason = match token.show_body(body) {
             excerpt if excerpt.is_empty() => reason,
@@ -90,10 +99,14 @@ impl DecodeError {
 }
 
 /// Marks a response that stands for a reason of ours: the service did not send it like this.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum LocalFailure {
     /// The body is larger than the limit, in bytes.
     TooLarge(usize),
+    /// The body is compressed in this way, which was not asked for.
+    Compressed(String),
+    /// No whole response came within this time.
+    TimedOut(Duration),
     /// The client was shut down before the request was sent.
     ShutDown,
 }
@@ -168,7 +181,7 @@ impl RequestError {
 
     /// Whether no other lookup of this account can succeed either.
     pub(crate) fn ends_all_lookups(&self) -> bool {
-        self.api().is_some_and(ApiError::refuses_lookups)
+        self.api().is_some_and(ApiError::is_account)
     }
 
     /// Whether the service certainly did not accept what was sent.
@@ -197,6 +210,16 @@ impl RequestError {
         }
     }
 
+    /// No response came within this time.
+    pub(crate) fn no_response(time: Duration) -> Self {
+        TransportError(Cause::NoResponse(time)).into()
+    }
+
+    /// Whether the response is larger than the limit.
+    pub(crate) fn is_too_large(&self) -> bool {
+        matches!(self, Self::Decode(error) if error.is_too_large())
+    }
+
     /// The response is not one whole JSON object.
     pub(crate) fn unreadable(token: &Token, reason: &str, body: &[u8]) -> Self {
         DecodeError::new(DecodeErrorKind::Unreadable, token, reason, body).into()
@@ -222,7 +245,7 @@ pub(crate) async fn receive<T: Lenient>(
         }
         Err(Failure::InvalidResponsePayload(body, _)) => match decode(&body) {
             Ok(value) => return Ok((value, HeaderMap::new())),
-            Err(reason) => RequestError::unreadable(token, &reason.to_string(), &body),
+            Err(reason) => RequestError::unreadable(token, reason, &body),
         },
         Err(Failure::UnexpectedResponse(response)) => read_error(token, response)
             .await
@@ -238,11 +261,16 @@ pub(crate) async fn receive<T: Lenient>(
 }
 
 async fn read_error(token: &Token, response: Response) -> reqwest::Result<RequestError> {
-    let failure = response.extensions().get::<LocalFailure>().copied();
+    let failure = response.extensions().get::<LocalFailure>().cloned();
     let (status, headers) = (response.status(), response.headers().clone());
     let body = response.bytes().await?;
     Ok(match failure {
-        Some(LocalFailure::ShutDown) => TransportError { source: None }.into(),
+        Some(LocalFailure::ShutDown) => TransportError(Cause::ShutDown).into(),
+        Some(LocalFailure::TimedOut(time)) => RequestError::no_response(time),
+        Some(LocalFailure::Compressed(name)) => {
+            let reason = format!("it is compressed ({name}), which was not asked for");
+            RequestError::unreadable(token, &reason, b"")
+        }
         Some(LocalFailure::TooLarge(limit)) => {
             let reason = format!("it is larger than the limit of {limit} bytes");
             DecodeError::new(DecodeErrorKind::TooLarge, token, &reason, &body).into()

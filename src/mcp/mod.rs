@@ -18,7 +18,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Names, arguments and required arguments are those of the vendor's server `mcp-luma`. Results are typed
+//! Names, arguments and required arguments are those of the vendor's server `mcp-luma`, which has no
+//! `luma_list_tasks`. Results are typed
 //! objects under the one key `result`. A mistake of the model becomes an [`Outcome`] with
 //! [`is_error`](Outcome::is_error) and a text that says what to do. Only an unknown tool is an [`Err`].
 //!
@@ -31,6 +32,7 @@ mod call;
 mod context;
 mod dispatch;
 pub mod export;
+mod listing;
 mod lists;
 mod outcome;
 mod read;

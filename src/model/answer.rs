@@ -11,7 +11,7 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use super::decode::{Lenient, read_object, readable_fields};
+use super::decode::{Lenient, readable_fields, unreadable};
 use crate::api::types::{DeletedTask, Task, TaskBatch, VideoResult};
 
 /// The `response` of a task.
@@ -159,7 +159,11 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Peeked<A> {
 impl From<Task> for TaskAnswer {
     fn from(mut task: Task) -> Self {
         if let Some(Value::Array(items)) = task.extra.remove("items") {
-            let items = items.into_iter().filter_map(read_object).collect();
+            let read = |item| match item {
+                Value::Object(object) => Task::lenient(object),
+                other => unreadable(other),
+            };
+            let items = items.into_iter().map(read).collect();
             let count =
                 task.extra.remove("count").and_then(|count| serde_json::from_value(count).ok());
             return Self::Batch(TaskBatch { items, count, extra: task.extra });

@@ -73,12 +73,11 @@ impl Video {
         self
     }
 
-    /// Whether its task ended, or was seen to end, within this time before `now`.
+    /// Whether its task may have ended, or was seen to end, within this time before `now`: also if it is not
+    /// known when it ended. A time in the future is by another clock, and counts as now.
     pub(crate) fn is_younger_than(&self, age: Duration, now: SystemTime) -> bool {
-        [self.finished_at, self.seen_at].into_iter().flatten().any(|time| {
-            // The service's clock may be ahead.
-            now.duration_since(time).unwrap_or_else(|ahead| ahead.duration()) < age
-        })
+        let latest = self.finished_at.max(self.seen_at);
+        latest.is_none_or(|time| now.duration_since(time).unwrap_or_default() < age)
     }
 
     /// Returns the id of the video, as [`extend`](crate::Luma::extend) takes it, if the service sent one.
@@ -135,5 +134,36 @@ impl fmt::Display for Video {
             write!(f, " ({width}x{height})")?;
         }
         write!(f, " at {}", self.url)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn video_is_new_by_the_latest_known_time() {
+        let (now, age) = (SystemTime::now(), Duration::from_secs(120));
+        let ago = |seconds| Some(now - Duration::from_secs(seconds));
+        let ahead = |seconds| Some(now + Duration::from_secs(seconds));
+        let result = VideoResult { video_url: Some("u".to_owned()), ..VideoResult::default() };
+        for (finished_at, seen_at, expected) in [
+            (None, None, true),
+            (ago(0), None, true),
+            (ago(119), None, true),
+            (ago(121), None, false),
+            (ahead(300), None, true),
+            (ahead(86_400), None, true),
+            (None, ago(10), true),
+            (None, ago(500), false),
+            // Looked up late, or by another clock.
+            (ago(500), ago(10), true),
+            (ago(10), ago(500), true),
+            (ago(500), ago(500), false),
+        ] {
+            let video = Video::from_result(None, &result, finished_at).expect("a video");
+            let video = Video { seen_at, ..video };
+            assert_eq!(video.is_younger_than(age, now), expected, "{finished_at:?} {seen_at:?}");
+        }
     }
 }

@@ -194,8 +194,9 @@ impl Actor {
             if self.state.is_empty() {
                 return;
             }
+            let silence = self.state.tell_silence(Instant::now());
             let timer = async {
-                match next {
+                match next.into_iter().chain(silence).min() {
                     Some(next) => sleep_until(next).await,
                     None => std::future::pending().await,
                 }

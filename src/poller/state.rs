@@ -40,6 +40,8 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 const MAX_HOLD: Duration = Duration::from_secs(5 * 60);
 /// After more failures than this in a row it is not about the ids of one batch.
 const FEW_FAILURES: u32 = 2;
+/// How long a lookup may take before its waits are told. It is not a failure yet.
+pub(crate) const SILENT_AFTER: Duration = Duration::from_secs(5);
 /// How many unknown state words are remembered, so that each is logged once.
 const MAX_WORDS: usize = 100;
 
@@ -135,6 +137,11 @@ impl Entry {
 
     fn join(&mut self, mut options: Options, status: Sender, now: Instant) {
         self.learn_age(options.age, now);
+        let asked = self.status.asked;
+        status.send(|status| {
+            status.asked = asked;
+            false
+        });
         if let Some(polled) = self.polled {
             // Waits that come and go, each with a last lookup of its own, must not undercut the
             // interval.
@@ -192,6 +199,26 @@ impl Entry {
         }
     }
 
+    /// Takes note of when the lookup in flight was sent, if there is one. No wait needs to wake for it.
+    fn set_asked(&mut self, asked: Option<Instant>) {
+        self.status.asked = asked;
+        for waiter in &self.waiters {
+            waiter.status.send(|status| {
+                status.asked = asked;
+                false
+            });
+        }
+    }
+
+    /// Tells the waits that lookups fail, and with what. `since` counts if they did not fail before.
+    fn set_failure(&mut self, error: &Arc<RequestError>, since: Instant) {
+        let known = self.status.failure.as_ref().map(|failure| failure.since);
+        let since = known.unwrap_or(since.into_std());
+        let failure = LookupFailure { error: error.clone(), since };
+        (self.status.task, self.status.failure) = (None, Some(failure));
+        self.publish();
+    }
+
     /// Tells the waits, and wakes those that want it.
     fn publish(&self) {
         for waiter in &self.waiters {
@@ -240,12 +267,8 @@ impl Entry {
 
     /// Applies a failed lookup, which ends the waits that allow no more failures.
     fn fail(&mut self, error: &Arc<RequestError>, now: Instant) {
-        let since = self.status.failure.as_ref().map(|failure| failure.since);
-        let since = since.unwrap_or(now.into_std());
-        let failure = LookupFailure { error: error.clone(), since };
-        (self.status.task, self.status.failure) = (None, Some(failure));
         self.failures = self.failures.saturating_add(1);
-        self.publish();
+        self.set_failure(error, now);
         self.waiters.retain(|waiter| {
             let is_over = self.failures > waiter.options.max_errors;
             if is_over {
@@ -260,13 +283,21 @@ impl Entry {
     }
 }
 
+/// A lookup without a response yet.
+struct InFlight {
+    ids: Arc<[TaskId]>,
+    sent: Instant,
+    /// Whether its waits were told that there is no response.
+    is_told: bool,
+}
+
 /// The tasks that are waited for, and what is to be done about them.
 #[derive(Default)]
 pub(crate) struct State {
     entries: HashMap<TaskId, Box<Entry>>,
     queue: Queue,
     early: EarlyReports,
-    in_flight: usize,
+    in_flight: Vec<InFlight>,
     /// Lookups that failed since one succeeded.
     failures: u32,
     /// Nothing goes out before, because the service asked for it.
@@ -353,24 +384,44 @@ impl State {
         if let Some(hold) = self.hold_until {
             return Err(self.queue.first().map(|first| first.max(hold)));
         }
-        while self.in_flight < limit {
-            let mut ids = self.queue.take(now, self.in_flight >= FEW_IN_FLIGHT)?;
+        while self.in_flight.len() < limit {
+            let mut ids = self.queue.take(now, self.in_flight.len() >= FEW_IN_FLIGHT)?;
             ids.retain(|id| {
                 let entry = self.entries.get_mut(id).filter(|entry| !entry.waiters.is_empty());
                 if let Some(entry) = entry {
                     (entry.queued, entry.again, entry.in_flight) = (None, false, true);
                     entry.polled = Some(now);
+                    entry.set_asked(Some(now));
                     return true;
                 }
                 self.entries.remove(id);
                 false
             });
             if !ids.is_empty() {
-                self.in_flight += 1;
-                return Ok(ids.into());
+                let ids: Arc<[TaskId]> = ids.into();
+                self.in_flight.push(InFlight { ids: ids.clone(), sent: now, is_told: false });
+                return Ok(ids);
             }
         }
         Err(None)
+    }
+
+    /// Reports to the waits which lookups have had no response for some time. Returns when to check again.
+    pub(crate) fn tell_silence(&mut self, now: Instant) -> Option<Instant> {
+        let error = Arc::new(RequestError::no_response(SILENT_AFTER));
+        for lookup in self.in_flight.iter_mut().filter(|lookup| !lookup.is_told) {
+            if now < lookup.sent + SILENT_AFTER {
+                // The others were sent later.
+                return Some(lookup.sent + SILENT_AFTER);
+            }
+            lookup.is_told = true;
+            for id in &*lookup.ids {
+                if let Some(entry) = self.entries.get_mut(id) {
+                    entry.set_failure(&error, lookup.sent);
+                }
+            }
+        }
+        None
     }
 
     /// Applies the result of a lookup.
@@ -380,10 +431,11 @@ impl State {
         result: Result<Vec<Task>, RequestError>,
         now: Now,
     ) {
-        self.in_flight -= 1;
+        self.in_flight.retain(|lookup| !std::ptr::eq(&*lookup.ids, ids));
         for id in ids {
             if let Some(entry) = self.entries.get_mut(id) {
                 entry.in_flight = false;
+                entry.set_asked(None);
                 (entry.polled, entry.jitter) = (Some(now.instant), now.jitter);
                 entry.status.polls += 1;
             }

@@ -36,6 +36,9 @@ impl fmt::Display for InconclusiveReason {
         let (text, ids) = match self {
             Self::NoHistory => ("the service shows no history of the account", &[][..]),
             Self::TooLong => ("the history is too long to search", &[][..]),
+            Self::Ambiguous(ids) if ids.is_empty() => {
+                ("it may be a task whose id the history does not show", &[][..])
+            }
             Self::Ambiguous(ids) => ("it may be any of these tasks:", &ids[..]),
             Self::Unexplained(ids) => ("these tasks are new and unexplained:", &ids[..]),
         };
@@ -88,6 +91,11 @@ impl Findings {
             Some(id) => tasks.push(id),
             None => self.has_nameless = true,
         }
+    }
+
+    /// Takes note of a task that is too large to be read.
+    pub(super) fn add_unreadable(&mut self) {
+        (self.tasks, self.has_nameless) = (self.tasks + 1, true);
     }
 
     /// The task, or none; or why neither can be said.

@@ -149,6 +149,11 @@ impl Reconcile {
                 Err(error) if error.is_unsupported() => {
                     return Ok(Err(InconclusiveReason::NoHistory));
                 }
+                // It may be the task.
+                Err(error) if error.is_too_large() => {
+                    findings.add_unreadable();
+                    continue;
+                }
                 Ok(None) if history.is_incomplete() => return Ok(Err(InconclusiveReason::TooLong)),
                 page => page?,
             };

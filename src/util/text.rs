@@ -32,6 +32,14 @@ pub fn clean(text: &str, max_chars: usize) -> String {
     line
 }
 
+/// `HTTP 404 Not Found`, without words for a status that has none.
+pub(crate) fn shown_status(status: http::StatusCode) -> String {
+    match status.canonical_reason() {
+        Some(reason) => format!("HTTP {} {reason}", status.as_u16()),
+        None => format!("HTTP {}", status.as_u16()),
+    }
+}
+
 /// Whether a character shows nothing: controls, format and bidirectional controls, fillers, tags.
 pub(crate) fn is_invisible(c: char) -> bool {
     c.is_control()
@@ -67,6 +75,20 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(clean(text, 100), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn status_without_known_words_is_a_number() {
+        for (status, expected) in [
+            (200, "HTTP 200 OK"),
+            (502, "HTTP 502 Bad Gateway"),
+            (520, "HTTP 520"),
+            (524, "HTTP 524"),
+            (599, "HTTP 599"),
+        ] {
+            let status = http::StatusCode::from_u16(status).expect("a status");
+            assert_eq!(shown_status(status), expected);
         }
     }
 

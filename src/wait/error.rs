@@ -35,7 +35,7 @@ pub enum WaitError {
         polls: u32,
         /// How long this wait took.
         elapsed: Duration,
-        /// Why the last lookup failed, if it did.
+        /// Why the last lookup failed, or that its response had not come yet.
         source: Option<Arc<RequestError>>,
     },
     /// The service knows no task with this id.

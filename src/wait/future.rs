@@ -152,9 +152,9 @@ impl<'a> Wait<'a> {
         self.set(|setup| setup.on_update = Some(Box::new(callback)))
     }
 
-    /// Calls back with each lookup that failed while the wait continues, so that a program can show since
-    /// when the service cannot be reached, and why. The next [update](Self::on_update) tells that it can
-    /// be reached again.
+    /// Calls back with each lookup that failed while the wait continues, and when one has had no response
+    /// for five seconds. So a program can show since when the service cannot be reached, and why. The next
+    /// [update](Self::on_update) tells that it can be reached again.
     ///
     /// ```no_run
     /// # async fn example(luma: luma_client::Luma, id: luma_client::TaskId)
@@ -170,7 +170,8 @@ impl<'a> Wait<'a> {
         self.set(|setup| setup.on_error = Some(Box::new(callback)))
     }
 
-    /// Returns a stream of the task's reports instead. Callbacks that were set are dropped.
+    /// Returns a stream of the task's reports instead. Callbacks that were set are dropped:
+    /// [`Updates::failure`] tells of lookups that fail.
     ///
     /// # Panics
     ///

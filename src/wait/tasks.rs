@@ -15,7 +15,7 @@ impl Luma {
     /// given twice is looked up once.
     ///
     /// If a request for 50 fails for another reason than an outage or a broken connection, its ids are
-    /// looked up singly, so that one bad id costs only that id.
+    /// looked up singly, so that one bad id costs only that id, such as the id of another account's task.
     ///
     /// # Errors
     ///

@@ -12,6 +12,8 @@ fn assert_stored<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T)
     assert_eq!(serde_json::from_slice::<T>(&json).expect("JSON"), *value);
     let postcard = postcard::to_stdvec(value).expect("postcard");
     assert_eq!(postcard::from_bytes::<T>(&postcard).expect("postcard"), *value);
+    let bincode = bincode::serialize(value).expect("bincode");
+    assert_eq!(bincode::deserialize::<T>(&bincode).expect("bincode"), *value);
     let compact = rmp_serde::to_vec(value).expect("MessagePack");
     assert_eq!(rmp_serde::from_slice::<T>(&compact).expect("MessagePack"), *value);
     let named = rmp_serde::to_vec_named(value).expect("MessagePack");
@@ -49,6 +51,8 @@ fn stored_value_with_a_bad_id_is_refused() {
     }
     let long = postcard::to_stdvec(&"x".repeat(201)).expect("postcard");
     assert!(postcard::from_bytes::<TaskId>(&long).is_err());
+    let long = bincode::serialize(&"x".repeat(201)).expect("bincode");
+    assert!(bincode::deserialize::<TaskId>(&long).is_err());
 }
 
 /// What version 0.1.0 wrote. Later versions must read it: the tasks are paid for.

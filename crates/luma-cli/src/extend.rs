@@ -7,9 +7,8 @@ use luma_client::{RetryPolicy, TaskId, VideoSource};
 use crate::{
     context::Context,
     failure::{Exit, Failure},
-    generate::{SubmitOptions, submit},
+    generate::{SubmitOptions, VideoOptions, submit, with_options},
     input,
-    submit::{VideoOptions, with_options},
 };
 
 /// Continue a video, and wait for the result. Each accepted video is billed
@@ -30,7 +29,7 @@ pub struct Args {
     #[arg(required_unless_present = "prompt_file")]
     prompt: Option<String>,
 
-    /// Read the prompt from this file
+    /// Read the prompt from this file, of at most 1 MiB
     #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
     prompt_file: Option<PathBuf>,
 
@@ -46,17 +45,20 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
         let message = "standard input can be the video or the prompt, not both: use --prompt-file";
         return Err(Failure::bad_input(message));
     }
-    let video = input::text(args.video)?;
-    let prompt = input::prompt(args.prompt, args.prompt_file.as_deref())?;
+    let video = input::read(Some(args.video), None)?.text;
+    let (video, prompt) = (video.trim(), input::read(args.prompt, args.prompt_file)?.text);
+    let prompt = prompt.trim();
     // No id has a scheme.
-    let source = match video.contains("://") {
-        true => VideoSource::Url(video.clone()),
-        false => VideoSource::VideoId(video.clone()),
+    let is_url = video.contains("://");
+    let source = match is_url {
+        true => VideoSource::Url(video.to_owned()),
+        false => VideoSource::VideoId(video.to_owned()),
     };
-    let request = with_options!(context.luma.extend(source, &prompt), args.options);
+    let request = with_options!(context.luma.extend(source, prompt), args.options,
+        aspect_ratio loop_video enhancement end_image_url callback_url);
     let submission = request.prepare()?;
-    if !video.contains("://") {
-        refuse_task_id(context, &video, &prompt).await?;
+    if !is_url {
+        refuse_task_id(context, video, prompt).await?;
     }
     submit(context, args.submit, vec![submission], false, 1).await
 }

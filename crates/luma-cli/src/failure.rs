@@ -6,9 +6,10 @@ use luma_client::{
     ApiError, BASE_URL_VARIABLE, ConfigError, DownloadError, ErrorCode, FailureKind, InvalidInput,
     RequestError, SubmitError, TOKEN_VARIABLE, TaskFailure, TaskState, TransportError, WaitError,
 };
+use luma_mcp::DailyLimitError;
 use serde::Serialize;
 
-use crate::times::clock;
+use crate::{proxy, times::clock};
 
 /// How the program ends. If several tasks end differently, the later variant counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +48,8 @@ pub enum Kind {
     NotFound,
     Api,
     Network,
+    /// The limit of videos a day is used up, or cannot be counted.
+    Limit,
     /// A submit that may have been accepted and billed.
     Unconfirmed,
     /// The server of the file did not send it.
@@ -66,7 +69,7 @@ impl Kind {
             Self::BadInput => ("error", Exit::BadInput),
             Self::TaskFailed => ("failed", Exit::TaskFailed),
             Self::NotFound => ("not found", Exit::Service),
-            Self::Api | Self::Network => ("error", Exit::Service),
+            Self::Api | Self::Network | Self::Limit => ("error", Exit::Service),
             Self::Download | Self::File => ("not saved", Exit::Service),
             Self::Unconfirmed => ("error", Exit::Submitted),
             Self::Deadline => ("deadline", Exit::Deadline),
@@ -126,6 +129,13 @@ impl Failure {
         self
     }
 
+    /// Adds what the last lookup failed with.
+    pub fn last_error(mut self, lead: &str, error: &str) -> Self {
+        self.message = format!("{}{lead}{error}", self.message);
+        self.last_error = Some(error.into());
+        self
+    }
+
     /// Adds one more thing to do, after the hint.
     pub fn also(self, more: &str) -> Self {
         let hint = match &self.hint {
@@ -136,14 +146,14 @@ impl Failure {
     }
 }
 
+fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    causes.last().map(ToString::to_string).unwrap_or_default()
+}
+
 /// The message with its root cause, unless the message already says it.
 pub fn with_cause(error: &(dyn Error + 'static)) -> String {
-    let message = error.to_string();
-    let mut root = error;
-    while let Some(source) = root.source() {
-        root = source;
-    }
-    let cause = root.to_string();
+    let (message, cause) = (error.to_string(), root_cause(error));
     match message.contains(&cause) {
         true => message,
         false => format!("{message}: {cause}"),
@@ -158,15 +168,15 @@ pub fn plural(count: impl Into<u64>, noun: &str) -> String {
     }
 }
 
-/// Where the service is, without secrets that a URL may hold. Set once, when the client is built.
-pub static SERVICE: OnceLock<String> = OnceLock::new();
+/// The base URL. Set once, when the client is built.
+pub static BASE_URL: OnceLock<String> = OnceLock::new();
 
 const NOT_FOUND: &str =
     "Check that it is the id of a task, not of a video, and that the token belongs to its account.";
 const TRY_LATER: &str = "Try again later.";
 
-fn base_url() -> String {
-    format!("--base-url or {BASE_URL_VARIABLE}")
+fn check_base_url() -> String {
+    format!("check --base-url or {BASE_URL_VARIABLE}.")
 }
 
 fn retry(wait: Duration) -> String {
@@ -181,39 +191,26 @@ fn advice(error: &ApiError) -> Option<String> {
     if let Some(wait) = error.retry_after {
         return Some(retry(wait));
     }
-    let known = error.code.as_ref().filter(|code| code.remedy().is_some());
-    if known.is_none() && error.status.as_u16() == 403 {
+    let code = error.code.as_ref().filter(|code| code.remedy().is_some());
+    Some(match (code, error.status.as_u16()) {
+        (Some(Code::InvalidToken | Code::TokenExpired | Code::NoToken), _)
+        | (Some(Code::TokenMismatched), _)
+        | (None, 401) => format!("Check {TOKEN_VARIABLE}, or --token if you use it."),
+        (Some(Code::ApiError | Code::TooManyRequests | Code::Timeout), _)
+        | (None, 408 | 425 | 429 | 500..=599) => TRY_LATER.to_owned(),
+        (None, 400 | 413 | 422) => {
+            "Correct the request: the message says what is wrong.".to_owned()
+        }
+        (None, 402) => "Payment is required: top up the account.".to_owned(),
         // Moderation has a code of its own. Without one it may be a firewall or a proxy.
-        return Some(format!(
+        (None, 403) => format!(
             "Something refused it, perhaps a gateway: check the network, {TOKEN_VARIABLE}, and the prompt."
-        ));
-    }
-    let by_status = match error.status.as_u16() {
-        400 | 413 | 422 => Some(Code::BadRequest),
-        401 => Some(Code::InvalidToken),
-        402 => Some(Code::PaymentRequired),
-        404 | 405 | 410 => Some(Code::NotFound),
-        429 => Some(Code::TooManyRequests),
-        408 | 425 | 500..=599 => Some(Code::ApiError),
-        _ => None,
-    };
-    match known.or(by_status.as_ref())? {
-        Code::InvalidToken | Code::TokenExpired | Code::NoToken | Code::TokenMismatched => {
-            Some(format!("Check {TOKEN_VARIABLE}, or --token if you use it."))
+        ),
+        (None, 404 | 405 | 410) => {
+            format!("The service is not at this address: {}", check_base_url())
         }
-        Code::ApiError | Code::TooManyRequests | Code::Timeout => Some(TRY_LATER.to_owned()),
-        _ if known.is_some() => None,
-        Code::NotFound => {
-            Some(format!("The service is not at this address: check {}.", base_url()))
-        }
-        code => code.remedy().map(sentence),
-    }
-}
-
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_ascii_uppercase());
-    format!("{}{}.", first.into_iter().collect::<String>(), letters.as_str())
+        _ => return None,
+    })
 }
 
 impl From<ConfigError> for Failure {
@@ -244,7 +241,23 @@ impl From<ConfigError> for Failure {
 
 impl From<InvalidInput> for Failure {
     fn from(error: InvalidInput) -> Self {
-        Self::bad_input(error.to_string())
+        let InvalidInput::Url { field, url } = &error else {
+            return Self::bad_input(error.to_string());
+        };
+        let option = match *field {
+            "start_image_url" => "--start-image",
+            "end_image_url" => "--end-image",
+            "callback_url" => "--callback-url",
+            _ => "<VIDEO>",
+        };
+        let advice = "use an http or https URL, such as https://example.com/a.jpg";
+        Self::bad_input(format!("{option} {url:?} is not a valid URL: {advice}"))
+    }
+}
+
+impl From<DailyLimitError> for Failure {
+    fn from(error: DailyLimitError) -> Self {
+        Self::new(Kind::Limit, error.to_string()).hint("Nothing was sent.")
     }
 }
 
@@ -264,26 +277,60 @@ impl From<TaskFailure> for Failure {
     }
 }
 
-impl From<&TransportError> for Failure {
-    fn from(error: &TransportError) -> Self {
+impl Failure {
+    /// There was no whole response from this URL.
+    fn transport(error: &TransportError, url: &str) -> Self {
         if error.is_not_sent() && !error.is_connect() {
             return Self::new(Kind::Interrupted, "interrupted: nothing was sent");
         }
-        let failure = Self::new(Kind::Network, with_cause(error));
-        match (error.is_connect(), SERVICE.get()) {
-            (true, Some(service)) => {
-                failure.hint(format!("Tried {service}: check the network, and {}.", base_url()))
-            }
-            (true, None) => failure.hint(format!("Check the network, and {}.", base_url())),
-            (false, _) => failure.hint(TRY_LATER),
+        if !error.is_connect() {
+            return Self::new(Kind::Network, with_cause(error)).hint(TRY_LATER);
         }
+        let cause = root_cause(error);
+        if let Some((proxy, variable)) = proxy::of(url) {
+            let message = format!("could not connect through the proxy {proxy}: {cause}");
+            let hint =
+                format!("Check the environment variable {variable}, and that the proxy runs.");
+            return Self::new(Kind::Network, message).hint(hint);
+        }
+        let place = url.parse().ok().as_ref().and_then(proxy::origin);
+        let place = place.unwrap_or_else(|| "the service".to_owned());
+        Self::new(Kind::Network, format!("could not connect to {place}: {cause}"))
+            .hint(format!("Check the network; {}", check_base_url()))
+    }
+
+    /// The download of this URL failed.
+    pub fn download(error: DownloadError, url: &str) -> Self {
+        let kind = match error {
+            DownloadError::Transport(ref error) => {
+                return Self::transport(error, url).hint(TRY_LATER);
+            }
+            DownloadError::Client(error) => return error.into(),
+            DownloadError::Exists { path } => {
+                let advice = "already exists: choose another name, or add --overwrite";
+                return Self::new(Kind::File, format!("{} {advice}", path.display()));
+            }
+            DownloadError::TooLarge { limit } => {
+                let message =
+                    format!("the file is larger than {limit} bytes: save it from its URL");
+                return Self::new(Kind::Download, message);
+            }
+            DownloadError::DiskFull { .. }
+            | DownloadError::Io { .. }
+            | DownloadError::NoFolder { .. }
+            | DownloadError::NotAFile { .. } => Kind::File,
+            _ => Kind::Download,
+        };
+        Self { hint: error.retry_after().map(retry), ..Self::new(kind, with_cause(&error)) }
     }
 }
 
 impl From<&RequestError> for Failure {
     fn from(error: &RequestError) -> Self {
         match error {
-            RequestError::Transport(error) => error.into(),
+            RequestError::Transport(error) => {
+                Self::transport(error, BASE_URL.get().map_or("", |url| url))
+            }
             RequestError::NotFound { .. } => {
                 Self::new(Kind::NotFound, error.to_string()).hint(NOT_FOUND)
             }
@@ -295,7 +342,7 @@ impl From<&RequestError> for Failure {
                 ..Self::new(Kind::Api, error.to_string())
             },
             _ if error.is_retryable() => Self::new(Kind::Api, error.to_string())
-                .hint(format!("Try again later; if it fails again, check {}.", base_url())),
+                .hint(format!("Try again later; if it fails again, {}", check_base_url())),
             _ => Self::new(Kind::Api, error.to_string()),
         }
     }
@@ -311,11 +358,9 @@ impl From<SubmitError> for Failure {
     fn from(error: SubmitError) -> Self {
         match error {
             SubmitError::InvalidInput(error) => error.into(),
-            SubmitError::Unconfirmed { ref source, .. } => Self {
-                kind: Kind::Unconfirmed,
-                message: format!("{error}: {}", Self::from(source).message),
-                ..Self::from(source)
-            },
+            SubmitError::Unconfirmed { source, .. } => {
+                Self { kind: Kind::Unconfirmed, ..source.into() }
+            }
             SubmitError::NotAccepted(source) => source.into(),
             error => Self::new(Kind::Unconfirmed, with_cause(&error)),
         }
@@ -341,47 +386,20 @@ impl From<&WaitError> for Failure {
                 let (time, lookups) = (clock(*elapsed), plural(*polls, "lookup"));
                 let message =
                     format!("{task} has not ended after {time} and {lookups} (state: {state})");
-                let cause = source.as_ref().map(|source| Self::from(&**source).message);
-                let message = match &cause {
-                    Some(cause) => format!("{message}; the last lookup failed: {cause}"),
-                    None => message,
-                };
-                Self { last_error: cause.map(Into::into), ..Self::new(Kind::Deadline, message) }
+                let failure = Self::new(Kind::Deadline, message);
+                match source.as_ref().map(|source| Self::from(&**source).message) {
+                    Some(cause) => failure.last_error("; the last lookup failed: ", &cause),
+                    None => failure,
+                }
             }
             WaitError::NotFound { .. } => {
                 Self::new(Kind::NotFound, error.to_string()).hint(NOT_FOUND)
             }
             WaitError::Cancelled { .. } => {
-                Self::new(Kind::Interrupted, "interrupted; the task continues")
+                Self::new(Kind::Interrupted, "interrupted: the task continues")
             }
             _ => Self::new(Kind::Api, error.to_string()),
         }
-    }
-}
-
-impl From<DownloadError> for Failure {
-    fn from(error: DownloadError) -> Self {
-        let kind = match error {
-            DownloadError::Transport(ref error) => {
-                return Self { hint: Some(TRY_LATER.to_owned()), ..error.into() };
-            }
-            DownloadError::Client(error) => return error.into(),
-            DownloadError::Exists { path } => {
-                let advice = "already exists: choose another name, or add --overwrite";
-                return Self::new(Kind::File, format!("{} {advice}", path.display()));
-            }
-            DownloadError::TooLarge { limit } => {
-                let message =
-                    format!("the file is larger than {limit} bytes: save it from its URL");
-                return Self::new(Kind::Download, message);
-            }
-            DownloadError::DiskFull { .. }
-            | DownloadError::Io { .. }
-            | DownloadError::NoFolder { .. }
-            | DownloadError::NotAFile { .. } => Kind::File,
-            _ => Kind::Download,
-        };
-        Self { hint: error.retry_after().map(retry), ..Self::new(kind, with_cause(&error)) }
     }
 }
 

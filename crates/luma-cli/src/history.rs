@@ -3,7 +3,7 @@
 use std::pin::pin;
 
 use console::{Alignment, Term, pad_str, truncate_str};
-use futures_util::stream::{StreamExt, TryStreamExt};
+use futures_util::stream::StreamExt;
 use luma_client::TaskId;
 use serde_json::json;
 
@@ -66,11 +66,23 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
     }
     let mut views = Vec::new();
     let mut tasks = pin!(history.take(args.limit as usize));
-    while let Some(task) = tasks.try_next().await? {
-        // A task without an id can be neither looked up nor named.
-        if let Some(Ok(id)) = task.id.as_deref().map(str::parse::<TaskId>) {
-            views.push(TaskView::of(&id, Some(task)));
+    let mut errors = Vec::new();
+    while let Some(task) = tasks.next().await {
+        match task {
+            Err(error) => errors.push(error),
+            Ok(task) => {
+                // A task without an id can be neither looked up nor named.
+                if let Some(Ok(id)) = task.id.as_deref().map(str::parse::<TaskId>) {
+                    views.push(TaskView::of(&id, Some(task)));
+                }
+            }
         }
+    }
+    // The tasks that can be read are shown first.
+    if views.is_empty()
+        && let Some(error) = errors.pop()
+    {
+        return Err(error.into());
     }
     match output.json() {
         true => {
@@ -80,7 +92,10 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
         false if views.is_empty() => output.note("There are no tasks."),
         false => output.text(&table(&views, width())),
     }
-    Ok(Exit::Done)
+    for error in &errors {
+        output.note(&format!("A task could not be read: {}", Failure::from(error).message));
+    }
+    Ok(if errors.is_empty() { Exit::Done } else { Exit::Service })
 }
 
 /// The columns of the terminal, if the table goes to one.

@@ -1,16 +1,35 @@
-//! `luma simulate`: the simulated service on a port of this machine.
+//! `luma simulate`: the simulated service on a port of this machine, with faults on demand.
 
-use luma_simulator::{JobDuration, Simulator};
+use std::str::FromStr;
+
+use luma_simulator::{Fault, JobDuration, Simulator, Target, TaskScript};
 use serde_json::json;
 
 use crate::{
     failure::{Exit, Failure, Kind, plural},
-    fault::{GRAMMAR, Trouble},
     globals::Globals,
     output::Output,
     signals::Signals,
     times,
 };
+
+/// What `--help` says of the words.
+pub const GRAMMAR: &str = "\
+Faults: TARGET:EFFECT[:COUNT]. COUNT is a number or `always`; 1 by default
+  submit | lookup | media | any, with
+    503           this HTTP status
+    429=5         this HTTP status, with Retry-After in seconds
+    html=502      a gateway's page with this HTTP status
+    reset         the connection is reset; nothing was accepted
+    lost          the request is processed (a submit is billed), but the response is lost
+    silence       no response ever
+    truncate      half of the response
+    slow=2s       the response after a delay
+  submit, with
+    refused       moderation refuses the prompt; nothing is billed
+  task, for an accepted video, with
+    fail          the task fails
+    no-video      the task ends without a video";
 
 /// Run the simulated service on a port of this machine, until Ctrl-C
 #[derive(Debug, clap::Args)]
@@ -33,7 +52,7 @@ pub struct Args {
 
     /// What goes wrong, in this order; may be repeated. See below
     #[arg(long = "fault", value_name = "FAULT")]
-    faults: Vec<Trouble>,
+    faults: Vec<TypedFault>,
 
     /// Ids and random durations follow from this number
     #[arg(long, default_value_t = 0)]
@@ -62,8 +81,8 @@ pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit,
     let simulator = builder.start().await.map_err(|error| {
         Failure::new(Kind::Network, format!("cannot listen on port {}: {error}", args.port))
     })?;
-    for trouble in args.faults {
-        trouble.apply(&simulator);
+    for fault in args.faults {
+        fault.apply(&simulator);
     }
     let url = simulator.url();
     match output.json() {
@@ -87,6 +106,99 @@ pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit,
     Ok(Exit::Done)
 }
 
+/// A fault in a word, such as `submit:503:2`: what goes wrong, and how often.
+#[derive(Clone, Debug)]
+pub enum TypedFault {
+    Request(Fault),
+    Submit(TaskScript),
+}
+
+impl TypedFault {
+    pub fn apply(self, simulator: &Simulator) {
+        match self {
+            Self::Request(fault) => simulator.inject(fault),
+            Self::Submit(script) => simulator.on_submit(script),
+        }
+    }
+}
+
+impl FromStr for TypedFault {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts: Vec<&str> = text.split(':').collect();
+        let (target, effect, count) = match parts[..] {
+            [target, effect] => (target, effect, "1"),
+            [target, effect, count] => (target, effect, count),
+            _ => return Err("use TARGET:EFFECT[:COUNT], such as submit:503:2".to_owned()),
+        };
+        // `None` is always.
+        let times = match (count, count.parse::<usize>()) {
+            ("always", _) => None,
+            (_, Ok(times)) if times > 0 => Some(times),
+            _ => {
+                return Err(format!("{count:?} is not a count: use a number or `always`"));
+            }
+        };
+        if let Some(script) = script(target, effect) {
+            return Ok(Self::Submit(match times {
+                Some(times) => script.times(times),
+                None => script.always(),
+            }));
+        }
+        let place = match target {
+            "submit" => Some(Target::Submit),
+            "lookup" => Some(Target::Lookup),
+            "media" => Some(Target::Media),
+            "any" | "task" => None,
+            _ => {
+                let targets = "submit, lookup, media, any or task";
+                return Err(format!("{target:?} is not a target: use {targets}"));
+            }
+        };
+        let fault = fault(effect).filter(|_| target != "task");
+        let fault = fault.ok_or_else(|| format!("{effect:?} is not an effect for {target}"))?;
+        let fault = match place {
+            Some(place) => fault.on(place),
+            None => fault,
+        };
+        Ok(Self::Request(match times {
+            Some(times) => fault.times(times),
+            None => fault.always(),
+        }))
+    }
+}
+
+fn script(target: &str, effect: &str) -> Option<TaskScript> {
+    Some(match (target, effect) {
+        ("submit", "refused") => {
+            TaskScript::refused(403, "forbidden", "the prompt was refused by moderation")
+        }
+        ("task", "fail") => TaskScript::fails("api_error", "the simulated failure"),
+        ("task", "no-video") => TaskScript::completes_without_video(),
+        _ => return None,
+    })
+}
+
+fn fault(effect: &str) -> Option<Fault> {
+    let status = |text: &str| text.parse().ok().filter(|status| (100..=599).contains(status));
+    Some(match effect.split_once('=') {
+        Some(("html", text)) => Fault::html(status(text)?),
+        Some(("slow", time)) => Fault::slow(times::duration(time).ok()?),
+        Some((text, seconds)) => {
+            seconds.parse::<u32>().ok()?;
+            Fault::retry_after(status(text)?, seconds)
+        }
+        None => match effect {
+            "reset" => Fault::reset_before(),
+            "lost" => Fault::reset_after(),
+            "silence" => Fault::silence(),
+            "truncate" => Fault::truncated(),
+            text => Fault::status(status(text)?),
+        },
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -105,6 +217,54 @@ mod tests {
             ("..", None),
         ] {
             assert_eq!(job_duration(text).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn fault_in_a_word_is_read() {
+        for (text, expected) in [
+            ("submit:503:2", Fault::status(503).on(Target::Submit).times(2)),
+            ("lookup:429=5", Fault::retry_after(429, "5").on(Target::Lookup)),
+            ("any:html=502:always", Fault::html(502).always()),
+            ("submit:lost", Fault::reset_after().on(Target::Submit)),
+            ("media:truncate", Fault::truncated().on(Target::Media)),
+            ("lookup:slow=250ms", Fault::slow(Duration::from_millis(250)).on(Target::Lookup)),
+        ] {
+            let Ok(TypedFault::Request(got)) = text.parse() else { panic!("{text}") };
+            assert_eq!(format!("{got:?}"), format!("{expected:?}"), "{text}");
+        }
+        for text in ["submit:refused", "task:fail:3", "task:no-video:always"] {
+            assert!(matches!(text.parse(), Ok(TypedFault::Submit(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn word_that_is_no_fault_is_refused() {
+        for text in [
+            "",
+            "submit",
+            "submit:",
+            "submit:503:",
+            "submit:503:0",
+            "submit:503:-1",
+            "submit:503:2:3",
+            "submit:99",
+            "submit:600",
+            "submit:999=5",
+            "submit:429=",
+            "submit:429=abc",
+            "submit:429=-5",
+            "submit:429=1.5",
+            "submit:html=600",
+            "submit:maybe",
+            "submit:slow=0",
+            "submit:slow",
+            "moon:503",
+            "task:503",
+            "media:refused",
+            "html=502",
+        ] {
+            assert!(text.parse::<TypedFault>().is_err(), "{text:?}");
         }
     }
 }

@@ -12,13 +12,16 @@ use rmcp::{
     service::RequestContext,
 };
 
+use crate::resources;
+
 /// What a client of a revision can read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Revision {
-    /// `title`, `outputSchema`, `structuredContent` and `resource_link`, since 2025-06-18.
-    has_structure: bool,
-    /// `ttlMs` and `cacheScope`, since 2026-07-28.
-    pub(crate) has_cache_hints: bool,
+    /// `title`, `outputSchema`, `structuredContent`, `resource_link` and elicitation, since 2025-06-18. Older
+    /// clients know no view either.
+    pub(crate) has_structure: bool,
+    /// `ttlMs` and `cacheScope`, and questions as results, since 2026-07-28.
+    pub(crate) is_modern: bool,
 }
 
 impl Revision {
@@ -31,7 +34,7 @@ impl Revision {
         let version = version.map_or("", ProtocolVersion::as_str);
         Self {
             has_structure: version >= ProtocolVersion::V_2025_06_18.as_str(),
-            has_cache_hints: version >= ProtocolVersion::V_2026_07_28.as_str(),
+            is_modern: version >= ProtocolVersion::V_2026_07_28.as_str(),
         }
     }
 
@@ -49,12 +52,14 @@ impl Revision {
             Some(hints.idempotent_hint),
             Some(hints.open_world_hint),
         ));
-        match self.has_structure {
-            true => listed
-                .with_title(tool.title)
-                .with_raw_output_schema(Arc::new(tool.output_schema.clone())),
-            false => listed,
+        if !self.has_structure {
+            return listed;
         }
+        let mut listed = listed
+            .with_title(tool.title)
+            .with_raw_output_schema(Arc::new(tool.output_schema.clone()));
+        listed.meta = resources::link(tool);
+        listed
     }
 
     pub(crate) fn prompt(self, mut prompt: Prompt) -> Prompt {

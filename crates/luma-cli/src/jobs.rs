@@ -1,9 +1,12 @@
-//! Tasks to their ends: submit, wait, download, tell.
+//! The jobs of a command: tasks to submit, to wait for and to download.
 
 use std::{pin::pin, time::Duration};
 
 use futures_util::stream::{self, StreamExt};
-use luma_client::{PollInterval, Submission, Task, TaskHandle, TaskId, TaskState, Video, Wait};
+use luma_client::{
+    PollInterval, Submission, Task, TaskHandle, TaskId, TaskState, Video, Wait, WaitError,
+};
+use luma_mcp::DailyLimit;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::{
@@ -43,11 +46,13 @@ pub struct Plan<'a> {
     pub max_parallel: usize,
     /// Search the history for a submit whose response was lost.
     pub find_lost: bool,
+    /// What may be submitted in a day.
+    pub limit: Option<DailyLimit>,
     /// Whether the JSON is a list, even of one task.
     pub is_list: bool,
 }
 
-/// When a task has been followed far enough.
+/// What a job waits for.
 #[derive(Clone, Debug)]
 pub enum Until {
     Accepted,
@@ -56,26 +61,42 @@ pub enum Until {
     Ended(WaitOptions),
 }
 
-/// Follows the jobs and prints a result for each, in their order. After a signal no submit begins, the
-/// one in flight is waited for, and waits and downloads end.
-pub async fn follow(context: &Context<'_>, jobs: Vec<Job>, plan: &Plan<'_>) -> Exit {
+/// Runs the jobs, and prints each result as soon as it is known: ids of accepted tasks in the order of
+/// the jobs, other results as they come. After a signal, or if the results of submits cannot be printed,
+/// no submit begins, the one in flight is waited for, and waits and downloads end.
+pub async fn run(context: &Context<'_>, jobs: Vec<Job>, plan: &Plan<'_>) -> Exit {
+    let output = context.output;
     let signals = &Signals::listen();
-    let progress = Progress::new(context.output, context.usual, jobs.len());
+    let progress = Progress::new(output, context.usual, jobs.len());
     let mut views: Vec<TaskView> = jobs.iter().map(|_| TaskView::default()).collect();
     let submits = jobs.iter().any(|job| matches!(job, Job::Submit(_)));
-    {
-        let run = |(index, job)| {
-            let step = Step { context, signals, progress: &progress, index, plan };
-            async move { (index, step.follow(job).await) }
+    let is_one_of_many = jobs.len() > 1;
+    let resume = |views: &[TaskView]| {
+        let open =
+            views.iter().filter(|view| view.error.as_ref().is_some_and(|e| e.kind.is_resumable()));
+        let ids: Vec<&str> = open.filter_map(|view| Some(view.id.as_ref()?.as_str())).collect();
+        let advice = match submits && context.is_simulated() {
+            true => "The simulated task ends with this program.".to_owned(),
+            false => resume(context, &ids, plan),
         };
-        let runs = stream::iter(jobs.into_iter().enumerate()).map(run);
-        let mut runs = pin!(runs.buffer_unordered(plan.max_parallel));
+        (!ids.is_empty()).then_some(advice)
+    };
+    {
+        let runs = stream::iter(jobs.into_iter().enumerate()).map(|(index, job)| {
+            let step = Step { context, signals, progress: &progress, index, plan };
+            async move { (index, step.run(job).await) }
+        });
+        let mut runs = pin!(match plan.until {
+            // An id that waits to be printed takes the place of another submit.
+            Until::Accepted => runs.buffered(plan.max_parallel).left_stream(),
+            _ => runs.buffer_unordered(plan.max_parallel).right_stream(),
+        });
         let mut stopping = pin!(async {
             signals.first.cancelled().await;
             progress.leave();
             sleep(Duration::from_millis(200)).await;
             if progress.is_submitting() {
-                context.output.note(
+                output.note(
                     "A submit is in flight and may be billed: waiting for its response. A second \
                      Ctrl-C does not wait.",
                 );
@@ -88,67 +109,50 @@ pub async fn follow(context: &Context<'_>, jobs: Vec<Job>, plan: &Plan<'_>) -> E
             tokio::select! {
                 biased;
                 run = runs.next() => {
-                    let Some((index, view)) = run else { break };
-                    let end = match &view.error {
+                    let Some((index, mut view)) = run else { break };
+                    progress.enters(index, Stage::Ended(match &view.error {
                         Some(error) => error.kind.end(),
                         None if view.state() == Some("completed") => "completed",
                         None => "accepted",
-                    };
-                    progress.enters(index, Stage::Ended(end));
+                    }));
+                    let advice = resume(std::slice::from_ref(&view)).filter(|_| !is_one_of_many);
+                    if let Some(advice) = advice {
+                        view.error = view.error.map(|error| error.also(&advice));
+                    }
+                    if signals.first.is_cancelled() {
+                        progress.leave();
+                    }
+                    progress.hide();
+                    output.task(&view, is_one_of_many);
                     views[index] = view;
+                    if submits && output.is_broken() {
+                        signals.first.cancel();
+                    }
                 }
                 () = &mut stopping => {}
                 _ = ticks.tick() => progress.tick(),
             }
         }
-        if signals.first.is_cancelled() {
-            progress.leave();
-        }
-    }
-    progress.clear();
-    report(context, views, plan, submits)
-}
-
-fn report(context: &Context<'_>, mut views: Vec<TaskView>, plan: &Plan<'_>, submits: bool) -> Exit {
-    let output = context.output;
-    let mut open = Vec::new();
-    for view in &views {
-        let Some(id) = &view.id else { continue };
-        if view.is_accepted && !output.json() {
-            output.text(&format!("{id}\n"));
-        }
-        if matches!(&view.error, Some(error) if error.kind.is_resumable()) {
-            open.push(id.clone());
-        }
     }
     if matches!(plan.until, Until::Accepted) && context.is_simulated() {
         output.note("The simulated task ends with this program: `luma simulate` runs longer.");
     }
-    let mut resume = (!open.is_empty()).then(|| match submits && context.is_simulated() {
-        true => "The simulated task ends with this program.".to_owned(),
-        false => resume(context, &open, plan),
-    });
-    if let [view] = &mut views[..]
-        && let (Some(error), Some(resume)) = (&mut view.error, resume.take())
-    {
-        *error = error.clone().also(&resume);
-    }
     let exit = output.tasks(&views, plan.is_list);
-    if let Some(resume) = resume {
-        output.note(&resume);
+    if let Some(advice) = resume(&views).filter(|_| is_one_of_many) {
+        output.note(&advice);
     }
     exit
 }
 
 /// The command that continues with these tasks.
-fn resume(context: &Context<'_>, ids: &[TaskId], plan: &Plan<'_>) -> String {
+fn resume(context: &Context<'_>, ids: &[&str], plan: &Plan<'_>) -> String {
     let command = match plan.until {
         Until::Seen => "download",
         _ => "wait",
     };
     let options = plan.saver.arguments();
-    let ids = ids.iter().map(TaskId::as_str);
     let options = options.iter().map(String::as_str);
+    let ids = ids.iter().copied();
     let arguments: Vec<&str> = [command].into_iter().chain(ids).chain(options).collect();
     context.next_step("Resume with", &arguments)
 }
@@ -163,7 +167,7 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
-    async fn follow(&self, job: Job) -> TaskView {
+    async fn run(&self, job: Job) -> TaskView {
         let (task, prompt) = match job {
             Job::Known(id) => (self.context.luma.task(id), None),
             Job::Submit(submission) => {
@@ -205,11 +209,11 @@ impl Step<'_> {
     async fn accepted(&self, submission: &Submission) -> Result<TaskHandle, Failure> {
         let (context, signals, progress) = (self.context, self.signals, self.progress);
         if signals.first.is_cancelled() {
-            let message = "interrupted: this prompt was not sent";
-            return Err(Failure::new(Kind::Interrupted, message));
+            return Err(context.output.stopped("this prompt was not sent"));
         }
         progress.enters(self.index, Stage::Submitting);
-        let task = match submit::send(context, signals, submission).await {
+        let limit = self.plan.limit.as_ref();
+        let task = match submit::send(context, signals, limit, submission).await {
             Ok(task) => task,
             Err(SubmitFailure::Final(failure)) => return Err(failure),
             Err(SubmitFailure::Lost(submission, cause)) if self.plan.find_lost => {
@@ -236,17 +240,28 @@ impl Step<'_> {
         options: &WaitOptions,
     ) -> Result<Option<Video>, Failure> {
         let (progress, index) = (self.progress, self.index);
-        progress.enters(index, Stage::Waiting);
-        let mut wait = task
+        let interval = options.interval.map(PollInterval::fixed);
+        let interval = interval.unwrap_or(*self.context.luma.poll_interval());
+        let deadline = options.timeout.unwrap_or(Wait::DEFAULT_DEADLINE);
+        progress.waits(index, interval);
+        let wait = task
             .wait()
-            .deadline(options.timeout.unwrap_or(Wait::DEFAULT_DEADLINE))
+            .deadline(deadline)
+            .interval(interval)
             .cancelled_by(self.signals.first.clone())
             .on_update(|task| progress.saw(index, task))
             .on_error(|failure| progress.failed(index, failure));
-        if let Some(interval) = options.interval {
-            wait = wait.interval(PollInterval::fixed(interval));
-        }
-        wait.await.map(Some).map_err(|error| Failure::from(&error))
+        wait.await.map(Some).map_err(|error| match &error {
+            WaitError::Cancelled { .. } => self.context.output.stopped("the task continues"),
+            WaitError::Deadline { source: None, .. } => {
+                let failure = Failure::from(&error);
+                match progress.silence_at_deadline(index, deadline) {
+                    Some(silence) => failure.last_error("; ", &silence),
+                    None => failure,
+                }
+            }
+            _ => Failure::from(&error),
+        })
     }
 
     /// Looks the task up once. A failed one has no video: its report says why.
@@ -277,9 +292,16 @@ impl Step<'_> {
         };
         let saver = self.plan.saver;
         let save = saver.save(&self.context.luma, id, video, on_progress);
-        self.signals.first.run_until_cancelled(save).await.unwrap_or_else(|| {
-            let message = "interrupted; the task has ended, but its file is not saved";
-            Err(Failure::new(Kind::Interrupted, message))
-        })
+        let file = self.signals.first.run_until_cancelled(save).await.unwrap_or_else(|| {
+            let what = "the task has ended, but its file is not saved";
+            Err(self.context.output.stopped(what))
+        })?;
+        if let Some(file) = file.as_ref().filter(|file| file.is_foreign) {
+            let path = plain(&file.path.to_string_lossy());
+            self.progress.note(&format!(
+                "{path} already exists and was not written: --overwrite replaces it"
+            ));
+        }
+        Ok(file)
     }
 }
