@@ -281,10 +281,11 @@ impl Handler {
 /// Sends progress to a client that asked for it.
 async fn pass_on(mut inbox: mpsc::UnboundedReceiver<Progress>, cx: &Cx) -> Infallible {
     let token = cx.meta.get_progress_token();
+    let has_message = Revision::of(cx) >= Revision::V2025_03_26;
     while let (Some(token), Some(progress)) = (&token, inbox.recv().await) {
-        let notification = ProgressNotificationParam::new(token.clone(), progress.progress)
-            .with_total(progress.total)
-            .with_message(progress.message);
+        let mut notification = ProgressNotificationParam::new(token.clone(), progress.progress)
+            .with_total(progress.total);
+        notification.message = Some(progress.message).filter(|_| has_message);
         // The call of a client that is gone is cancelled elsewhere.
         let _ = cx.peer.notify_progress(notification).await;
     }
@@ -295,7 +296,7 @@ async fn pass_on(mut inbox: mpsc::UnboundedReceiver<Progress>, cx: &Cx) -> Infal
 macro_rules! whole_list {
     ($kind:ident, $revision:expr, $items:expr) => {{
         let list = $kind::with_all_items($items);
-        match $revision.is_modern {
+        match $revision >= Revision::V2026_07_28 {
             true => list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public),
             false => list,
         }
@@ -327,11 +328,9 @@ impl ServerHandler for Handler {
         request: InitializeRequestParams,
         cx: Cx,
     ) -> Reply<InitializeResult> {
-        let mut result = self.negotiate_initialize(&request)?;
+        let result = self.negotiate_initialize(&request)?;
         cx.peer.set_peer_info(request);
-        let revision = Revision::new(Some(&result.protocol_version));
-        result.server_info = revision.implementation(result.server_info);
-        Ok(result)
+        Ok(Revision::new(Some(&result.protocol_version)).initialized(result))
     }
 
     async fn discover(&self, _: Cx) -> Reply<DiscoverResult> {
