@@ -39,12 +39,13 @@ impl Exit {
 }
 
 /// The kind of failure; a word in the JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     BadInput,
     TaskFailed,
     NotFound,
+    #[default]
     Api,
     Network,
     /// A submit that may have been accepted and billed.
@@ -90,7 +91,7 @@ impl Kind {
 }
 
 /// Why a command, or one task of it, did not end well.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Failure {
     pub kind: Kind,
     pub message: String,
@@ -106,15 +107,7 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            code: None,
-            http_status: None,
-            trace_id: None,
-            last_error: None,
-            hint: None,
-        }
+        Self { kind, message: message.into(), ..Self::default() }
     }
 
     pub fn bad_input(message: impl Into<String>) -> Self {
@@ -135,10 +128,8 @@ impl Failure {
 
     /// Adds one more thing to do, after the hint.
     pub fn also(self, more: &str) -> Self {
-        let hint = match &self.hint {
-            Some(hint) => format!("{hint}\n{more}"),
-            None => more.to_owned(),
-        };
+        let hint = self.hint.iter().map(String::as_str).chain([more]).collect::<Vec<_>>();
+        let hint = hint.join("\n");
         self.hint(hint)
     }
 }
@@ -154,14 +145,6 @@ pub fn with_cause(error: &(dyn Error + 'static)) -> String {
     match message.contains(&cause) {
         true => message,
         false => format!("{message}: {cause}"),
-    }
-}
-
-/// `1 lookup`, `2 lookups`.
-pub fn plural(count: impl Into<u64>, noun: &str) -> String {
-    match count.into() {
-        1 => format!("1 {noun}"),
-        count => format!("{count} {noun}s"),
     }
 }
 
@@ -286,15 +269,18 @@ impl Failure {
         }
         let place = url.parse().ok().as_ref().and_then(proxy::origin);
         let place = place.unwrap_or_else(|| "the service".to_owned());
-        Self::new(Kind::Network, format!("could not connect to {place}: {cause}"))
-            .hint(format!("Check the network; {}", check_base_url()))
+        let failure = Self::new(Kind::Network, format!("could not connect to {place}: {cause}"));
+        match BASE_URL.get().is_some_and(|base| base == url) {
+            true => failure.hint(format!("Check the network; {}", check_base_url())),
+            false => failure.hint("Check the network, and try again later."),
+        }
     }
 
     /// The download of this URL failed.
     pub fn download(error: DownloadError, url: &str) -> Self {
         let kind = match error {
             DownloadError::Transport(ref error) => {
-                return Self::transport(error, url).hint(TRY_LATER);
+                return Self::transport(error, url);
             }
             DownloadError::Client(error) => return error.into(),
             DownloadError::Exists { path } => {
@@ -332,9 +318,12 @@ impl From<&RequestError> for Failure {
                 hint: advice(api),
                 ..Self::new(Kind::Api, error.to_string())
             },
-            _ if error.is_retryable() => Self::new(Kind::Api, error.to_string())
-                .hint(format!("Try again later; if it fails again, {}", check_base_url())),
-            _ => Self::new(Kind::Api, error.to_string()),
+            _ => Self {
+                hint: error
+                    .is_retryable()
+                    .then(|| format!("Try again later; if it fails again, {}", check_base_url())),
+                ..Self::new(Kind::Api, error.to_string())
+            },
         }
     }
 }
@@ -374,10 +363,11 @@ impl From<&WaitError> for Failure {
                     None | Some(TaskState::Unknown(_)) => "unknown".to_owned(),
                     Some(state) => state.to_string(),
                 };
-                let (time, lookups) = (clock(*elapsed), plural(*polls, "lookup"));
-                let message =
-                    format!("{task} has not ended after {time} and {lookups} (state: {state})");
-                let failure = Self::new(Kind::Deadline, message);
+                let time = clock(*elapsed);
+                let failure = Self::new(
+                    Kind::Deadline,
+                    format!("{task} has not ended after {time} (state: {state}, lookups: {polls})"),
+                );
                 match source.as_ref().map(|source| Self::from(&**source).message) {
                     Some(cause) => failure.last_error("; the last lookup failed: ", &cause),
                     None => failure,
@@ -385,9 +375,6 @@ impl From<&WaitError> for Failure {
             }
             WaitError::NotFound { .. } => {
                 Self::new(Kind::NotFound, error.to_string()).hint(NOT_FOUND)
-            }
-            WaitError::Cancelled { .. } => {
-                Self::new(Kind::Interrupted, "interrupted: the task continues")
             }
             _ => Self::new(Kind::Api, error.to_string()),
         }

@@ -5,7 +5,6 @@ use std::pin::pin;
 use console::{Alignment, Term, pad_str, truncate_str};
 use futures_util::stream::{StreamExt, TryStreamExt};
 use luma_client::TaskId;
-use serde_json::json;
 
 use crate::{
     context::Context,
@@ -72,14 +71,14 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
             views.push(TaskView::of(&id, Some(task)));
         }
     }
-    match output.json() {
-        true => {
-            let tasks: Vec<_> = views.iter().map(TaskView::document).collect();
-            output.document(&json!({ "tasks": tasks }));
+    if !output.json() {
+        match views.is_empty() {
+            true => output.note("There are no tasks."),
+            false => output.text(&table(&views, width())),
         }
-        false if views.is_empty() => output.note("There are no tasks."),
-        false => output.text(&table(&views, width())),
     }
+    // Failed tasks are no failure of the list.
+    output.tasks(&views, true);
     Ok(Exit::Done)
 }
 
@@ -111,6 +110,8 @@ fn table(views: &[TaskView], width: Option<usize>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

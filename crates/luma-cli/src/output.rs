@@ -72,6 +72,14 @@ impl Output {
         self.text(&readable_json(document));
     }
 
+    /// Prints a result: a text for people, or with `--json` a document.
+    pub fn result(&self, text: &str, document: &Value) {
+        match self.json {
+            true => self.document(document),
+            false => self.text(text),
+        }
+    }
+
     /// Prints a result for people as it stands, unless an earlier one could not be printed.
     pub fn text(&self, text: &str) {
         if !self.is_broken() {

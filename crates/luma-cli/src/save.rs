@@ -44,9 +44,9 @@ pub struct Saver {
     place: Place,
     overwrite: bool,
     open: bool,
-    content: Content,
+    pub content: Content,
     /// In a folder, files that exist are left as they are, and are not an error.
-    skips_existing: bool,
+    pub skips_existing: bool,
 }
 
 #[derive(Debug, PartialEq)]
@@ -67,7 +67,8 @@ impl Saver {
             }
             None if options.open => return refuse("--open needs --output <PATH>".to_owned()),
             None => Place::Nowhere,
-            Some(path) if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+            // An empty path, which cannot be typed, is the current folder.
+            Some(path) if matches!(path.as_os_str().as_encoded_bytes(), [] | [.., b'/']) => {
                 let made = fs::create_dir_all(&path).and_then(|()| probe(&path.join("luma")));
                 if let Err(error) = made {
                     return refuse(format!("cannot write to {}: {error}", path.display()));
@@ -83,31 +84,9 @@ impl Saver {
                 Place::File(path)
             }
         };
-        Ok(Self {
-            place,
-            overwrite: options.overwrite,
-            open: options.open,
-            content: Content::Video,
-            skips_existing: false,
-        })
-    }
-
-    /// Leaves files that exist in the folder as they are, so that a wait can be repeated.
-    pub fn skip_existing(self) -> Self {
-        Self { skips_existing: true, ..self }
-    }
-
-    /// Saves to the current folder, if no place was named.
-    pub fn or_current_folder(
-        mut options: SaveOptions,
-        tasks: usize,
-        content: Content,
-    ) -> Result<Self, Failure> {
-        let is_default = options.output.is_none();
-        options.output.get_or_insert_with(|| "./".into());
-        let place = is_default.then(|| Place::Folder(PathBuf::new()));
-        let saver = Self::new(options, tasks)?;
-        Ok(Self { content, place: place.unwrap_or(saver.place), ..saver })
+        let (content, skips_existing) = (Content::Video, false);
+        let SaveOptions { overwrite, open, .. } = options;
+        Ok(Self { place, overwrite, open, content, skips_existing })
     }
 
     /// Refuses a file in a folder that exists before anything is requested.

@@ -85,7 +85,9 @@ pub async fn wait(context: &Context<'_>, args: Wait) -> Result<Exit, Failure> {
     // An empty name adds the slash of a folder.
     let folder = args.download.map(|folder| folder.join(""));
     let save = SaveOptions { output: folder.or(args.save.output), ..args.save };
-    let saver = Saver::new(save, ids.len())?.skip_existing();
+    // A wait can be repeated.
+    let mut saver = Saver::new(save, ids.len())?;
+    saver.skips_existing = true;
     let max_parallel = ids.len();
     Ok(run(context, ids, Until::Ended(args.wait), &saver, max_parallel, true).await)
 }
@@ -94,8 +96,12 @@ pub async fn download(context: &Context<'_>, args: Download) -> Result<Exit, Fai
     const MAX_PARALLEL: usize = 4;
 
     let ids = input::ids(args.ids)?;
-    let content = if args.thumbnail { Content::Thumbnail } else { Content::Video };
-    let saver = Saver::or_current_folder(args.save, ids.len(), content)?;
+    let mut save = args.save;
+    save.output.get_or_insert_default();
+    let mut saver = Saver::new(save, ids.len())?;
+    if args.thumbnail {
+        saver.content = Content::Thumbnail;
+    }
     ids.iter().try_for_each(|id| saver.check(id))?;
     let is_list = ids.len() > 1;
     Ok(run(context, ids, Until::Seen, &saver, MAX_PARALLEL, is_list).await)

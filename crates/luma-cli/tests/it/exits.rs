@@ -88,14 +88,16 @@ async fn exit_code_says_whether_something_may_be_billed() {
 async fn failure_after_acceptance_never_exits_3() {
     let rows = failures().into_iter().filter_map(|(name, fault)| Some((name, fault?)));
     let rows = rows.flat_map(|(name, fault)| {
-        [(Target::Lookup, fault.clone()), (Target::Media, fault)].map(async |(target, fault)| {
-            let stage = Stage::new(AT_ONCE).await;
-            stage.simulator.inject(fault.on(target).always());
-            let arguments = ["generate", "A fox", "-o", "fox.mp4", "--timeout", "2s"];
-            let run = stage.luma(&arguments).await;
-            assert!(matches!(run.code, Some(4 | 5)), "{name} {target:?}: {run:#?}");
-            assert_eq!(stage.billed(), 1, "{name} {target:?}");
-        })
+        [(Target::Lookup, fault.clone()), (Target::Media, fault)].map(
+            |(target, fault)| async move {
+                let stage = Stage::new(AT_ONCE).await;
+                stage.simulator.inject(fault.on(target).always());
+                let arguments = ["generate", "A fox", "-o", "fox.mp4", "--timeout", "2s"];
+                let run = stage.luma(&arguments).await;
+                assert!(matches!(run.code, Some(4 | 5)), "{name} {target:?}: {run:#?}");
+                assert_eq!(stage.billed(), 1, "{name} {target:?}");
+            },
+        )
     });
     join_all(rows).await;
 }
