@@ -6,7 +6,7 @@ use luma_client::{BASE_URL_VARIABLE, DEFAULT_BASE_URL, Luma, LumaBuilder, TOKEN_
 use luma_simulator::{JobDuration, Simulator, TaskScript};
 
 use crate::{
-    failure::{BASE_URL, Failure},
+    error::{BASE_URL, Error},
     globals::Globals,
     output::Output,
     proxy,
@@ -30,7 +30,7 @@ impl<'a> Context<'a> {
     const USUAL: Duration = Duration::from_secs(120);
 
     /// Sets up the client, and with `--simulate` the simulated service.
-    pub async fn open(globals: &Globals, output: &'a Output) -> Result<Self, Failure> {
+    pub async fn open(globals: &Globals, output: &'a Output) -> Result<Self, Error> {
         let mut options = Vec::new();
         let (luma, simulator) = match globals.simulate {
             true => {
@@ -56,7 +56,7 @@ impl<'a> Context<'a> {
     }
 
     /// What to run next: a command line of this program, without the token, for the same service.
-    pub fn next_step(&self, lead: &str, arguments: &[&str]) -> String {
+    pub fn command_line(&self, lead: &str, arguments: &[&str]) -> String {
         let options = self.options.iter().map(String::as_str);
         let words = std::iter::once("luma").chain(options).chain(arguments.iter().copied());
         let command = words.map(quoted).collect::<Vec<_>>().join(" ");
@@ -73,7 +73,7 @@ impl<'a> Context<'a> {
 }
 
 /// The client that the options ask for.
-pub fn client(globals: &Globals) -> Result<LumaBuilder, Failure> {
+pub fn client(globals: &Globals) -> Result<LumaBuilder, Error> {
     let from_environment = env::var(BASE_URL_VARIABLE).ok().filter(|url| !url.trim().is_empty());
     let url = globals.base_url.clone().or(from_environment);
     let url = url.unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
@@ -95,7 +95,7 @@ const SIMULATED: Duration = Duration::from_secs(3);
 /// A simulated service with three tasks, and its client. One task is completed, one has failed, one is
 /// processing. Ids follow from the seed: `luma --simulate history` shows the tasks that the other
 /// commands find.
-pub async fn simulated() -> Result<(Luma, Simulator), Failure> {
+pub async fn simulated() -> Result<(Luma, Simulator), Error> {
     let builder = Simulator::builder().duration(JobDuration::Fixed(Duration::ZERO));
     let simulator = builder.start().await?;
     // No word: a client removes its token from what the service says.

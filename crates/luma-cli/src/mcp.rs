@@ -11,7 +11,7 @@ use luma_mcp::{Access, HttpOptions, ServeError, Server};
 
 use crate::{
     context::{client, simulated},
-    failure::{Exit, Failure, Kind, with_cause},
+    error::{Error, Exit, Kind, with_cause},
     globals::{Globals, Secret},
     output::Output,
     signals::Signals,
@@ -85,7 +85,7 @@ const NOT_READ: [(&str, &str); 2] = [
     ("LUMA_REQUEST_TIMEOUT", "requests have the timeouts of the client"),
 ];
 
-pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit, Failure> {
+pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit, Error> {
     let signals = Signals::listen();
     for (variable, reason) in NOT_READ {
         if std::env::var_os(variable).is_some() {
@@ -119,7 +119,7 @@ async fn serve(
     server: Server,
     args: &Args,
     stop: CancellationToken,
-) -> Result<Exit, Failure> {
+) -> Result<Exit, Error> {
     let Some(address) = args.http else {
         if io::stdin().is_terminal() {
             output.note("An MCP host should start this command; see luma mcp --help.");
@@ -142,7 +142,7 @@ async fn serve(
 
 /// The server for the account of the token. Over standard input and output it starts without a usable
 /// one, too: hosts list the tools before the user has set it, and show no error of a server that ends.
-fn server(output: &Output, globals: &Globals, args: &Args) -> Result<Server, Failure> {
+fn server(output: &Output, globals: &Globals, args: &Args) -> Result<Server, Error> {
     use ConfigError::{BlankToken, MalformedToken, NoToken, PlaceholderToken};
     let reason = match client(globals)?.build() {
         _ if args.token_from_request => "the request has no API token".to_owned(),
@@ -160,21 +160,21 @@ fn server(output: &Output, globals: &Globals, args: &Args) -> Result<Server, Fai
     Ok(Server::without_token(luma, reason))
 }
 
-fn access(args: &Args) -> Result<Access, Failure> {
+fn access(args: &Args) -> Result<Access, Error> {
     if args.token_from_request {
         return Ok(Access::TokenFromRequest);
     }
     let given = args.access_key.as_ref().map(|key| key.expose().to_owned());
     match given.or_else(|| std::env::var(KEY_VARIABLE).ok()) {
         Some(key) => Ok(Access::Key(key.into())),
-        None => Err(Failure::bad_input("there is no access key for HTTP clients").hint(format!(
+        None => Err(Error::bad_input("there is no access key for HTTP clients").next_step(format!(
             "Set {KEY_VARIABLE}, for example to the output of `openssl rand -hex 32`, or let each \
              request bring its own API token with --token-from-request."
         ))),
     }
 }
 
-impl From<ServeError> for Failure {
+impl From<ServeError> for Error {
     fn from(error: ServeError) -> Self {
         let kind = match error {
             ServeError::Options(_) => Kind::BadInput,

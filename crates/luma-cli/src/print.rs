@@ -8,7 +8,7 @@ use luma_client::mcp::export;
 use serde_json::json;
 
 use crate::{
-    failure::{Exit, Failure},
+    error::{Error, Exit},
     output::Output,
 };
 
@@ -77,7 +77,7 @@ pub fn completions(output: &Output, args: &Completions, mut program: clap::Comma
     Exit::Done
 }
 
-pub fn man(output: &Output, args: Pages, program: clap::Command) -> Result<Exit, Failure> {
+pub fn man(output: &Output, args: Pages, program: clap::Command) -> Result<Exit, Error> {
     let Some(folder) = args.folder else {
         let mut page = Vec::new();
         Man::new(program).render(&mut page)?;

@@ -9,7 +9,7 @@ use std::{
 use luma_client::{Luma, Progress, TaskId, Video};
 
 use crate::{
-    failure::{Failure, Kind},
+    error::{Error, Kind},
     output::File,
     proxy,
 };
@@ -59,8 +59,8 @@ enum Place {
 impl Saver {
     /// Checks the place for the videos of `tasks` tasks; a folder is created. Nothing is replaced
     /// without `--overwrite`.
-    pub fn new(options: SaveOptions, tasks: usize) -> Result<Self, Failure> {
-        let refuse = |message| Err(Failure::bad_input(message));
+    pub fn new(options: SaveOptions, tasks: usize) -> Result<Self, Error> {
+        let refuse = |message| Err(Error::bad_input(message));
         let place = match options.output {
             None if options.overwrite => {
                 return refuse("--overwrite needs --output <PATH>".to_owned());
@@ -90,7 +90,7 @@ impl Saver {
     }
 
     /// Refuses a file in a folder that exists before anything is requested.
-    pub fn check(&self, id: &TaskId) -> Result<(), Failure> {
+    pub fn check(&self, id: &TaskId) -> Result<(), Error> {
         match (&self.place, self.path(id)) {
             (Place::Folder(_), Some(path)) => check(&path, self.overwrite),
             _ => Ok(()),
@@ -131,7 +131,7 @@ impl Saver {
         id: &TaskId,
         video: &Video,
         on_progress: impl FnMut(Progress) + Send,
-    ) -> Result<Option<File>, Failure> {
+    ) -> Result<Option<File>, Error> {
         let Some(path) = self.path(id) else {
             return Ok(None);
         };
@@ -145,7 +145,7 @@ impl Saver {
         };
         proxy::check(video.url())?;
         let saved = download.overwrite(self.overwrite).on_progress(on_progress).await;
-        let saved = saved.map_err(|error| Failure::download(error, video.url()))?;
+        let saved = saved.map_err(|error| Error::download(error, video.url()))?;
         if self.open {
             open(saved.path())?;
         }
@@ -156,8 +156,8 @@ impl Saver {
 
 /// Whether a file can be written, as far as that can be known: the folder exists and takes files, and
 /// nothing is replaced unasked.
-fn check(path: &Path, overwrite: bool) -> Result<(), Failure> {
-    let refuse = |why: &str| Err(Failure::bad_input(format!("{} {why}", path.display())));
+fn check(path: &Path, overwrite: bool) -> Result<(), Error> {
+    let refuse = |why: &str| Err(Error::bad_input(format!("{} {why}", path.display())));
     if path == Path::new("-") {
         return refuse("is not a file name: videos are not written to standard output");
     }
@@ -227,7 +227,7 @@ fn is_device(name: &str) -> bool {
 }
 
 /// Opens a file with the system's player, which outlives this program.
-fn open(path: &Path) -> Result<(), Failure> {
+fn open(path: &Path) -> Result<(), Error> {
     let program = match std::env::consts::OS {
         "macos" => "open",
         "windows" => "explorer",
@@ -237,7 +237,7 @@ fn open(path: &Path) -> Result<(), Failure> {
     let mut command = Command::new(program);
     command.arg(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().map(drop).map_err(|error| {
-        Failure::new(Kind::File, format!("saved, but {program} cannot open it: {error}"))
+        Error::new(Kind::File, format!("saved, but {program} cannot open it: {error}"))
     })
 }
 
@@ -315,9 +315,9 @@ mod tests {
         ] {
             match (saver(name, overwrite, 1), expected) {
                 (Ok(_), None) => {}
-                (Err(failure), Some(expected)) => {
-                    assert!(failure.message.contains(expected), "{}", failure.message);
-                    assert_eq!(failure.kind, Kind::BadInput);
+                (Err(error), Some(expected)) => {
+                    assert!(error.message.contains(expected), "{}", error.message);
+                    assert_eq!(error.kind, Kind::BadInput);
                 }
                 (got, _) => panic!("{name}: {got:?}"),
             }

@@ -6,7 +6,7 @@ use luma_simulator::{Fault, JobDuration, Simulator, Target, TaskScript};
 use serde_json::json;
 
 use crate::{
-    failure::{Exit, Failure, Kind},
+    error::{Error, Exit, Kind},
     globals::Globals,
     output::Output,
     signals::Signals,
@@ -71,7 +71,7 @@ fn job_duration(text: &str) -> Result<JobDuration, String> {
 }
 
 /// If the command line has a `--token`, only that one is valid.
-pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit, Failure> {
+pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit, Error> {
     let signals = Signals::listen();
     let builder = Simulator::builder().port(args.port).duration(args.duration).seed(args.seed);
     let mut builder = builder.record_requests(false);
@@ -79,7 +79,7 @@ pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit,
         builder = builder.token(token.expose());
     }
     let simulator = builder.start().await.map_err(|error| {
-        Failure::new(Kind::Network, format!("cannot listen on port {}: {error}", args.port))
+        Error::new(Kind::Network, format!("cannot listen on port {}: {error}", args.port))
     })?;
     for fault in args.faults {
         fault.apply(&simulator);
