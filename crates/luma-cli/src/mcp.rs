@@ -8,11 +8,12 @@ use std::{
 
 use luma_client::{CancellationToken, ConfigError};
 use luma_mcp::{Access, HttpOptions, ServeError, Server};
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     context::{client, simulated},
     error::{Error, Exit, Kind, with_cause},
-    globals::{Globals, Secret},
+    globals::{Globals, secret},
     output::Output,
     signals::Signals,
 };
@@ -49,8 +50,8 @@ pub struct Args {
 
     /// What HTTP clients must bring as their bearer; not the API token. Other users of the machine
     /// can see a command line: prefer the environment variable LUMA_MCP_ACCESS_KEY
-    #[arg(long, value_name = "KEY", requires = "http", value_parser = Secret::read)]
-    access_key: Option<Secret>,
+    #[arg(long, value_name = "KEY", requires = "http", value_parser = secret())]
+    access_key: Option<SecretString>,
 
     /// Refuse submits after this many videos, until the server is restarted
     #[arg(long, value_name = "N")]
@@ -164,7 +165,7 @@ fn access(args: &Args) -> Result<Access, Error> {
     if args.token_from_request {
         return Ok(Access::TokenFromRequest);
     }
-    let given = args.access_key.as_ref().map(|key| key.expose().to_owned());
+    let given = args.access_key.as_ref().map(|key| key.expose_secret().to_owned());
     match given.or_else(|| std::env::var(KEY_VARIABLE).ok()) {
         Some(key) => Ok(Access::Key(key.into())),
         None => Err(Error::bad_input("there is no access key for HTTP clients").next_step(format!(
