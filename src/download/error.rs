@@ -85,7 +85,7 @@ pub enum DownloadError {
     /// The HTTP client for downloads cannot be built.
     #[error(transparent)]
     Client(#[from] ConfigError),
-    /// The server answered with another HTTP status than that of a file.
+    /// The server responded with a status other than success.
     #[error("the download failed with {}{}{}", shown_status(*status), quoted(excerpt), advice(*status))]
     Status {
         /// The HTTP status.
@@ -128,7 +128,7 @@ pub enum DownloadError {
 }
 
 impl DownloadError {
-    /// Whether the same download may succeed later.
+    /// Returns whether the same download may succeed later.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Transport(_) | Self::WrongLength { .. } | Self::Empty => true,
@@ -137,13 +137,13 @@ impl DownloadError {
         }
     }
 
-    /// Whether the URL may have expired: HTTP 403, 404 or 410. A new lookup of the task returns a new
-    /// URL.
+    /// Returns whether the URL may have expired: HTTP 403, 404 or 410. A new lookup of the task gives a
+    /// new URL.
     pub fn is_expired(&self) -> bool {
         matches!(self, Self::Status { status, .. } if is_expired(*status))
     }
 
-    /// How long the server asked to wait before the next request.
+    /// Returns how long the server asked to wait before the next request.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,

@@ -177,15 +177,13 @@ impl ApiError {
         !self.names_task && matches!(self.meaning(), 301 | 307 | 308 | 400..=407 | 409..=451)
     }
 
-    /// Whether it refuses lookups altogether. There is nothing to moderate in a lookup, so the status
-    /// counts whatever the code, unless it may pass, like the page of a gateway.
-    pub(crate) fn refuses_lookups(&self) -> bool {
-        self.is_account() || (!self.is_transient() && matches!(self.status.as_u16(), 401 | 403))
-    }
-
-    /// Whether the account or its token is the reason, so that no other call can succeed either.
+    /// Whether the account or its token is the reason, so that no other lookup can succeed either.
+    ///
+    /// There is nothing to moderate in a lookup, so 401 counts whatever the code, unless it may pass. A 403
+    /// that no code explains may be about one task, such as that of another account.
     pub(crate) fn is_account(&self) -> bool {
-        !self.is_gateway_page() && matches!(self.meaning(), 401..=403)
+        let is_status = self.status == StatusCode::UNAUTHORIZED && !self.is_transient();
+        !self.is_gateway_page() && (is_status || matches!(self.meaning(), 401 | 402))
     }
 }
 

@@ -7,11 +7,11 @@ use url::Url;
 
 use crate::util::url::{is_loopback, parse_http, shown};
 
-/// Environment variable with the API token.
+/// The environment variable with the API token.
 pub const TOKEN_VARIABLE: &str = "ACEDATACLOUD_API_TOKEN";
-/// Environment variable with the base URL, instead of the default.
+/// The environment variable with the base URL, if it is not the default.
 pub const BASE_URL_VARIABLE: &str = "ACEDATACLOUD_API_BASE_URL";
-/// Where the service is, unless the builder or the environment says otherwise.
+/// The base URL of the service, unless the builder or the environment has another one.
 pub const DEFAULT_BASE_URL: &str = "https://api.acedata.cloud";
 
 /// Why a client cannot be built. It never shows the token.
@@ -30,7 +30,7 @@ pub enum ConfigError {
          expand it. Write the token itself there, or set {TOKEN_VARIABLE}"
     )]
     PlaceholderToken,
-    /// The token cannot stand in a header.
+    /// The token has characters that a header cannot hold.
     #[error(
         "the API token has spaces, line breaks, control characters or non-ASCII characters: copy it \
          again, without anything around it"
@@ -43,6 +43,12 @@ pub enum ConfigError {
         url: String,
         /// What is wrong with it.
         reason: &'static str,
+    },
+    /// A time or a size is zero, so that every request would fail.
+    #[error("{setting} is zero, so every request would fail: use a larger value, or leave it out")]
+    Zero {
+        /// The setter of the builder.
+        setting: &'static str,
     },
     /// The HTTP client could not be set up.
     #[error("the HTTP client could not be set up: {0}")]

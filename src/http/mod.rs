@@ -2,6 +2,7 @@
 
 mod api_error;
 pub(crate) mod config;
+mod encoding;
 mod error;
 mod hooks;
 mod media;

@@ -21,7 +21,7 @@ pub(crate) struct Token {
     /// The header, marked as sensitive.
     pub(super) bearer: HeaderValue,
     /// The service allows a number of requests in flight for each token.
-    pub(super) in_flight: Arc<Semaphore>,
+    pub(crate) in_flight: Arc<Semaphore>,
 }
 
 impl Token {
@@ -31,6 +31,11 @@ impl Token {
         bearer.set_sensitive(true);
         let permits = max_in_flight.clamp(1, Semaphore::MAX_PERMITS);
         Ok(Self { secret, bearer, in_flight: Arc::new(Semaphore::new(permits)) })
+    }
+
+    /// Whether it is this token.
+    pub(crate) fn is(&self, secret: &SecretString) -> bool {
+        self.secret.expose_secret() == secret.expose_secret()
     }
 
     /// Whether a text holds the token. A short one, as tests have, may stand in any text by chance
@@ -90,8 +95,8 @@ impl Token {
             _ => false,
         };
         // Without an early end, this loop takes many bytes at a time.
-        let is_odd = |byte: u8| !matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
-        let has_odd = json.iter().fold(false, |found, byte| found | is_odd(*byte));
+        let is_odd = |byte: &u8| !matches!(byte, b' '..=b'~');
+        let has_odd = json.iter().fold(false, |found, byte| found | is_odd(byte));
         memchr::memchr_iter(b'\\', json).any(is_hiding_escape)
             || (has_odd && String::from_utf8_lossy(json).chars().any(is_invisible))
     }

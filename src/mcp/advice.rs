@@ -34,14 +34,24 @@ pub(crate) const RUNNING: &str = "The video is being made, which usually takes 1
 pub(crate) const UNSENT: &str = "Nothing was sent, and no credits were spent.";
 
 pub(crate) const NOT_FOUND: &str = "Check that the id is the task_id from a generate or extend tool, not a \
-    video id, and that it belongs to this account. Do not submit the video again because of this.";
+    video id, and that it belongs to this account; luma_list_tasks finds lost ids. Do not submit the video \
+    again because of this.";
 
 pub(crate) const UNREADABLE_URL: &str = "The video was made, but its URL cannot be used. Do not submit the \
     video again because of this. Look the task up once more in a minute, and tell the user if the error stays.";
 
 /// After a submit whose response was lost, and that reconciliation did not find.
 pub(crate) const UNCONFIRMED: &str = "Do not submit it again: it may have been accepted and may be billed. \
-    Tell the user that the response was lost, and let the user check the Ace Data Cloud console and decide.";
+    Look for its prompt with luma_list_tasks in a minute. If it is not there, tell the user that the response \
+    was lost, and let the user check the Ace Data Cloud console and decide.";
+
+/// After a list that the service refuses. It is observed, not published.
+pub(crate) const NO_HISTORY: &str = "Do not repeat the call: the service does not publish the history of an \
+    account and need not answer. Look tasks up by their ids, or let the user find them in the Ace Data Cloud \
+    console. Do not submit a video again because of this.";
+
+pub(crate) const LISTED: &str = "Use task_id or video.id as it is. If the task is not here, call again with \
+    next_cursor if there is one.";
 
 pub(crate) fn completed(has_id: bool, read_only: bool) -> String {
     let extend = match (read_only, has_id) {
@@ -49,7 +59,7 @@ pub(crate) fn completed(has_id: bool, read_only: bool) -> String {
         (false, true) => " To make it longer, call luma_extend_video with video.id.",
         (false, false) => " To make it longer, call luma_extend_video_from_url with video.url.",
     };
-    format!("Give the user video.url. No further lookup is needed.{extend}")
+    format!("Give the user video.url.{extend}")
 }
 
 pub(crate) fn failed(failure: &TaskFailure, read_only: bool) -> String {
@@ -140,6 +150,15 @@ pub(crate) fn explain(error: &RequestError, stage: Stage) -> (Problem, String) {
     (problem, next_step)
 }
 
+/// Whether the service refuses to list tasks at all, whatever the account.
+pub(crate) fn is_refused_history(error: &RequestError) -> bool {
+    let refuses = |error: &ApiError| {
+        let code = code(error).and_then(|code| remedy(Some(&code)));
+        error.status.is_client_error() && !code.is_some_and(|text| text.starts_with("Tell"))
+    };
+    !error.is_retryable() && error.api().is_some_and(refuses)
+}
+
 /// The remedy for an error code, and who can apply it.
 fn remedy(code: Option<&ErrorCode>) -> Option<String> {
     use ErrorCode::{
@@ -169,7 +188,7 @@ fn api_problem(error: &ApiError) -> Problem {
     let code = error.code.as_ref().map_or(&*status, ErrorCode::as_str);
     let reason = error.status.canonical_reason().unwrap_or("an error");
     let problem = match error.message.trim() {
-        "" => Problem::new(code, &format!("the service answered: {reason}")),
+        "" => Problem::new(code, &format!("the service responded: {reason}")),
         message => Problem::new(code, message),
     };
     problem.traced(error.trace_id.as_deref())

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
+use super::results::State;
 use crate::AspectRatio;
 
 // The service documents no lengths. These bounds are far beyond any useful value.
@@ -33,12 +34,10 @@ pub(crate) struct GenerateVideoFromImage {
     /// end picture.
     #[schemars(length(min = 1, max = PROMPT))]
     pub(crate) prompt: String,
-    /// First frame: a public http or https URL of the image file itself. Local paths and base64 data do
-    /// not work; ask the user for a URL.
+    /// First frame: public http or https URL of the image file itself.
     #[schemars(length(max = URL))]
     pub(crate) start_image_url: Option<String>,
-    /// Last frame: a public http or https URL of the image file itself, in the same shape as the first
-    /// frame if both are given.
+    /// Last frame: public http or https URL of the image file itself.
     #[schemars(length(max = URL))]
     pub(crate) end_image_url: Option<String>,
     #[serde(flatten)]
@@ -48,31 +47,26 @@ pub(crate) struct GenerateVideoFromImage {
 /// What both generate tools take.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Options {
-    /// Width to height. Choose by where the video is shown: 16:9 for screens, 9:16 for phones, 1:1 for
-    /// feeds. luma_list_aspect_ratios describes each value.
+    /// Width to height: 16:9 for screens, 9:16 for phones and stories, 1:1 for feeds.
     #[schemars(with = "Option<KnownRatio>")]
     pub(crate) aspect_ratio: Option<AspectRatio>,
-    /// Whether the last frame leads back into the first, for a clip that repeats without a visible cut.
+    /// Whether the last frame leads back into the first, so that the clip repeats seamlessly.
     #[schemars(extend("default" = false))]
     pub(crate) r#loop: Option<bool>,
-    /// Whether the service may rewrite the prompt for a clearer picture. Choose false if the wording is
-    /// already exact.
+    /// Whether the service may rewrite the prompt. Choose false if its wording is exact.
     #[schemars(extend("default" = true))]
     pub(crate) enhancement: Option<bool>,
-    /// Seconds for which this call waits for the finished video, at most 45, and less if the host allows
-    /// less. 0 returns at once. The task continues when the time is up.
+    /// Seconds to wait for the finished video: up to 45, or 4 if the host shows no progress.
     #[schemars(range(min = 0), extend("default" = 0))]
     pub(crate) timeout: Option<f64>,
-    /// An http or https endpoint of the user to which the service POSTs the finished video, unsigned and
-    /// possibly twice. Never invent one; polling needs none.
+    /// http or https endpoint that the user named, for an unsigned POST of the result.
     #[schemars(length(max = URL))]
     pub(crate) callback_url: Option<String>,
 }
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct ExtendVideo {
-    /// result.video.id of luma_get_task, or result.tasks[].video.id of luma_get_tasks_batch. A task_id
-    /// names a task, not a video, and is rejected.
+    /// video.id of a completed task, from a lookup or luma_list_tasks. A task_id is rejected.
     #[schemars(length(min = 1, max = ID))]
     pub(crate) video_id: String,
     #[serde(flatten)]
@@ -81,8 +75,7 @@ pub(crate) struct ExtendVideo {
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct ExtendVideoFromUrl {
-    /// The http or https URL exactly as Luma returned it, with its query: result.video.url of
-    /// luma_get_task, or a URL that the user saved.
+    /// The http or https URL exactly as a Luma tool returned it, with its query.
     #[schemars(length(min = 1, max = URL))]
     pub(crate) video_url: String,
     #[serde(flatten)]
@@ -92,33 +85,39 @@ pub(crate) struct ExtendVideoFromUrl {
 /// What both extend tools take.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Continuation {
-    /// What happens after the last frame of the video. Describe only what is new.
+    /// What happens after the last frame. Describe only what is new, not the original.
     #[schemars(length(min = 1, max = PROMPT))]
     pub(crate) prompt: String,
-    /// Picture on which the continuation ends: a public http or https URL of the image file itself.
-    /// Without it, the end is free.
+    /// Last frame of the continuation: public http or https URL of the image file itself.
     #[schemars(length(max = URL))]
     pub(crate) end_image_url: Option<String>,
-    /// An http or https endpoint of the user to which the service POSTs the finished video, unsigned and
-    /// possibly twice. Never invent one; polling needs none.
+    /// http or https endpoint that the user named, for an unsigned POST of the result.
     #[schemars(length(max = URL))]
     pub(crate) callback_url: Option<String>,
 }
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct GetTask {
-    /// result.task_id of a generate or extend tool, from this conversation or an earlier one. A video id
-    /// or a URL is not found.
+    /// task_id of a generate or extend tool, or of luma_list_tasks. Not a video id, not a URL.
     #[schemars(length(min = 1, max = ID))]
     pub(crate) task_id: String,
 }
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct GetTasksBatch {
-    /// result.task_id of each generate or extend call. Items come back in this order; duplicates are
-    /// dropped. Split more ids over several calls.
+    /// task_id of each generate or extend call. Items come back in this order, without duplicates.
     #[schemars(length(min = 1, max = BATCH), inner(length(min = 1, max = ID)))]
     pub(crate) task_ids: Vec<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct ListTasks {
+    /// Only tasks that are in this state now; without it, tasks in any state.
+    pub(crate) state: Option<State>,
+    /// Only tasks created since: an age such as 30m, 2h or 7d, a date, or an RFC 3339 time.
+    pub(crate) since: Option<String>,
+    /// next_cursor of the page before, unchanged; without it, the newest tasks.
+    pub(crate) cursor: Option<String>,
 }
 
 #[derive(JsonSchema)]

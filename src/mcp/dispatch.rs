@@ -1,6 +1,9 @@
 //! From a call to its outcome.
 
-use std::{future::IntoFuture, time::Duration};
+use std::{
+    future::IntoFuture,
+    time::{Duration, SystemTime},
+};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -10,13 +13,13 @@ use super::{
     advice::{self, Stage},
     arguments::{
         Continuation, ExtendVideo, ExtendVideoFromUrl, GenerateVideo, GenerateVideoFromImage,
-        GetTask, GetTasksBatch, Options,
+        GetTask, GetTasksBatch, ListTasks, Options,
     },
     context::{Context, MAX_HOLD},
-    lists,
+    listing, lists,
     outcome::Outcome,
     read::read,
-    results::{BatchReport, Problem, State, TaskReport},
+    results::{BatchReport, ListReport, Problem, State, TaskReport},
     tools::{Kind, Tool, UnknownTool, find},
 };
 use crate::{
@@ -74,7 +77,7 @@ pub async fn call(
     Ok(outcome)
 }
 
-/// Returns what `luma_get_task` answers for a task that was looked up already.
+/// Returns the result of `luma_get_task` for a task that was looked up already.
 pub fn report(luma: &Luma, id: &TaskId, task: &Task, context: &Context) -> Outcome {
     let mut outcome = TaskReport::of(id, task, context.read_only).into_outcome();
     outcome.edit(&|text, max_chars| luma.redact(text, max_chars));
@@ -127,6 +130,7 @@ async fn run(
             let ids = ids.map(|(index, id)| read_id(&format!("task_ids[{index}]"), id));
             get_tasks(luma, &ids.collect::<Result<Vec<_>, _>>()?, context).await
         }
+        Kind::ListTasks => list_tasks(luma, typed(arguments)?, context).await?,
         Kind::ListAspectRatios => {
             Outcome::new(&lists::aspect_ratios(context.read_only), Vec::new())
         }
@@ -187,7 +191,7 @@ async fn submit(luma: &Luma, submission: Submission, hold: Duration, context: &C
         return cancelled();
     }
     let begin = Instant::now();
-    // From here on a video may be billed. Only the answer ends an attempt.
+    // From here on a video may be billed. Only the response ends an attempt.
     let luma = luma.with_shutdown(context.cancel.clone());
     let handle = match luma.submit(&submission).await {
         Ok(handle) => handle,
@@ -313,7 +317,7 @@ async fn watch(
             Err(WaitError::Poll { source, .. } | WaitError::Deadline { source: Some(source), .. }),
         ) => Err(advice::explain(&source, Stage::Lookup)),
         (None, _) => {
-            let message = format!("the service did not answer in {} seconds", hold.as_secs());
+            let message = format!("the service did not respond in {} seconds", hold.as_secs());
             let next_step = advice::later(Stage::Lookup, None);
             Err((Problem::new("timeout", &message), next_step))
         }
@@ -329,7 +333,7 @@ async fn get_tasks(luma: &Luma, ids: &[TaskId], context: &Context) -> Outcome {
     let reports: Vec<_> = tasks
         .iter()
         .map(|(id, task)| match task {
-            Ok(task) => TaskReport::of(id, task, context.read_only),
+            Ok(task) => TaskReport::of(id, task, context.read_only).in_list(task),
             Err(error) => TaskReport::lost(id, advice::explain(error, Stage::Lookup)),
         })
         .collect();
@@ -338,13 +342,44 @@ async fn get_tasks(luma: &Luma, ids: &[TaskId], context: &Context) -> Outcome {
     };
     let running = reports.iter().filter(is_running).count();
     let missing = reports.iter().filter(|report| report.state.is_none()).count();
-    let links = reports.iter().flat_map(TaskReport::links).collect();
+    let links = reports.iter().filter_map(TaskReport::link).collect();
     let batch = BatchReport {
         tasks: Some(reports),
         error: None,
         next_step: advice::batch(running, missing),
     };
     Outcome::new(&batch, links)
+}
+
+async fn list_tasks(
+    luma: &Luma,
+    ListTasks { state, since, cursor }: ListTasks,
+    context: &Context,
+) -> Result<Outcome, Refused> {
+    let read = |name: &str, wanted: &str| vec![format!("{name} must be {wanted}")];
+    let since = since.map(|text| {
+        let wanted = "an age such as 2h or 7d, a date such as 2026-01-31, or a time in RFC 3339";
+        listing::since(&text, SystemTime::now()).ok_or_else(|| read("since", wanted))
+    });
+    let after = cursor.map(|text| {
+        let wanted = "next_cursor of an earlier page, as it is";
+        listing::Cursor::read(&text).ok_or_else(|| read("cursor", wanted))
+    });
+    let page =
+        listing::page(luma, state, since.transpose()?, after.transpose()?, context.read_only);
+    let (tasks, next_cursor) = match context.cancel.run_until_cancelled(page).await {
+        Some(Ok(page)) => page,
+        Some(Err(error)) if advice::is_refused_history(&error) => {
+            let message = format!("the service does not list the account's tasks: {error}");
+            return Ok(Outcome::failed("history_unavailable", &message, advice::NO_HISTORY));
+        }
+        Some(Err(error)) => return Ok(failed(advice::explain(&error, Stage::Lookup))),
+        None => return Ok(cancelled()),
+    };
+    let links = tasks.iter().filter_map(TaskReport::link).collect();
+    let page =
+        BatchReport { tasks: Some(tasks), error: None, next_step: advice::LISTED.to_owned() };
+    Ok(Outcome::new(&ListReport { page, next_cursor }, links))
 }
 
 /// An error about the call as a whole. Its shape is valid for every tool.

@@ -21,7 +21,6 @@ pub(crate) fn aspect_ratios(read_only: bool) -> AspectRatios {
     AspectRatios {
         aspect_ratios: Some(ratios.collect()),
         default: Some(AspectRatio::default().to_string()),
-        error: None,
         next_step: next_step.to_owned(),
     }
 }
@@ -66,7 +65,6 @@ pub(crate) fn actions(read_only: bool) -> Actions {
     Actions {
         actions: Some(actions.collect()),
         workflows: Some(workflows.collect()),
-        error: None,
         next_step: next_step.to_owned(),
     }
 }
@@ -79,6 +77,7 @@ fn goal(kind: Kind) -> &'static str {
         Kind::ExtendVideoFromUrl => "Continue a finished video when only its URL is known",
         Kind::GetTask => "Check whether one video is ready, and get it",
         Kind::GetTasksBatch => "Check which of several videos are ready, and get them",
+        Kind::ListTasks => "Find a task whose id was lost, or an earlier video",
         Kind::ListAspectRatios => "Choose the shape of a video",
         Kind::ListActions => "Choose a tool",
     }

@@ -26,7 +26,7 @@ pub struct Outcome {
     pub structured_content: Value,
     /// The same as JSON text, for hosts and models that do not read structured content.
     pub text: String,
-    /// The videos and thumbnails in the result.
+    /// The videos in the result.
     pub links: Vec<ResourceLink>,
     /// Whether the call failed. The result then has an `error`, and a `next_step` for the model.
     pub is_error: bool,
@@ -43,7 +43,7 @@ pub struct ResourceLink {
     /// The http or https URL of the file.
     pub uri: String,
     /// A short name for people.
-    pub name: String,
+    pub name: &'static str,
     /// The media type, if the URL shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mime_type: Option<&'static str>,
@@ -134,18 +134,15 @@ fn remove_nulls(value: &mut Value) {
 }
 
 impl ResourceLink {
-    pub(crate) fn new(url: &str, name: String) -> Option<Self> {
+    pub(crate) fn new(url: &str) -> Option<Self> {
         let parsed = web_url(url)?;
         let extension = parsed.path().rsplit_once('.').map_or("", |(_, end)| end);
         let mime_type = match extension.to_ascii_lowercase().as_str() {
             "mp4" => Some("video/mp4"),
             "webm" => Some("video/webm"),
             "mov" => Some("video/quicktime"),
-            "jpg" | "jpeg" => Some("image/jpeg"),
-            "png" => Some("image/png"),
-            "webp" => Some("image/webp"),
             _ => None,
         };
-        Some(Self { uri: url.to_owned(), name, mime_type })
+        Some(Self { uri: url.to_owned(), name: "video", mime_type })
     }
 }

@@ -11,13 +11,11 @@ impl TaskReport {
     /// What a lookup of the task shows.
     pub(crate) fn of(id: &TaskId, task: &Task, read_only: bool) -> Self {
         let failure = task.failure();
-        let time = |time: &Option<Timestamp>| time.as_ref().and_then(Timestamp::unix_seconds);
+        let created = task.created_at.as_ref().and_then(Timestamp::unix_seconds);
         let mut report = Self {
             task_id: Some(id.to_string()),
             state: Some(State::from(&task.state())),
-            created_at: time(&task.created_at),
-            started_at: time(&task.started_at),
-            finished_at: time(&task.finished_at),
+            created_at: created.map(|seconds| seconds as i64),
             error: failure.as_ref().map(advice::failure),
             ..Self::default()
         };
@@ -39,23 +37,28 @@ impl TaskReport {
         report
     }
 
+    /// As one of many: with its prompt. What to do about a good one is said once for all.
+    pub(crate) fn in_list(mut self, task: &Task) -> Self {
+        let submitted = || task.request.as_ref()?.get("prompt")?.as_str().map(str::to_owned);
+        let used = task.video().and_then(|video| video.prompt().map(str::to_owned));
+        self.prompt = used.or_else(submitted);
+        if self.error.is_none() {
+            self.next_step.clear();
+        }
+        self
+    }
+
     /// A task that could not be looked up.
     pub(crate) fn lost(id: &TaskId, (error, next_step): (Problem, String)) -> Self {
         Self { task_id: Some(id.to_string()), error: Some(error), next_step, ..Self::default() }
     }
 
-    pub(crate) fn links(&self) -> Vec<ResourceLink> {
-        let id = self.task_id.as_deref().unwrap_or_default();
-        let video = self.video.as_ref().map(|file| (&file.url, "video"));
-        let thumbnail = self.thumbnail.as_ref().map(|file| (&file.url, "thumbnail"));
-        let files = video.into_iter().chain(thumbnail);
-        files
-            .filter_map(|(url, kind)| ResourceLink::new(url, format!("{kind} of task {id}")))
-            .collect()
+    pub(crate) fn link(&self) -> Option<ResourceLink> {
+        ResourceLink::new(&self.video.as_ref()?.url)
     }
 
     pub(crate) fn into_outcome(self) -> Outcome {
-        let links = self.links();
+        let links = self.link().into_iter().collect();
         Outcome::new(&self, links)
     }
 }
@@ -87,7 +90,6 @@ impl VideoFile {
 
 impl Thumbnail {
     fn of(video: &Video) -> Option<Self> {
-        let (width, height) = video.thumbnail_size().unzip();
-        Some(Self { url: web_url(video.thumbnail_url()?)?.into(), width, height })
+        Some(Self { url: web_url(video.thumbnail_url()?)?.into() })
     }
 }

@@ -2,7 +2,7 @@
 //! descriptions that it reads. An outcome leaves out what is none.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 /// The longest URL, in bytes. No other text is longer.
@@ -12,6 +12,7 @@ pub(crate) const MAX_URL: usize = 8_192;
 pub(crate) fn max_chars(field: &str) -> usize {
     match field {
         "message" => 500,
+        "prompt" => 120,
         "code" | "trace_id" => 100,
         _ => MAX_URL,
     }
@@ -21,36 +22,39 @@ pub(crate) fn max_chars(field: &str) -> usize {
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "only its schema is used")]
 pub(crate) struct Output<T> {
-    /// The result of the call.
     result: T,
 }
 
 #[derive(Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct TaskReport {
-    /// Id for luma_get_task. Absent if no task is known.
     pub(crate) task_id: Option<String>,
-    /// pending, processing: the video is being made. completed: see video. failed: there will be no
-    /// video, see error. unknown: a state that this version does not know; the task has not ended.
-    /// Absent if no task was found.
     pub(crate) state: Option<State>,
-    /// The finished video.
+    // The start of it, in lists.
+    pub(crate) prompt: Option<String>,
     pub(crate) video: Option<VideoFile>,
-    /// A still picture of the video.
     pub(crate) thumbnail: Option<Thumbnail>,
-    /// When the service accepted the task, in Unix seconds.
-    pub(crate) created_at: Option<f64>,
-    /// When the work began, in Unix seconds.
-    pub(crate) started_at: Option<f64>,
-    /// When the task ended, in Unix seconds.
-    pub(crate) finished_at: Option<f64>,
-    /// Why there is no video, or no task.
+    /// Unix seconds.
+    pub(crate) created_at: Option<i64>,
     pub(crate) error: Option<Problem>,
-    /// What to do now.
+    // In lists, only items with an error have one of their own.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(with = "Option<String>")]
     pub(crate) next_step: String,
 }
 
+/// The part of a report that a submit promises.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) struct Submitted {
+    task_id: Option<String>,
+    state: Option<State>,
+    video: Option<VideoFile>,
+    error: Option<Problem>,
+    next_step: String,
+}
+
 // No doc comments on the variants: they would become a union of constants.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum State {
     Pending,
@@ -62,100 +66,79 @@ pub(crate) enum State {
 
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct VideoFile {
-    /// Id by which the video can be extended. Absent if the service gave none.
     pub(crate) id: Option<String>,
-    /// Where the video can be downloaded. URLs work for about 30 days.
     pub(crate) url: String,
-    /// In pixels.
+    #[schemars(with = "Option<i64>")]
     pub(crate) width: Option<u32>,
-    /// In pixels.
+    #[schemars(with = "Option<i64>")]
     pub(crate) height: Option<u32>,
 }
 
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Thumbnail {
-    /// Where the picture can be downloaded.
     pub(crate) url: String,
-    /// In pixels.
-    pub(crate) width: Option<u32>,
-    /// In pixels.
-    pub(crate) height: Option<u32>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Problem {
-    /// A short code, such as invalid_arguments, not_found, too_many_requests, or unconfirmed: the submit
-    /// may have been accepted.
     pub(crate) code: String,
-    /// The problem in words.
     pub(crate) message: String,
-    /// Seconds to wait before the next call. Absent if not known.
+    // The schema of every tool has a problem, some two. These two are rare, and explain themselves.
+    #[schemars(skip)]
     pub(crate) retry_after_seconds: Option<f64>,
-    /// Id to quote to the support of Ace Data Cloud.
+    /// To quote to the support of Ace Data Cloud.
+    #[schemars(skip)]
     pub(crate) trace_id: Option<String>,
 }
 
 #[derive(Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct BatchReport {
-    /// One item for each id, in the order of the ids. Absent if the whole call failed.
     pub(crate) tasks: Option<Vec<TaskReport>>,
-    /// Why the whole call failed.
+    // Of the whole call.
     pub(crate) error: Option<Problem>,
-    /// What to do now.
     pub(crate) next_step: String,
 }
 
-#[derive(Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct ListReport {
+    #[serde(flatten)]
+    pub(crate) page: BatchReport,
+    pub(crate) next_cursor: Option<String>,
+}
+
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct AspectRatios {
-    /// All known aspect ratios.
     pub(crate) aspect_ratios: Option<Vec<Ratio>>,
-    /// The one that the service uses if none is given.
     pub(crate) default: Option<String>,
-    /// Why the call failed.
-    pub(crate) error: Option<Problem>,
-    /// What to do now.
     pub(crate) next_step: String,
 }
 
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Ratio {
-    /// The value for the argument aspect_ratio.
     pub(crate) aspect_ratio: String,
-    /// The shape in words.
     pub(crate) shape: &'static str,
-    /// Where it fits.
     pub(crate) suits: &'static str,
 }
 
-#[derive(Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Actions {
-    /// Each goal with its tool.
     pub(crate) actions: Option<Vec<Action>>,
-    /// Tools that follow one another.
     pub(crate) workflows: Option<Vec<Workflow>>,
-    /// Why the call failed.
-    pub(crate) error: Option<Problem>,
-    /// What to do now.
     pub(crate) next_step: String,
 }
 
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Action {
-    /// What the user wants.
     pub(crate) goal: &'static str,
-    /// The tool for it.
     pub(crate) tool: &'static str,
-    /// The required arguments.
+    // The required arguments.
     pub(crate) needs: Vec<String>,
-    /// Whether each call spends credits.
     pub(crate) costs_credits: bool,
 }
 
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Workflow {
-    /// What the user wants.
     pub(crate) goal: &'static str,
-    /// What to do, in this order.
     pub(crate) steps: Vec<&'static str>,
 }
 

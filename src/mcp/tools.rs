@@ -9,7 +9,7 @@ use super::{
     arguments,
     outcome::Outcome,
     read::nearest,
-    results::{Actions, AspectRatios, BatchReport, Output, TaskReport},
+    results::{Actions, AspectRatios, BatchReport, ListReport, Output, Submitted, TaskReport},
     schema::schema_of,
 };
 
@@ -37,7 +37,7 @@ pub struct Tool {
     pub description: String,
     /// JSON Schema 2020-12 of the arguments: an object without references and unions.
     pub input_schema: Map<String, Value>,
-    /// JSON Schema of [`Outcome::structured_content`].
+    /// JSON Schema of what a host can rely on in [`Outcome::structured_content`].
     pub output_schema: Map<String, Value>,
     /// Hints on the behavior.
     pub annotations: Annotations,
@@ -84,6 +84,7 @@ pub(crate) enum Kind {
     ExtendVideoFromUrl,
     GetTask,
     GetTasksBatch,
+    ListTasks,
     ListAspectRatios,
     ListActions,
 }
@@ -110,10 +111,10 @@ impl Tool {
 /// ```
 /// let names: Vec<_> = luma_client::mcp::tools().iter().map(|tool| tool.name).collect();
 /// assert_eq!(names[0], "luma_generate_video");
-/// assert_eq!(names.len(), 8);
+/// assert_eq!(names.len(), 9);
 /// ```
 pub fn tools() -> &'static [Tool] {
-    static TOOLS: LazyLock<[Tool; 8]> = LazyLock::new(catalogue);
+    static TOOLS: LazyLock<[Tool; 9]> = LazyLock::new(catalogue);
     &*TOOLS
 }
 
@@ -191,7 +192,7 @@ macro_rules! tools {
 
 fn annotations(kind: Kind) -> Annotations {
     match kind {
-        Kind::GetTask | Kind::GetTasksBatch => Annotations::LOOKUP,
+        Kind::GetTask | Kind::GetTasksBatch | Kind::ListTasks => Annotations::LOOKUP,
         Kind::ListAspectRatios | Kind::ListActions => Annotations::STATIC,
         _ => Annotations::SUBMIT,
     }
@@ -204,23 +205,25 @@ fn described(kind: Kind, text: String) -> String {
     }
 }
 
-fn catalogue() -> [Tool; 8] {
+fn catalogue() -> [Tool; 9] {
     tools! {
-        GenerateVideo "luma_generate_video" TaskReport:
+        GenerateVideo "luma_generate_video" Submitted:
             "Generate a Luma video from a text prompt";
-        GenerateVideoFromImage "luma_generate_video_from_image" TaskReport:
-            "Generate a Luma video from a start image, an end image or both";
-        ExtendVideo "luma_extend_video" TaskReport:
-            "Extend a finished Luma video by its video id";
-        ExtendVideoFromUrl "luma_extend_video_from_url" TaskReport:
-            "Extend a finished Luma video when only its URL is known";
+        GenerateVideoFromImage "luma_generate_video_from_image" Submitted:
+            "Generate a Luma video from one or two images";
+        ExtendVideo "luma_extend_video" Submitted:
+            "Extend a Luma video by its video id";
+        ExtendVideoFromUrl "luma_extend_video_from_url" Submitted:
+            "Extend a Luma video by its URL";
         GetTask "luma_get_task" TaskReport:
             "Check one Luma video task and get its video";
         GetTasksBatch "luma_get_tasks_batch" BatchReport:
             "Check up to 50 Luma video tasks in one call";
+        ListTasks "luma_list_tasks" ListReport:
+            "List the newest Luma video tasks of the account";
         ListAspectRatios "luma_list_aspect_ratios" AspectRatios:
-            "List the aspect ratios of Luma videos and what each suits";
+            "List the aspect ratios of Luma videos";
         ListActions "luma_list_actions" Actions:
-            "List what the Luma tools can do and in which order to use them";
+            "List what the Luma tools can do";
     }
 }

@@ -14,7 +14,7 @@ pub(crate) const WORD: usize = 100;
 /// The same of a body that could not be read.
 pub(crate) const EXCERPT: usize = 200;
 
-/// Makes one line of a text, without invisible characters, cut to `max_chars` characters.
+/// Returns a text as one line, without invisible characters, cut to `max_chars` characters.
 ///
 /// White space becomes single spaces. Control, bidirectional, zero-width and tag characters are
 /// removed. A text that is cut ends with `…`.

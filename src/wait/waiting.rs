@@ -12,8 +12,9 @@ use tracing::{Instrument, Span, field::Empty};
 use super::{error::WaitError, task_ref::TaskRef};
 use crate::{
     client::Luma,
+    http::RequestError,
     model::{FailureKind, Task, Video},
-    poller::{End, LookupFailure, Membership, Options, PollInterval, Poller, Status},
+    poller::{End, LookupFailure, Membership, Options, PollInterval, Poller, SILENT_AFTER, Status},
     util::time::after,
 };
 
@@ -189,12 +190,16 @@ impl Waiting {
         if status.end.is_some() {
             return None;
         }
+        let failure = status.failure.map(|failure| failure.error);
+        let silence = status.asked.map(|asked| asked.elapsed());
+        let silence = silence.filter(|time| failure.is_none() || *time >= SILENT_AFTER);
+        let silence = silence.map(|time| Arc::new(RequestError::no_response(time)));
         Some(end(Err(WaitError::Deadline {
             task: self.task.id.clone(),
             last_state: status.state,
             polls: status.polls,
             elapsed: self.begin.elapsed(),
-            source: status.failure.map(|failure| failure.error),
+            source: silence.or(failure),
         })))
     }
 

@@ -117,6 +117,9 @@ fn arguments(name: &str) -> Map<String, Value> {
             "callback_url": "https://example.com/done",
         }),
         "luma_get_task" => json!({ "task_id": "b8976e18" }),
+        "luma_list_tasks" => {
+            json!({ "state": "completed", "since": "7d", "cursor": "1.5~b8976e18" })
+        }
         "luma_get_tasks_batch" => json!({ "task_ids": ["b8976e18", "5c0f9f0c"] }),
         _ => json!({}),
     };

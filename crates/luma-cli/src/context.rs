@@ -3,6 +3,7 @@
 use std::{env, time::Duration};
 
 use luma_client::{BASE_URL_VARIABLE, DEFAULT_BASE_URL, Luma, LumaBuilder, TOKEN_VARIABLE};
+use luma_mcp::DailyLimit;
 use luma_simulator::{JobDuration, Simulator, TaskScript};
 use secrecy::ExposeSecret;
 
@@ -88,6 +89,31 @@ pub fn client(globals: &Globals) -> Result<LumaBuilder, Error> {
         builder = builder.base_url(url);
     }
     Ok(builder)
+}
+
+const LIMIT_VARIABLE: &str = "LUMA_MAX_VIDEOS_PER_DAY";
+
+/// The limit of videos a day that this user has set. Simulated videos have a count of their own.
+pub fn daily_limit(given: Option<u32>, simulate: bool) -> Result<Option<DailyLimit>, Error> {
+    let most = match (given, env::var_os(LIMIT_VARIABLE)) {
+        (Some(most), _) => most,
+        (None, None) => return Ok(None),
+        (None, Some(text)) => {
+            let most = text.to_str().and_then(|text| text.trim().parse().ok());
+            most.ok_or_else(|| {
+                let hint = format!("Set {LIMIT_VARIABLE} to a number, such as 20, or unset it.");
+                Error::bad_input(format!("{text:?} is not a number of videos")).next_step(hint)
+            })?
+        }
+    };
+    let file = DailyLimit::default_file().ok_or_else(|| {
+        Error::bad_input("there is no folder for the count of videos: set XDG_STATE_HOME")
+    })?;
+    let file = match simulate {
+        true => file.with_file_name("simulated-videos-of-the-day"),
+        false => file,
+    };
+    Ok(Some(DailyLimit::new(most, file)))
 }
 
 /// How long a simulated video takes.

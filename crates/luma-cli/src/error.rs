@@ -6,6 +6,7 @@ use luma_client::{
     ApiError, BASE_URL_VARIABLE, ConfigError, DownloadError, ErrorCode, FailureKind, InvalidInput,
     RequestError, SubmitError, TOKEN_VARIABLE, TaskFailure, TaskState, TransportError, WaitError,
 };
+use luma_mcp::DailyLimitError;
 use serde::Serialize;
 
 use crate::{proxy, times::clock};
@@ -48,6 +49,8 @@ pub enum Kind {
     #[default]
     Api,
     Network,
+    /// The limit of videos a day is used up, or cannot be counted.
+    Limit,
     /// A submit that may have been accepted and billed.
     Unconfirmed,
     /// The server of the file did not send it.
@@ -67,7 +70,7 @@ impl Kind {
             Self::BadInput => ("error", Exit::BadInput),
             Self::TaskFailed => ("failed", Exit::TaskFailed),
             Self::NotFound => ("not found", Exit::Service),
-            Self::Api | Self::Network => ("error", Exit::Service),
+            Self::Api | Self::Network | Self::Limit => ("error", Exit::Service),
             Self::Download | Self::File => ("not saved", Exit::Service),
             Self::Unconfirmed => ("error", Exit::Submitted),
             Self::Deadline => ("deadline", Exit::Deadline),
@@ -220,6 +223,15 @@ impl From<ConfigError> for Error {
     }
 }
 
+impl From<proxy::Unusable> for Error {
+    fn from(proxy::Unusable(variable): proxy::Unusable) -> Self {
+        let what = "the proxy of the environment variable";
+        Self::bad_input(format!("{what} {variable} cannot be used")).next_step(
+            "Use a URL such as http://proxy.example:3128 or socks5h://127.0.0.1:1080, or unset it.",
+        )
+    }
+}
+
 impl From<InvalidInput> for Error {
     fn from(error: InvalidInput) -> Self {
         let text = error.to_string();
@@ -233,6 +245,12 @@ impl From<InvalidInput> for Error {
             _ => "<VIDEO>",
         };
         Self::bad_input(text.replacen(field, option, 1))
+    }
+}
+
+impl From<DailyLimitError> for Error {
+    fn from(error: DailyLimitError) -> Self {
+        Self::new(Kind::Limit, error.to_string()).next_step("Nothing was sent.")
     }
 }
 

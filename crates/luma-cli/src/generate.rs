@@ -3,7 +3,7 @@
 use luma_client::{AspectRatio, InvalidInput, Submission};
 
 use crate::{
-    context::Context,
+    context::{Context, daily_limit},
     error::{Error, Exit},
     input::Prompt,
     jobs::{self, Job, Plan, Until, WaitOptions},
@@ -149,8 +149,8 @@ pub async fn submit(
         true => Until::Accepted,
         false => Until::Ended(options.wait),
     };
-    let find_lost = options.find_lost;
-    let plan = Plan { until, saver: &saver, max_parallel, find_lost, is_list };
+    let (find_lost, limit) = (options.find_lost, daily_limit(None, context.is_simulated())?);
+    let plan = Plan { until, saver: &saver, max_parallel, find_lost, limit, is_list };
     let jobs = submissions.into_iter().map(Box::new).map(Job::Submit).collect();
     Ok(jobs::run(context, jobs, &plan).await)
 }

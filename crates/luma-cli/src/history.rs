@@ -3,8 +3,8 @@
 use std::pin::pin;
 
 use console::{Alignment, Term, pad_str, truncate_str};
-use futures_util::stream::{StreamExt, TryStreamExt};
-use luma_client::TaskId;
+use futures_util::stream::StreamExt;
+use luma_client::{RequestError, TaskId};
 
 use crate::{
     context::Context,
@@ -65,7 +65,16 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Error> {
     }
     let mut results = Vec::new();
     let mut tasks = pin!(history.take(args.limit as usize));
-    while let Some(task) = tasks.try_next().await? {
+    let mut exit = Exit::Done;
+    while let Some(task) = tasks.next().await {
+        let task = match task {
+            Err(RequestError::Decode(error)) if error.is_item() => {
+                output.note(&format!("A task could not be read: {error}"));
+                exit = Exit::Service;
+                continue;
+            }
+            task => task?,
+        };
         // A task without an id can be neither looked up nor named.
         if let Some(Ok(id)) = task.id.as_deref().map(str::parse::<TaskId>) {
             results.push(TaskResult::of(&id, Some(task)));
@@ -79,7 +88,7 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Error> {
     }
     // Failed tasks are no failure of the list.
     output.tasks(&results, true);
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 /// The columns of the terminal, if the table goes to one.

@@ -6,6 +6,7 @@ use futures_util::stream::{self, StreamExt};
 use luma_client::{
     PollInterval, Submission, Task, TaskHandle, TaskId, TaskState, Video, Wait, WaitError,
 };
+use luma_mcp::DailyLimit;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::{
@@ -45,6 +46,8 @@ pub struct Plan<'a> {
     pub max_parallel: usize,
     /// Search the history for a submit whose response was lost.
     pub find_lost: bool,
+    /// What may be submitted in a day.
+    pub limit: Option<DailyLimit>,
     /// Whether the JSON is a list, even of one task.
     pub is_list: bool,
 }
@@ -213,7 +216,8 @@ impl Step<'_> {
             return Err(context.output.stopped("this prompt was not sent"));
         }
         progress.set_stage(self.index, Stage::Submitting);
-        let task = match submit::send(context, signals, submission).await {
+        let limit = self.plan.limit.as_ref();
+        let task = match submit::send(context, signals, limit, submission).await {
             Ok(task) => task,
             Err(NoTask::Final(error)) => return Err(error),
             Err(NoTask::Lost(submission, cause)) if self.plan.find_lost => {

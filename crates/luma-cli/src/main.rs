@@ -3,13 +3,17 @@
 //! One file a command, or a few that are alike. All that is printed goes through [`output::Output`];
 //! why a command did not end well is a [`error::Error`]; [`jobs`] submits, waits and downloads.
 
+mod config_file;
 mod context;
+mod doctor;
 mod error;
 mod extend;
 mod generate;
 mod globals;
 mod history;
+mod host;
 mod input;
+mod install;
 mod jobs;
 mod mcp;
 mod output;
@@ -56,7 +60,8 @@ Exit codes:
   0    done
   1    a task failed: there will be no video
   2    usage or bad input; nothing was sent
-  3    the API, the network or a file failed; nothing was submitted, so nothing is billed
+  3    the API, the network or a file failed, or the limit of the day is used up; nothing was
+       submitted, so nothing is billed
   4    a deadline passed, or the task has not ended yet
   5    a video was or may have been accepted and billed, but its end is unknown or its file is not
        saved: do not submit it again before you have looked (luma history, luma wait, --find-lost)
@@ -88,6 +93,7 @@ enum Command {
     Tools(print::Tools),
     Mcp(mcp::Args),
     Simulate(simulate::Args),
+    Doctor(doctor::Args),
     Completions(print::Completions),
     Man(print::Pages),
 }
@@ -98,7 +104,7 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&error).code().into(),
     };
     // It serves others, so only its log tells what went wrong.
-    let serves = matches!(cli.command, Command::Mcp(_));
+    let serves = matches!(&cli.command, Command::Mcp(args) if args.action.is_none());
     let Globals { json, verbose, no_color, .. } = cli.globals;
     // A server has standard output for its protocol only.
     let output = Output::new(json && !serves, verbose > 0, no_color);
@@ -127,7 +133,11 @@ async fn run(Cli { globals, command }: Cli, output: &Output) -> Result<Exit, Err
         Command::History(args) => history::run(&open().await?, args).await,
         Command::Download(args) => tasks::download(&open().await?, args).await,
         Command::Simulate(args) => simulate::run(output, &globals, args).await,
+        Command::Mcp(mcp::Args { action: Some(action), .. }) => {
+            install::run(output, &globals, &action)
+        }
         Command::Mcp(args) => mcp::run(output, &globals, args).await,
+        Command::Doctor(doctor::Args {}) => doctor::run(output, &globals).await,
         Command::Tools(args) => Ok(print::tools(output, &args)),
         Command::Completions(args) => Ok(print::completions(output, &args, Cli::command())),
         Command::Man(args) => print::man(output, args, Cli::command()),

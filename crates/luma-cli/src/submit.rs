@@ -1,6 +1,7 @@
 //! One paid submit: how it is sent, and what to do if its response is lost.
 
 use luma_client::{Reconciliation, Submission, SubmitError, TaskHandle};
+use luma_mcp::DailyLimit;
 
 use crate::{
     context::Context,
@@ -22,15 +23,27 @@ pub enum NoTask {
 pub async fn send(
     context: &Context<'_>,
     signals: &Signals,
+    limit: Option<&DailyLimit>,
     submission: &Submission,
 ) -> Result<TaskHandle, NoTask> {
+    let place = match limit {
+        Some(limit) => Some(limit.take().await.map_err(|error| NoTask::Final(error.into()))?),
+        None => None,
+    };
     let luma = context.luma.with_shutdown(signals.first.clone());
     let error = match signals.second.run_until_cancelled(luma.submit(submission)).await {
         Some(Ok(task)) => return Ok(context.luma.task(task)),
         Some(Err(SubmitError::Unconfirmed { submission, source })) => {
             return Err(NoTask::Lost(submission, source.into()));
         }
-        Some(Err(error)) => error,
+        Some(Err(error)) => {
+            if let Some(place) = place
+                && !error.may_have_been_accepted()
+            {
+                place.give_back().await;
+            }
+            error
+        }
         None => {
             let message = "interrupted: the video may have been accepted and billed";
             let error = Error::new(Kind::Interrupted, message);

@@ -115,7 +115,7 @@ async fn run(
     max_parallel: usize,
     is_list: bool,
 ) -> Exit {
-    let plan = Plan { until, saver, max_parallel, find_lost: false, is_list };
+    let plan = Plan { until, saver, max_parallel, find_lost: false, limit: None, is_list };
     jobs::run(context, ids.into_iter().map(Job::Known).collect(), &plan).await
 }
 

@@ -15,7 +15,8 @@ use rmcp::{
         GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult, Implementation,
         InitializeRequestParams, InitializeResult, JsonObject, ListPromptsResult,
         ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-        ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool, UpdateTaskParams,
+        ProgressNotificationParam, ReadResourceRequestParams, ReadResourceResponse,
+        ReadResourceResult, ServerCapabilities, ServerConfig, Tool, UpdateTaskParams,
     },
     service::RequestContext,
 };
@@ -27,18 +28,25 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{calls::Calls, convert::Revision, limits::VideoLimit, message, prompts, tasks};
+use crate::{
+    calls::Calls,
+    confirm::{self, Instead, Questions},
+    convert::Revision,
+    daily::DailyLimit,
+    limits::{Place, VideoLimit},
+    message, prompts, resources, tasks,
+};
 
 const WEBSITE: &str = "https://platform.acedata.cloud";
 
 const INSTRUCTIONS: &str = "Makes short videos with Luma Dream Machine. Every generate or extend call makes \
     a new video and spends credits of the account: agree on it with the user, call once, and never repeat \
     a call to check on it. It returns a task id at once; the video takes 1 to 5 minutes. Check it with \
-    luma_get_task, or several with luma_get_tasks_batch: both are free.";
+    luma_get_task, or several with luma_get_tasks_batch; luma_list_tasks finds lost ids. All three are free.";
 
 const INSTRUCTIONS_READ_ONLY: &str = "Looks up videos of Luma Dream Machine. This server is read-only: it \
     creates no videos and spends nothing. Check a task by its id with luma_get_task, or several with \
-    luma_get_tasks_batch: both are free.";
+    luma_get_tasks_batch; luma_list_tasks shows the newest. All three are free.";
 
 type Cx = RequestContext<RoleServer>;
 type Reply<T> = Result<T, ErrorData>;
@@ -60,7 +68,12 @@ const SETTLE: Duration = Duration::from_secs(2);
 pub(crate) struct Options {
     pub(crate) read_only: bool,
     pub(crate) max_videos: Option<u32>,
+    pub(crate) daily: Option<DailyLimit>,
+    /// Whether the user is asked before each submit.
+    pub(crate) confirm: bool,
     pub(crate) no_resource_links: bool,
+    /// The origins from which the view may load films, besides the service's own.
+    pub(crate) media_hosts: Vec<String>,
     /// How long calls are held, with or without progress.
     pub(crate) hold: Option<Duration>,
     /// Why the server has no account of its own, if it has none.
@@ -73,6 +86,7 @@ pub(crate) struct Handler {
     pub(crate) luma: Luma,
     pub(crate) options: Arc<Options>,
     pub(crate) limit: Arc<VideoLimit>,
+    questions: Arc<Questions>,
     /// The calls in flight. A submit is billed, so its answer is worth waiting for.
     pub(crate) running: TaskTracker,
     /// The requests of a session over stdio.
@@ -88,7 +102,8 @@ impl Handler {
         let running = TaskTracker::new();
         Self {
             luma,
-            limit: Arc::new(VideoLimit::new(options.max_videos)),
+            limit: Arc::new(VideoLimit::new(options.max_videos, options.daily.clone())),
+            questions: Arc::default(),
             options: Arc::new(options),
             calls: Calls::new(running.clone()),
             running,
@@ -129,6 +144,52 @@ impl Handler {
             let next_step = "Nothing was sent. Repeat the call when the server runs again.";
             Outcome::failed("stopping", "the server is stopping", next_step)
         })
+    }
+
+    /// The place of a submit within the limits, with the consent of the user if the server asks for it.
+    ///
+    /// # Errors
+    ///
+    /// What to answer instead.
+    async fn place(
+        &self,
+        luma: &Luma,
+        tool: &mcp::Tool,
+        request: &CallToolRequestParams,
+        cx: &Cx,
+    ) -> Result<Place<'_>, Instead> {
+        let place = self.limit.take().await.map_err(|full| Instead::Refusal(full.into()))?;
+        if !self.options.confirm {
+            return Ok(place);
+        }
+        let agreed = match self.mistake(luma, tool, request).await {
+            Some(outcome) => Err(Instead::Refusal(outcome)),
+            None => confirm::ask(&self.questions, luma, tool, request, cx, &self.leaving).await,
+        };
+        match agreed {
+            Ok(()) => Ok(place),
+            Err(instead) => {
+                place.give_back().await;
+                Err(instead)
+            }
+        }
+    }
+
+    /// What is wrong with the arguments, which no user should be asked about. A call that was cancelled
+    /// before it begins checks them and sends nothing.
+    async fn mistake(
+        &self,
+        luma: &Luma,
+        tool: &mcp::Tool,
+        request: &CallToolRequestParams,
+    ) -> Option<Outcome> {
+        let cancelled = CancellationToken::new();
+        cancelled.cancel();
+        let arguments = request.arguments.clone().unwrap_or_default();
+        let context = self.surroundings().cancelled_by(cancelled);
+        let outcome = mcp::call(luma, tool.name, arguments, &context).await.ok()?;
+        let code = outcome.structured_content.pointer("/result/error/code");
+        (code != Some(&"cancelled".into())).then_some(outcome)
     }
 
     fn surroundings(&self) -> Context {
@@ -223,10 +284,11 @@ impl Handler {
 /// Sends progress to a client that asked for it.
 async fn pass_on(mut inbox: mpsc::UnboundedReceiver<Progress>, cx: &Cx) -> Infallible {
     let token = cx.meta.get_progress_token();
+    let has_message = Revision::of(cx) >= Revision::V2025_03_26;
     while let (Some(token), Some(progress)) = (&token, inbox.recv().await) {
-        let notification = ProgressNotificationParam::new(token.clone(), progress.progress)
-            .with_total(progress.total)
-            .with_message(progress.message);
+        let mut notification = ProgressNotificationParam::new(token.clone(), progress.progress)
+            .with_total(progress.total);
+        notification.message = Some(progress.message).filter(|_| has_message);
         // The call of a client that is gone is cancelled elsewhere.
         let _ = cx.peer.notify_progress(notification).await;
     }
@@ -237,7 +299,7 @@ async fn pass_on(mut inbox: mpsc::UnboundedReceiver<Progress>, cx: &Cx) -> Infal
 macro_rules! whole_list {
     ($kind:ident, $revision:expr, $items:expr) => {{
         let list = $kind::with_all_items($items);
-        match $revision.has_cache_hints {
+        match $revision >= Revision::V2026_07_28 {
             true => list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public),
             false => list,
         }
@@ -249,7 +311,9 @@ impl ServerHandler for Handler {
         let capabilities = ServerCapabilities::builder()
             .enable_tools()
             .enable_prompts()
+            .enable_resources()
             .enable_completions()
+            .enable_extensions_with([resources::extension()].into())
             .enable_tasks()
             .build();
         let implementation = Implementation::new("luma", env!("CARGO_PKG_VERSION"))
@@ -269,11 +333,9 @@ impl ServerHandler for Handler {
         request: InitializeRequestParams,
         cx: Cx,
     ) -> Reply<InitializeResult> {
-        let mut result = self.negotiate_initialize(&request)?;
+        let result = self.negotiate_initialize(&request)?;
         cx.peer.set_peer_info(request);
-        let revision = Revision::new(Some(&result.protocol_version));
-        result.server_info = revision.implementation(result.server_info);
-        Ok(result)
+        Ok(Revision::new(Some(&result.protocol_version)).initialized(result))
     }
 
     async fn discover(&self, _: Cx) -> Reply<DiscoverResult> {
@@ -309,12 +371,14 @@ impl ServerHandler for Handler {
             return Ok(revision.result(refusal, links).into());
         }
         let place = match tool.submits() && !self.options.read_only {
-            true => self.limit.take(),
-            false => Ok(None),
-        };
-        let place = match place {
-            Ok(place) => place,
-            Err(full) => return Ok(revision.result(full.into(), links).into()),
+            true => match self.place(&luma, tool, &request, &cx).await {
+                Ok(place) => Some(place),
+                Err(Instead::Question(question)) => return Ok(question.into()),
+                Err(Instead::Refusal(outcome)) => {
+                    return Ok(revision.result(outcome, links).into());
+                }
+            },
+            false => None,
         };
         let as_task = tool.submits() && tasks::is_declared(&cx.meta);
         let arguments = request.arguments.unwrap_or_default();
@@ -332,7 +396,7 @@ impl ServerHandler for Handler {
         if let Some(place) = place
             && !outcome.may_be_billed
         {
-            place.give_back();
+            place.give_back().await;
         }
         match outcome.task_id() {
             Some(id) if as_task && !outcome.is_error => {
@@ -353,15 +417,32 @@ impl ServerHandler for Handler {
         Ok(whole_list!(ListPromptsResult, revision, prompts))
     }
 
-    /// There are none, but hosts ask for the list, and the conformance suite wants one.
     async fn list_resources(
         &self,
         _: Option<PaginatedRequestParams>,
         cx: Cx,
     ) -> Reply<ListResourcesResult> {
-        Ok(whole_list!(ListResourcesResult, Revision::of(&cx), Vec::new()))
+        let revision = Revision::of(&cx);
+        Ok(whole_list!(ListResourcesResult, revision, resources::list(revision)))
     }
 
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        cx: Cx,
+    ) -> Reply<ReadResourceResponse> {
+        let (revision, options) = (Revision::of(&cx), &*self.options);
+        let (read_only, media_hosts) = (options.read_only, &options.media_hosts);
+        let content = resources::read(&request.uri, revision, read_only, media_hosts)?;
+        let result = ReadResourceResult::new(vec![content]);
+        Ok(match revision >= Revision::V2026_07_28 {
+            true => result.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public),
+            false => result,
+        }
+        .into())
+    }
+
+    /// There are none, but hosts ask for the list, and the conformance suite wants one.
     async fn list_resource_templates(
         &self,
         _: Option<PaginatedRequestParams>,

@@ -1,6 +1,6 @@
 //! A Model Context Protocol (MCP) server for videos of Luma Dream Machine, over stdio and HTTP.
 //!
-//! It serves the eight tools of [`luma_client::mcp`], three prompts and MCP tasks, on
+//! It serves the nine tools of [`luma_client::mcp`], three prompts, a view that plays the videos, and MCP tasks, on
 //! [rmcp](https://docs.rs/rmcp).
 //!
 //! ```no_run
@@ -16,14 +16,16 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The server keeps no state between requests. It can be restarted at any time, and any number of servers
+//! The server keeps no state of tasks. It can be restarted at any time, and any number of servers
 //! can run side by side. It logs through [`tracing`]; over stdio it writes only the protocol to standard
 //! output.
 #![deny(missing_docs)]
 
 mod access;
 mod calls;
+mod confirm;
 mod convert;
+mod daily;
 mod handler;
 mod http;
 mod limits;
@@ -32,6 +34,7 @@ mod message;
 mod options;
 mod origin;
 mod prompts;
+mod resources;
 mod stdio;
 mod tasks;
 
@@ -51,6 +54,7 @@ use tokio::{
 
 pub use self::{
     access::{Access, WeakKey},
+    daily::{DailyLimit, DailyLimitError, DailyPlace},
     http::HttpServer,
     log::is_due,
     options::{HttpOptions, InvalidOptions},
@@ -121,7 +125,24 @@ impl Server {
         self
     }
 
-    /// Sets whether results carry `resource_link` blocks for videos and thumbnails: true by default.
+    /// Sets how many videos may be submitted in a day, by all programs of this user that share the limit.
+    ///
+    /// The same submits count as for [`max_videos`](Self::max_videos).
+    pub fn max_videos_per_day(mut self, limit: DailyLimit) -> Self {
+        self.options.daily = Some(limit);
+        self
+    }
+
+    /// Sets whether the user is asked before each submit, by the elicitation of MCP: false by default.
+    ///
+    /// In a host without elicitation, submits are then refused. Over HTTP, elicitation needs a client of
+    /// revision 2026-07-28, because the server keeps no session.
+    pub fn confirm(mut self, confirm: bool) -> Self {
+        self.options.confirm = confirm;
+        self
+    }
+
+    /// Sets whether results carry `resource_link` blocks for videos: true by default.
     ///
     /// Some hosts fail on them. Clients that negotiated a revision before 2025-06-18 never get them.
     pub fn resource_links(mut self, resource_links: bool) -> Self {
@@ -136,6 +157,21 @@ impl Server {
     pub fn hold(mut self, hold: Duration) -> Self {
         self.options.hold = Some(hold);
         self
+    }
+
+    /// Adds a host from which the view may load films and pictures, such as `https://cdn.example.com`.
+    ///
+    /// The hosts of Ace Data Cloud are always allowed. Hosts with the extension MCP Apps show the view and
+    /// load from no other place.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidOptions::Origin`] if the text is not an http or https origin.
+    pub fn media_host(mut self, origin: &str) -> Result<Self, InvalidOptions> {
+        let read = options::read_origin(origin);
+        let read = read.ok_or_else(|| InvalidOptions::Origin(origin.to_owned()))?;
+        self.options.media_hosts.push(read);
+        Ok(self)
     }
 
     /// Serves one client over standard input and output, until the client closes them or `stop` is

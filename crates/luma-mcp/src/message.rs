@@ -9,7 +9,7 @@ use rmcp::{
     model::{
         CallToolRequestParams, CancelTaskParams, ClientJsonRpcMessage, CompleteRequestParams,
         ErrorCode, GetPromptRequestParams, GetTaskParams, JsonRpcError, PaginatedRequestParams,
-        RequestId, UpdateTaskParams,
+        ReadResourceRequestParams, RequestId, UpdateTaskParams,
     },
 };
 use serde::{
@@ -101,6 +101,7 @@ fn is_served(method: &str, message: &Value) -> bool {
         | "prompts/list"
         | "prompts/get"
         | "resources/list"
+        | "resources/read"
         | "resources/templates/list"
         | "completion/complete"
         | "tasks/get"
@@ -126,9 +127,15 @@ fn simplify(message: &mut Value) {
         let params = &message["params"];
         let version = params["protocolVersion"].as_str().unwrap_or("2025-03-26");
         let client = |field: &str| params["clientInfo"][field].as_str().unwrap_or("unknown");
+        let elicitation = &params["capabilities"]["elicitation"];
+        let modes = ["form", "url"].into_iter().filter(|mode| elicitation[mode].is_object());
+        let modes: Value = modes.map(|mode| (mode, json!({}))).collect();
         message["params"] = json!({
             "protocolVersion": version,
-            "capabilities": {},
+            "capabilities": match elicitation.is_object() {
+                true => json!({ "elicitation": modes }),
+                false => json!({}),
+            },
             "clientInfo": { "name": client("name"), "version": client("version") },
         });
     }
@@ -178,6 +185,7 @@ pub(crate) fn misread(method: &str, params: Option<&Value>) -> ErrorData {
     let reason = match method {
         "tools/call" => reason::<CallToolRequestParams>(params),
         "prompts/get" => reason::<GetPromptRequestParams>(params),
+        "resources/read" => reason::<ReadResourceRequestParams>(params),
         "completion/complete" => reason::<CompleteRequestParams>(params),
         "tasks/get" => reason::<GetTaskParams>(params),
         "tasks/update" => reason::<UpdateTaskParams>(params),
@@ -191,7 +199,9 @@ pub(crate) fn misread(method: &str, params: Option<&Value>) -> ErrorData {
 /// The answer to a method that this server does not have.
 fn unknown(method: &str) -> ErrorData {
     let method: String = method.chars().take(64).collect();
-    let reason = format!("this server has no method {method:?}; it has tools and prompts");
+    let reason = format!(
+        "this server has no method {method:?}; it has tools and prompts, and resources to read"
+    );
     ErrorData::new(ErrorCode::METHOD_NOT_FOUND, reason, None)
 }
 
@@ -298,6 +308,7 @@ mod tests {
             ("tools/call", Some(json!({ "name": 5 })), "integer `5`"),
             ("tools/call", Some(json!({ "name": "a", "arguments": "b" })), "expected a map"),
             ("prompts/get", Some(json!({})), "missing field `name`"),
+            ("resources/read", Some(json!({})), "missing field `uri`"),
             ("completion/complete", Some(json!({})), "missing field"),
             ("tasks/get", Some(json!({})), "missing field"),
         ] {

@@ -20,18 +20,19 @@ const WORKFLOW: &str = "workflow";
 /// The longest argument, in characters.
 const LONGEST: usize = 4_000;
 
-const WORKFLOW_TEXTS: [(&str, &str); 5] = [
+const WORKFLOW_TEXTS: [(&str, &str); 6] = [
     ("text", include_str!("prompts/text.md")),
     ("image", include_str!("prompts/image.md")),
     ("transition", include_str!("prompts/transition.md")),
     ("extend", include_str!("prompts/extend.md")),
     ("batch", include_str!("prompts/batch.md")),
+    ("wait", include_str!("prompts/wait.md")),
 ];
 
 /// The prompts in the list. A read-only server has only the one that names no tool.
 pub(crate) fn list(read_only: bool) -> Vec<Prompt> {
     let ratio = || argument(RATIO, "Aspect ratio", "Width to height of the video.");
-    let workflow = "text, image, transition, extend or batch. Without it, all of them.";
+    let workflow = "text, image, transition, extend, batch or wait. Without it, all of them.";
     let prompts = [
         prompt(
             GUIDE,
@@ -109,6 +110,14 @@ pub(crate) fn get(
     Ok(GetPromptResult::new(vec![message]))
 }
 
+/// The guide that an agent can read: all that the prompts say, or what a read-only server may say.
+pub(crate) fn guide(read_only: bool) -> String {
+    let whole = [include_str!("prompts/guide.md")].into_iter();
+    let whole = whole.chain(WORKFLOW_TEXTS.iter().map(|(_, text)| *text));
+    let texts = whole.filter(|_| !read_only).chain([include_str!("prompts/writing.md")]);
+    texts.collect::<Vec<_>>().join("\n")
+}
+
 /// The values of an argument that begin with the typed text.
 pub(crate) fn complete(
     read_only: bool,
@@ -116,7 +125,7 @@ pub(crate) fn complete(
     argument: &ArgumentInfo,
 ) -> Result<CompletionInfo, ErrorData> {
     let Some(name) = reference.as_prompt_name() else {
-        return Err(ErrorData::invalid_params("this server has no resources", None));
+        return Err(ErrorData::invalid_params("resources have no arguments", None));
     };
     let prompt = list(read_only).into_iter().find(|known| known.name == name);
     let known = prompt.ok_or_else(|| unknown(name))?.arguments.unwrap_or_default();
@@ -211,6 +220,7 @@ mod tests {
         assert_eq!(names, [WRITING]);
         let writing = get(true, WRITING, None).expect("a prompt");
         assert!(!format!("{writing:?}").contains("luma_"));
+        assert!(!guide(true).contains("luma_") && guide(false).contains("luma_list_tasks"));
         for name in [GUIDE, WORKFLOWS] {
             assert_eq!(get(true, name, None).expect_err(name).code.0, -32602);
             let typed = ArgumentInfo::new(RATIO, "");

@@ -56,14 +56,14 @@ fn strict_tools_keep_the_rules_of_strict() {
 fn gemini_gets_nothing_that_it_refuses() {
     let export = export::gemini();
     let declarations = list(&export[0]["functionDeclarations"]);
-    assert_eq!(declarations.len(), 8);
+    assert_eq!(declarations.len(), 9);
     for declaration in declarations {
         let text = declaration.to_string();
         for refused in ["\"default\"", "\"minLength\"", "\"maxLength\"", "\"parameters\""] {
             assert!(!text.contains(refused), "{refused}: {text}");
         }
         let name = text_of(&declaration["name"]);
-        let takes_none = name.contains("_list_");
+        let takes_none = name.contains("_list_") && name != "luma_list_tasks";
         let schema = declaration.get("parametersJsonSchema");
         assert_eq!(schema.is_none(), takes_none, "{name}");
         if let Some(schema) = schema {
@@ -167,7 +167,7 @@ fn without_content(mut answer: Value, outcome: &Outcome) -> Value {
         }
     };
     let text = json!(outcome.text);
-    if let Some(0) = outcome.links.len().checked_sub(2) {
+    if let Some(0) = outcome.links.len().checked_sub(1) {
         put("/structuredContent", json!({ "result": result }), json!({}));
         put("/functionResponse/response/output", result.clone(), json!({}));
         put("/output", text.clone(), json!(""));
@@ -178,8 +178,6 @@ fn without_content(mut answer: Value, outcome: &Outcome) -> Value {
             assert_eq!(content[1]["type"], "resource_link");
             assert_eq!(content[1]["uri"], result["video"]["url"]);
             assert_eq!(content[1]["mimeType"], "video/mp4");
-            assert_eq!(content[2]["uri"], result["thumbnail"]["url"]);
-            assert_eq!(content[2]["mimeType"], "image/jpeg");
             answer["content"] = json!([]);
         }
         Some(Value::String(content)) => {

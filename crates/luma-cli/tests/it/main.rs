@@ -4,6 +4,7 @@ mod batch;
 mod exits;
 mod generate;
 mod input;
+mod install;
 mod interrupt;
 mod lookups;
 mod mcp;
@@ -63,6 +64,7 @@ fn command(folder: &Path) -> Command {
     for variable in [
         "ACEDATACLOUD_API_TOKEN",
         "ACEDATACLOUD_API_BASE_URL",
+        "LUMA_MAX_VIDEOS_PER_DAY",
         "NO_COLOR",
         "CLICOLOR",
         "CLICOLOR_FORCE",

@@ -4,7 +4,7 @@ use luma_client::mcp::export;
 
 use super::{AT_ONCE, Stage, luma};
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "generate",
     "extend",
     "task",
@@ -14,6 +14,7 @@ const COMMANDS: [&str; 11] = [
     "tools",
     "simulate",
     "mcp",
+    "doctor",
     "completions",
     "man",
 ];

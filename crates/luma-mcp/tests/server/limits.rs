@@ -53,7 +53,13 @@ async fn read_only_server_names_no_submit_tool() {
     let names: Vec<_> = tools.iter().map(|tool| &*tool.name).collect();
     assert_eq!(
         names,
-        ["luma_get_task", "luma_get_tasks_batch", "luma_list_aspect_ratios", "luma_list_actions"]
+        [
+            "luma_get_task",
+            "luma_get_tasks_batch",
+            "luma_list_tasks",
+            "luma_list_aspect_ratios",
+            "luma_list_actions"
+        ]
     );
     // Nothing names the others.
     let info = session.peer_info().expect("information");
@@ -74,7 +80,8 @@ async fn read_only_server_names_no_submit_tool() {
         let id = task.expect("accepted").id().to_string();
         let ids = json!({ "task_ids": [id, "nobody"] });
         texts.push(json!(call(&session, "luma_get_tasks_batch", ids).await));
-        if texts.len() < 8 {
+        texts.push(json!(call(&session, "luma_list_tasks", json!({})).await));
+        if texts.len() < 10 {
             let one = call(&session, "luma_get_task", json!({ "task_id": id })).await;
             result_of(&tools, "luma_get_task", &one);
             texts.push(json!(one));
@@ -105,7 +112,7 @@ async fn server_without_token_lists_all_and_sends_nothing() {
     let server = Server::without_token(luma(&simulator), "the token is a placeholder");
     let session = connect(server, Era::Legacy, Client::default()).await;
     let tools = session.list_all_tools().await.expect("tools");
-    assert_eq!(tools.len(), 8);
+    assert_eq!(tools.len(), 9);
     let ratios = call(&session, "luma_list_aspect_ratios", json!({})).await;
     assert_eq!(ratios.is_error, Some(false));
     for (tool, arguments) in [
