@@ -5,6 +5,7 @@ use std::{env, time::Duration};
 use luma_client::{BASE_URL_VARIABLE, DEFAULT_BASE_URL, Luma, LumaBuilder, TOKEN_VARIABLE};
 use luma_mcp::DailyLimit;
 use luma_simulator::{JobDuration, Simulator, TaskScript};
+use secrecy::ExposeSecret;
 
 use crate::{
     error::{BASE_URL, Error},
@@ -82,7 +83,7 @@ pub fn client(globals: &Globals) -> Result<LumaBuilder, Error> {
     let _ = BASE_URL.set(url);
     let mut builder = Luma::builder().allow_plain_http(globals.allow_plain_http);
     if let Some(token) = &globals.token {
-        builder = builder.token(token.expose());
+        builder = builder.token(token.expose_secret());
     }
     if let Some(url) = &globals.base_url {
         builder = builder.base_url(url);

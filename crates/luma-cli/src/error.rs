@@ -223,19 +223,28 @@ impl From<ConfigError> for Error {
     }
 }
 
+impl From<proxy::Unusable> for Error {
+    fn from(proxy::Unusable(variable): proxy::Unusable) -> Self {
+        let what = "the proxy of the environment variable";
+        Self::bad_input(format!("{what} {variable} cannot be used")).next_step(
+            "Use a URL such as http://proxy.example:3128 or socks5h://127.0.0.1:1080, or unset it.",
+        )
+    }
+}
+
 impl From<InvalidInput> for Error {
     fn from(error: InvalidInput) -> Self {
-        let InvalidInput::Url { field, url } = &error else {
-            return Self::bad_input(error.to_string());
+        let text = error.to_string();
+        let InvalidInput::Url { field, .. } = error else {
+            return Self::bad_input(text);
         };
-        let option = match *field {
+        let option = match field {
             "start_image_url" => "--start-image",
             "end_image_url" => "--end-image",
             "callback_url" => "--callback-url",
             _ => "<VIDEO>",
         };
-        let advice = "use an http or https URL, such as https://example.com/a.jpg";
-        Self::bad_input(format!("{option} {url:?} is not a valid URL: {advice}"))
+        Self::bad_input(text.replacen(field, option, 1))
     }
 }
 

@@ -1,6 +1,6 @@
 //! `luma extend`: the continuation of a video.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use luma_client::{RetryPolicy, TaskId, VideoSource};
 
@@ -8,7 +8,7 @@ use crate::{
     context::Context,
     error::{Error, Exit},
     generate::{SubmitOptions, VideoOptions, submit, with_options},
-    input,
+    input::{self, Prompt},
 };
 
 /// Continue a video, and wait for the result. Each accepted video is billed
@@ -25,13 +25,8 @@ pub struct Args {
     /// The id of the video, or its URL; - reads standard input
     video: String,
 
-    /// What comes next; - reads standard input
-    #[arg(required_unless_present = "prompt_file")]
-    prompt: Option<String>,
-
-    /// Read the prompt from this file, of at most 1 MiB
-    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
-    prompt_file: Option<PathBuf>,
+    #[command(flatten)]
+    prompt: Prompt,
 
     #[command(flatten)]
     options: VideoOptions,
@@ -41,12 +36,12 @@ pub struct Args {
 }
 
 pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Error> {
-    if args.video == "-" && args.prompt.as_deref() == Some("-") {
+    if args.video == "-" && args.prompt.is_stdin() {
         let message = "standard input can be the video or the prompt, not both: use --prompt-file";
         return Err(Error::bad_input(message));
     }
-    let video = input::read(Some(args.video), None)?.text;
-    let (video, prompt) = (video.trim(), input::read(args.prompt, args.prompt_file)?.text);
+    let video = input::read(&args.video)?.text;
+    let (video, prompt) = (video.trim(), args.prompt.read()?.text);
     let prompt = prompt.trim();
     // No id has a scheme.
     let is_url = video.contains("://");
@@ -77,7 +72,9 @@ async fn refuse_task_id(context: &Context<'_>, video: &str, prompt: &str) -> Res
     };
     let found = task.video();
     let video_id = found.as_ref().and_then(|video| video.id());
-    if task.id.as_deref() != Some(id.as_str()) || video_id == Some(video) {
+    if !task.id.as_deref().is_some_and(|found| found.eq_ignore_ascii_case(video))
+        || video_id == Some(video)
+    {
         return Ok(());
     }
     let next_step = match &found {

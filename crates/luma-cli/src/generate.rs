@@ -1,13 +1,11 @@
 //! `luma generate`: new videos from prompts.
 
-use std::path::PathBuf;
-
 use luma_client::{AspectRatio, InvalidInput, Submission};
 
 use crate::{
     context::{Context, daily_limit},
     error::{Error, Exit},
-    input,
+    input::Prompt,
     jobs::{self, Job, Plan, Until, WaitOptions},
     save::{SaveOptions, Saver},
 };
@@ -26,13 +24,8 @@ Examples:
   id=$(luma generate \"A fox in the snow\" --no-wait) && luma wait \"$id\" -o fox.mp4
   luma --json generate \"A fox in the snow\" | jq -r .video.url")]
 pub struct Args {
-    /// What the video shows; - reads standard input
-    #[arg(required_unless_present = "prompt_file")]
-    prompt: Option<String>,
-
-    /// Read the prompt from this file, of at most 1 MiB
-    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
-    prompt_file: Option<PathBuf>,
+    #[command(flatten)]
+    prompt: Prompt,
 
     /// Make a video of each line of the prompt. Blank lines are skipped
     #[arg(long)]
@@ -117,7 +110,7 @@ pub struct SubmitOptions {
 }
 
 pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Error> {
-    let input = input::read(args.prompt, args.prompt_file)?;
+    let input = args.prompt.read()?;
     let lines: Vec<(usize, &str)> = match args.each_line {
         true => (1..).zip(input.text.lines()).collect(),
         false => vec![(1, input.text.trim())],

@@ -21,14 +21,37 @@ pub struct Input {
     pub text: String,
 }
 
-/// Reads an argument, `-` for standard input, or a file.
-pub fn read(argument: Option<String>, file: Option<PathBuf>) -> Result<Input, Error> {
-    match (file, argument) {
-        (Some(file), _) => read_file(&file),
-        (None, Some(argument)) if argument == STDIN => read_file(Path::new(STDIN)),
-        (None, argument) => {
-            Ok(Input { name: "the argument".to_owned(), text: argument.unwrap_or_default() })
+/// What a video is to show.
+#[derive(Debug, clap::Args)]
+pub struct Prompt {
+    /// What the video shows; - reads standard input
+    #[arg(required_unless_present = "prompt_file")]
+    prompt: Option<String>,
+
+    /// Read the prompt from this file, of at most 1 MiB
+    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
+    prompt_file: Option<PathBuf>,
+}
+
+impl Prompt {
+    pub fn is_stdin(&self) -> bool {
+        self.prompt.as_deref().or(self.prompt_file.as_ref().and_then(|file| file.to_str()))
+            == Some(STDIN)
+    }
+
+    pub fn read(&self) -> Result<Input, Error> {
+        match &self.prompt_file {
+            Some(file) => read_file(file),
+            None => read(self.prompt.as_deref().unwrap_or_default()),
         }
+    }
+}
+
+/// Reads an argument, or standard input if it is `-`.
+pub fn read(argument: &str) -> Result<Input, Error> {
+    match argument == STDIN {
+        true => read_file(Path::new(STDIN)),
+        false => Ok(Input { name: "the argument".to_owned(), text: argument.to_owned() }),
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 
 use jsonc_parser::json;
 use luma_client::{Luma, TOKEN_VARIABLE};
+use secrecy::ExposeSecret;
 use serde_json::json as document;
 
 use crate::{
@@ -190,7 +191,7 @@ fn token(globals: &Globals, install: &Install) -> Result<Token, Error> {
     if globals.simulate {
         return Ok(Token::NotNeeded);
     }
-    let given = globals.token.as_ref().map(|token| token.expose().to_owned());
+    let given = globals.token.as_ref().map(|token| token.expose_secret().to_owned());
     if !install.with_token {
         return match given {
             Some(_) => Err(Error::bad_input("--token is not written without --with-token")),

@@ -104,6 +104,7 @@ pub async fn run(context: &Context<'_>, jobs: Vec<Job>, plan: &Plan<'_>) -> Exit
             }
             std::future::pending::<()>().await;
         });
+        let mut reader_gone = pin!(output.reader_gone());
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
@@ -130,6 +131,7 @@ pub async fn run(context: &Context<'_>, jobs: Vec<Job>, plan: &Plan<'_>) -> Exit
                         signals.first.cancel();
                     }
                 }
+                () = &mut reader_gone, if submits && !output.is_broken() => signals.first.cancel(),
                 () = &mut stopping => {}
                 _ = ticks.tick() => progress.tick(),
             }

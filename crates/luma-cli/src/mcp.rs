@@ -9,11 +9,12 @@ use std::{
 
 use luma_client::{CancellationToken, ConfigError, TOKEN_VARIABLE};
 use luma_mcp::{Access, HttpOptions, InvalidOptions, ServeError, Server};
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     context::{client, daily_limit, simulated},
     error::{Error, Exit, Kind, with_cause},
-    globals::{Globals, Secret},
+    globals::{Globals, secret},
     install::Action,
     output::Output,
     signals::Signals,
@@ -58,8 +59,8 @@ pub struct Args {
 
     /// What HTTP clients must bring as their bearer; not the API token. Other users of the machine
     /// can see a command line: prefer the environment variable LUMA_MCP_ACCESS_KEY
-    #[arg(long, value_name = "KEY", requires = "http", value_parser = Secret::read)]
-    access_key: Option<Secret>,
+    #[arg(long, value_name = "KEY", requires = "http", value_parser = secret())]
+    access_key: Option<SecretString>,
 
     /// Refuse submits after this many videos, until the server is restarted
     #[arg(long, value_name = "N")]
@@ -176,7 +177,7 @@ async fn serve(
 /// the user has set it, and show no error of a server that ends.
 fn server(output: &Output, globals: &Globals, args: &Args) -> Result<Server, Error> {
     use ConfigError::{BlankToken, MalformedToken, NoToken, PlaceholderToken};
-    let given = globals.token.as_ref().map(|token| token.expose().to_owned());
+    let given = globals.token.as_ref().map(|token| token.expose_secret().to_owned());
     let given = given.or_else(|| Some(env::var_os(TOKEN_VARIABLE)?.to_string_lossy().into_owned()));
     let is_quoted = given.is_some_and(|token| token.contains(['"', '\'', '`']));
     let reason = match client(globals)?.build() {
@@ -205,7 +206,7 @@ fn access(args: &Args) -> Result<Access, Error> {
     if args.token_from_request {
         return Ok(Access::TokenFromRequest);
     }
-    let given = args.access_key.as_ref().map(|key| key.expose().to_owned());
+    let given = args.access_key.as_ref().map(|key| key.expose_secret().to_owned());
     match given.or_else(|| env::var(KEY_VARIABLE).ok()) {
         Some(key) => Ok(Access::Key(key.into())),
         None => Err(Error::bad_input("there is no access key for HTTP clients").next_step(format!(

@@ -27,7 +27,7 @@ pub struct Output {
     /// A video was accepted: whatever fails from now on, the command must not be repeated.
     accepted: AtomicBool,
     /// Why standard output could not be written.
-    broken: OnceLock<io::ErrorKind>,
+    broken: OnceLock<io::Error>,
     /// Knows the API token, which is never printed: cleaning a text can make it whole.
     luma: OnceLock<Luma>,
 }
@@ -58,10 +58,6 @@ impl Output {
         self.accepted.store(true, Ordering::Relaxed);
     }
 
-    fn is_accepted(&self) -> bool {
-        self.accepted.load(Ordering::Relaxed)
-    }
-
     /// Keeps the token of this client out of all that is printed.
     pub fn hide_token_of(&self, luma: &Luma) {
         let _ = self.luma.set(luma.clone());
@@ -89,23 +85,37 @@ impl Output {
         }
     }
 
-    /// Takes note of a result that could not be printed. A reader that has gone, like `head`, is no
-    /// failure, unless the lost text is about a video that was paid for.
+    /// Takes note of a result that could not be printed.
     pub fn note_write(&self, result: io::Result<()>) {
-        let Err(error) = result else { return };
-        if self.broken.set(error.kind()).is_ok() && self.has_lost_result() {
-            self.note(&format!("error: the result cannot be printed: {error}"));
+        if let Err(error) = result {
+            let _ = self.broken.set(error);
         }
+    }
+
+    /// Waits until the reader of standard output has gone, and takes note of it.
+    #[cfg(unix)]
+    pub async fn reader_gone(&self) {
+        use tokio::io::{Interest, unix::AsyncFd};
+
+        // Deprecated, because a file may be closed in the meantime: not this one.
+        #[allow(deprecated)]
+        match AsyncFd::with_interest(io::stdout(), Interest::ERROR) {
+            Ok(stdout) if stdout.ready(Interest::ERROR).await.is_ok() => {
+                self.note_write(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+            // A file has no reader.
+            _ => std::future::pending().await,
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub async fn reader_gone(&self) {
+        std::future::pending().await
     }
 
     /// Whether standard output can no longer be written.
     pub fn is_broken(&self) -> bool {
         self.broken.get().is_some()
-    }
-
-    fn has_lost_result(&self) -> bool {
-        let is_failure = |kind: &_| self.is_accepted() || *kind != io::ErrorKind::BrokenPipe;
-        self.broken.get().is_some_and(is_failure)
     }
 
     /// Why a command does no more: after a signal, or as its results cannot be printed.
@@ -116,12 +126,20 @@ impl Output {
         }
     }
 
-    /// How the program ends, if its command ends like this.
+    /// How the program ends, if its command ends like this. A reader that has gone, like `head`, is no
+    /// failure, unless the lost text is about a video that was paid for.
     pub fn end(&self, exit: Exit) -> Exit {
-        match (self.has_lost_result(), exit.max(Exit::Service), self.is_accepted()) {
-            (false, _, _) if exit != Exit::Service => exit,
-            (_, Exit::Service, true) => Exit::Submitted,
-            (_, worse, _) => worse,
+        let is_accepted = self.accepted.load(Ordering::Relaxed);
+        let is_failure =
+            |error: &&io::Error| is_accepted || error.kind() != io::ErrorKind::BrokenPipe;
+        let lost = self.broken.get().filter(is_failure);
+        if let Some(error) = lost {
+            self.note(&format!("error: the result cannot be printed: {error}"));
+        }
+        match exit.max(Exit::Service) {
+            _ if lost.is_none() && exit != Exit::Service => exit,
+            Exit::Service if is_accepted => Exit::Submitted,
+            worse => worse,
         }
     }
 
@@ -513,7 +531,7 @@ file       a b.mp4 (1.5 KiB)
             (Some(BrokenPipe), true, Exit::Interrupted, 130),
         ] {
             let output = Output::new(false, false, false);
-            broken.map(|kind| output.broken.set(kind));
+            output.note_write(broken.map_or(Ok(()), |kind| Err(kind.into())));
             output.accepted.store(accepted, Ordering::Relaxed);
             assert_eq!(output.end(exit).code(), expected, "{broken:?} {accepted} {exit:?}");
         }

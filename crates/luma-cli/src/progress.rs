@@ -20,7 +20,7 @@ pub const TICK: Duration = Duration::from_millis(100);
 const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
 
 /// How much later than expected a response may come before its absence is told.
-const PATIENCE: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What is known of each task of a command.
 pub struct Progress<'a> {

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use luma_simulator::{Fault, JobDuration, Simulator, Target, TaskScript};
+use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::{
@@ -76,7 +77,7 @@ pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit,
     let builder = Simulator::builder().port(args.port).duration(args.duration).seed(args.seed);
     let mut builder = builder.record_requests(false);
     if let Some(token) = &globals.token {
-        builder = builder.token(token.expose());
+        builder = builder.token(token.expose_secret());
     }
     let simulator = builder.start().await.map_err(|error| {
         Error::new(Kind::Network, format!("cannot listen on port {}: {error}", args.port))

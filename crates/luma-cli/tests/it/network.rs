@@ -203,7 +203,7 @@ async fn dumb_terminal_gets_plain_lines() {
     let stage = Stage::new(NEVER).await;
     let id = stage.task("A fox").await;
     let luma = env!("CARGO_BIN_EXE_luma");
-    for (term, is_redrawn) in [("dumb", false), ("xterm", true)] {
+    for (term, is_redrawn) in [("dumb", false), ("", false), ("xterm", true)] {
         let mut command = tokio::process::Command::new("script");
         let wait = format!("{luma} wait {id} --interval 20ms --timeout 1s");
         command
@@ -218,7 +218,7 @@ async fn dumb_terminal_gets_plain_lines() {
         let child = command.spawn().expect("script of util-linux");
         let run = end(child).await.exits(4);
         assert_eq!(run.stdout.contains("usually done after 2:00"), is_redrawn, "{run:?}");
-        assert_eq!(run.stdout.contains(&format!("{id} 0:00 pending")), !is_redrawn, "{run:?}");
+        assert_eq!(run.stdout.contains(&format!("{id} 0:00 waiting")), !is_redrawn, "{run:?}");
     }
 }
 
