@@ -57,6 +57,10 @@ impl Luma {
     ///
     /// As [`TaskHandle::get`](crate::TaskHandle::get). [`NotFound`](RequestError::NotFound) may also mean
     /// that an earlier attempt deleted it and its response was lost.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a tokio runtime with I/O and time enabled.
     pub async fn delete(&self, id: &TaskId) -> Result<bool, RequestError> {
         tasks::delete(self.api(), id).await
     }
@@ -64,8 +68,13 @@ impl Luma {
 
 /// A [`Stream`] of the tasks of an account, from [`Luma::history`].
 ///
-/// A task that cannot be read is an item with its error, and the stream continues with the next one. It
-/// ends after the last task, or after the error of a request that failed.
+/// A task that cannot be read is an item with its error, for which
+/// [`DecodeError::is_item`](crate::DecodeError::is_item) is true, and the stream continues with the next one.
+/// It ends after the last task, or after any other error.
+///
+/// # Panics
+///
+/// Panics outside a tokio runtime with I/O and time enabled.
 ///
 /// ```no_run
 /// # async fn example(luma: luma_client::Luma) -> Result<(), luma_client::Error> {
@@ -181,11 +190,12 @@ impl Pages {
                 Err(error) => {
                     self.query.limit = self.size;
                     self.query.offset = Some(self.query.offset.unwrap_or(0) + 1);
-                    self.repeats = match error.is_too_large() {
-                        true => self.repeats + 1,
-                        false => Self::MAX_REPEATS,
-                    };
-                    return Err(error);
+                    if !error.is_too_large() {
+                        self.repeats = Self::MAX_REPEATS;
+                        return Err(error);
+                    }
+                    self.repeats += 1;
+                    return Err(RequestError::item(self.luma.token(), &error.to_string(), &()));
                 }
                 Ok(page) => page,
             };

@@ -126,6 +126,10 @@ struct Settings<'a> {
 /// plain http and loopback hosts are allowed, too. Names other than `localhost` are not resolved to check
 /// their addresses. Up to five redirects are followed, never from https to http. The API token is not sent.
 ///
+/// # Panics
+///
+/// Panics outside a tokio runtime with I/O and time enabled.
+///
 /// ```no_run
 /// # async fn example(luma: luma_client::Luma, video: luma_client::Video)
 /// # -> Result<(), luma_client::Error> {

@@ -79,6 +79,8 @@ enum DecodeErrorKind {
     TooLarge,
     /// Readable, but not what was asked for.
     Unexpected,
+    /// Readable, but for one of the tasks that it lists.
+    Item,
 }
 
 impl DecodeError {
@@ -95,6 +97,11 @@ impl DecodeError {
     /// [`max_response_bytes`](crate::LumaBuilder::max_response_bytes): the same call would get it again.
     pub fn is_too_large(&self) -> bool {
         self.kind == DecodeErrorKind::TooLarge
+    }
+
+    /// Whether it is about one task of a list. [`History`](crate::History) continues with the next one.
+    pub fn is_item(&self) -> bool {
+        self.kind == DecodeErrorKind::Item
     }
 }
 
@@ -152,7 +159,7 @@ impl RequestError {
         match self {
             Self::Api(error) => error.is_transient(),
             Self::Transport(_) => true,
-            Self::Decode(error) => !error.is_too_large(),
+            Self::Decode(error) => !error.is_too_large() && !error.is_item(),
             Self::NotFound { .. } => false,
         }
     }
@@ -223,6 +230,12 @@ impl RequestError {
     /// The response is not one whole JSON object.
     pub(crate) fn unreadable(token: &Token, reason: &str, body: &[u8]) -> Self {
         DecodeError::new(DecodeErrorKind::Unreadable, token, reason, body).into()
+    }
+
+    /// One task of a list could not be read.
+    pub(crate) fn item(token: &Token, reason: &str, item: &impl Serialize) -> Self {
+        let item = serde_json::to_vec(item).unwrap_or_default();
+        DecodeError::new(DecodeErrorKind::Item, token, reason, &item).into()
     }
 
     /// The response could be read, but is not what was asked for.

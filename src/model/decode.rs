@@ -81,7 +81,7 @@ mod tests {
 
     use super::{
         super::{
-            answer::TaskAnswer,
+            response::QueryResponse,
             task::{Task, TaskState},
         },
         *,
@@ -94,7 +94,7 @@ mod tests {
             {"id":"a","trace_id":7,"response":{"state":"completed","video_url":"u","prompt":5}},
             "odd",
             {"id":"b","response":[1]}]}"#;
-        let Ok(TaskAnswer::Batch(batch)) = decode(body) else {
+        let Ok(QueryResponse::Batch(batch)) = decode(body) else {
             panic!("not a batch");
         };
         let ids: Vec<_> = batch.items.iter().map(|task| task.id.as_deref()).collect();
@@ -121,7 +121,7 @@ mod tests {
             ("<html>", "it is not JSON"),
             ("{]", "it is not JSON"),
         ] {
-            assert_eq!(decode::<TaskAnswer>(body.as_bytes()).err(), Some(expected), "{body}");
+            assert_eq!(decode::<QueryResponse>(body.as_bytes()).err(), Some(expected), "{body}");
             assert_eq!(decode::<VideoResult>(body.as_bytes()).err(), Some(expected), "{body}");
         }
     }
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn body_that_is_cut_or_no_object_is_an_error() {
         for body in ["", "[]", "5", "<html>", "{\"a\":"] {
-            assert!(decode::<TaskAnswer>(body.as_bytes()).is_err(), "{body}");
+            assert!(decode::<QueryResponse>(body.as_bytes()).is_err(), "{body}");
             assert!(decode::<VideoResult>(body.as_bytes()).is_err(), "{body}");
         }
     }

@@ -20,7 +20,7 @@ use time::{
     format_description::well_known::{Iso8601, Rfc3339},
 };
 
-pub use super::answer::{TaskAnswer, TaskResponse};
+pub use super::response::{QueryResponse, TaskResponse};
 
 /// A number, also when it was sent as a string.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

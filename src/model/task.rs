@@ -5,9 +5,9 @@ use std::fmt;
 use serde_json::Value;
 
 use super::{
-    answer::TaskResponse,
     error_code::ErrorCode,
     fields::{ErrorInfo, RawState, Timestamp},
+    response::TaskResponse,
     video::Video,
 };
 pub use crate::api::types::Task;
@@ -106,7 +106,7 @@ pub(crate) enum Outcome {
     Completed,
     Failed(FailureKind),
     /// `success` is false, and nothing says why or that the task has ended.
-    Doubtful,
+    Unsuccessful,
     /// The report is an error about the lookup, not about the work.
     Refused,
     /// The report names no task at all.
@@ -178,7 +178,7 @@ impl Task {
     pub(crate) fn outcome(&self) -> Outcome {
         use FailureKind::{NoVideo, Reported};
         use Outcome::{
-            Completed, Doubtful, Failed, Missing, Pending, Processing, Refused, Unknown,
+            Completed, Failed, Missing, Pending, Processing, Refused, Unknown, Unsuccessful,
         };
 
         let finished = self.finished_at.as_ref().is_some_and(|time| time.unix_seconds().is_some());
@@ -206,7 +206,7 @@ impl Task {
         let Some(word) = words.into_iter().flatten().find_map(RawState::as_str) else {
             return match success {
                 Some(false) if ended => Failed(Reported),
-                Some(false) => Doubtful,
+                Some(false) => Unsuccessful,
                 None if finished => completed_or(Failed(NoVideo)),
                 Some(true) | None => completed_or(Pending),
             };
@@ -238,7 +238,7 @@ impl From<Outcome> for TaskState {
     }
 }
 
-/// A synchronous answer or the body of a callback, as the task that a lookup would show.
+/// A synchronous response or the body of a callback, as the task that a lookup would show.
 impl From<VideoResult> for Task {
     fn from(result: VideoResult) -> Self {
         Self {

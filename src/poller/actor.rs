@@ -178,7 +178,7 @@ struct Actor {
 }
 
 /// The ids of a lookup, and its result.
-type Landing = (Arc<[TaskId]>, Result<Vec<Task>, RequestError>);
+type Response = (Arc<[TaskId]>, Result<Vec<Task>, RequestError>);
 
 impl Actor {
     async fn run(mut self) {
@@ -207,7 +207,7 @@ impl Actor {
                 Some(command) = self.commands.recv() => self.apply(command),
                 Some((ids, result)) = in_flight.next() => {
                     let now = self.now();
-                    self.state.land(&ids, result, now);
+                    self.state.receive(&ids, result, now);
                 }
                 () = timer => {}
             }
@@ -237,7 +237,7 @@ impl Actor {
         }
     }
 
-    fn send(&self, ids: Arc<[TaskId]>) -> impl Future<Output = Landing> + use<> {
+    fn send(&self, ids: Arc<[TaskId]>) -> impl Future<Output = Response> + use<> {
         let first = ids.first().map(TaskId::as_str);
         let span = tracing::debug_span!("lookup", tasks = ids.len(), first);
         let lookup = self.shared.lookup.lookup(ids.clone());

@@ -102,8 +102,8 @@ struct Entry {
     /// An age, and when that was.
     age: (Duration, Instant),
     knows_age: bool,
-    /// An end that is not believed yet: how long it must be seen, and since when it is.
-    doubt: Option<(Duration, Instant)>,
+    /// An end that does not count yet: how long it must be seen, and since when it is seen.
+    possible_end: Option<(Duration, Instant)>,
 }
 
 impl Entry {
@@ -120,7 +120,7 @@ impl Entry {
             jitter: now.jitter,
             age: (ASSUMED_AGE, now.instant),
             knows_age: false,
-            doubt: None,
+            possible_end: None,
         }
     }
 
@@ -237,7 +237,7 @@ impl Entry {
         self.learn_age(age, now.instant);
         (self.alone, self.failures, self.status.failure) = (false, 0, None);
         let outcome = task.outcome();
-        if self.believes(&outcome, now.instant) {
+        if self.has_ended(&outcome, now.instant) {
             return Some(Arc::new(task));
         }
         let state = TaskState::from(outcome);
@@ -250,18 +250,18 @@ impl Entry {
         None
     }
 
-    /// Whether the task has ended. Some ends are believed only after they were seen for some time.
-    fn believes(&mut self, outcome: &Outcome, now: Instant) -> bool {
+    /// Whether the task has ended. Some ends count only after they were seen for some time.
+    fn has_ended(&mut self, outcome: &Outcome, now: Instant) -> bool {
         let patience = match outcome {
             Outcome::Failed(FailureKind::NoVideo) => NO_VIDEO_FOR,
-            Outcome::Doubtful => NO_REASON_FOR,
+            Outcome::Unsuccessful => NO_REASON_FOR,
             outcome => {
-                self.doubt = None;
+                self.possible_end = None;
                 return matches!(outcome, Outcome::Completed | Outcome::Failed(_));
             }
         };
-        let seen = self.doubt.filter(|(known, _)| *known == patience);
-        let (_, since) = *self.doubt.insert(seen.unwrap_or((patience, now)));
+        let seen = self.possible_end.filter(|(known, _)| *known == patience);
+        let (_, since) = *self.possible_end.insert(seen.unwrap_or((patience, now)));
         now.saturating_duration_since(since) >= patience
     }
 
@@ -425,7 +425,7 @@ impl State {
     }
 
     /// Applies the result of a lookup.
-    pub(crate) fn land(
+    pub(crate) fn receive(
         &mut self,
         ids: &[TaskId],
         result: Result<Vec<Task>, RequestError>,

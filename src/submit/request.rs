@@ -147,6 +147,10 @@ macro_rules! submit_methods {
             /// # Errors
             ///
             /// [`SubmitError`]: its variant says whether the service may have accepted the request.
+            ///
+            /// # Panics
+            ///
+            /// Panics outside a tokio runtime with I/O and time enabled.
             pub async fn submit(self) -> Result<TaskHandle, SubmitError> {
                 let luma = self.luma.clone();
                 let submission = self.prepare()?;

@@ -54,6 +54,10 @@ impl TaskHandle {
     /// [`RequestError::NotFound`] if no task has the id. [`Api`](RequestError::Api),
     /// [`Transport`](RequestError::Transport) and [`Decode`](RequestError::Decode) after the retries that
     /// the client's policy allows.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a tokio runtime with I/O and time enabled.
     pub async fn get(&self) -> Result<Task, RequestError> {
         retrieve(self.luma.api(), &self.task.id).await
     }

@@ -22,6 +22,10 @@ impl Luma {
     /// For each task as [`TaskHandle::get`](crate::TaskHandle::get). For all of them if the service cannot
     /// be reached, or if the token or the account is the reason.
     ///
+    /// # Panics
+    ///
+    /// Panics outside a tokio runtime with I/O and time enabled.
+    ///
     /// ```no_run
     /// # async fn example(luma: luma_client::Luma, ids: Vec<luma_client::TaskId>)
     /// # -> Result<(), luma_client::RequestError> {

@@ -81,7 +81,7 @@ impl Updates {
     /// while let Ok(Some(_)) | Err(_) = timeout(Duration::from_secs(1), updates.next()).await {
     ///     if let Some(failure) = updates.failure() {
     ///         let seconds = failure.since.elapsed().as_secs();
-    ///         println!("no answer for {seconds} s: {}", failure.error);
+    ///         println!("no response for {seconds} s: {}", failure.error);
     ///     }
     /// }
     /// # }

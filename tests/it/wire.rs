@@ -5,7 +5,7 @@ use std::{io::Write, time::Duration};
 
 use flate2::{Compression, write::GzEncoder};
 use futures::{StreamExt, TryStreamExt};
-use luma_client::{Task, TaskState, webhook};
+use luma_client::{RequestError, Task, TaskState, webhook};
 use luma_simulator::{Fault, Target};
 use serde_json::json;
 
@@ -280,10 +280,18 @@ async fn history_with_bad_items_gives_the_others() {
     let tasks: Vec<_> = luma.history().collect().await;
     let got: Vec<_> = tasks.iter().map(end).collect();
     let bad = "unreadable";
-    assert_eq!(got, ["ok", bad, bad, bad, bad, "200 not_found", "ok"]);
-    for (error, shown) in [(1, "null"), (2, "odd")] {
-        let error = tasks[error].as_ref().expect_err("no task").to_string();
-        assert!(error.contains("an item of it is not a task") && error.contains(shown), "{error}");
+    assert_eq!(got, ["ok", bad, bad, bad, bad, bad, "ok"]);
+    for (place, reason, quoted) in [
+        (1, "an item of it is not a task", "null"),
+        (2, "an item of it is not a task", "odd"),
+        (5, "an item of it is an error: not_found (HTTP 200): No such task.", "not_found"),
+    ] {
+        let Err(RequestError::Decode(error)) = &tasks[place] else {
+            panic!("{:?}", tasks[place]);
+        };
+        assert!(error.is_item());
+        let error = error.to_string();
+        assert!(error.contains(reason) && error.contains(quoted), "{error}");
     }
     // A request that fails ends it.
     simulator.inject(answer(json!({ "items": [good("a")], "count": 1 }).to_string()));

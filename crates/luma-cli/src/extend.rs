@@ -6,7 +6,7 @@ use luma_client::{RetryPolicy, TaskId, VideoSource};
 
 use crate::{
     context::Context,
-    failure::{Exit, Failure},
+    error::{Error, Exit},
     generate::{SubmitOptions, VideoOptions, submit, with_options},
     input,
 };
@@ -40,10 +40,10 @@ pub struct Args {
     submit: SubmitOptions,
 }
 
-pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
+pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Error> {
     if args.video == "-" && args.prompt.as_deref() == Some("-") {
         let message = "standard input can be the video or the prompt, not both: use --prompt-file";
-        return Err(Failure::bad_input(message));
+        return Err(Error::bad_input(message));
     }
     let video = input::read(Some(args.video), None)?.text;
     let (video, prompt) = (video.trim(), input::read(args.prompt, args.prompt_file)?.text);
@@ -65,7 +65,7 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
 
 /// Refuses the id of a task, and offers its video. A lookup costs nothing; if it fails, the submit tells
 /// more.
-async fn refuse_task_id(context: &Context<'_>, video: &str, prompt: &str) -> Result<(), Failure> {
+async fn refuse_task_id(context: &Context<'_>, video: &str, prompt: &str) -> Result<(), Error> {
     const PATIENCE: Duration = Duration::from_secs(5);
 
     let Ok(id) = video.parse::<TaskId>() else {
@@ -80,12 +80,13 @@ async fn refuse_task_id(context: &Context<'_>, video: &str, prompt: &str) -> Res
     if task.id.as_deref() != Some(id.as_str()) || video_id == Some(video) {
         return Ok(());
     }
-    let hint = match &found {
+    let next_step = match &found {
         Some(found) => {
             let source = video_id.unwrap_or(found.url());
-            context.next_step("Extend its video with", &["extend", source, prompt])
+            context.command_line("Extend its video with", &["extend", source, prompt])
         }
-        None => context.next_step("Its video is not ready. Wait for it with", &["wait", video]),
+        None => context.command_line("Its video is not ready. Wait for it with", &["wait", video]),
     };
-    Err(Failure::bad_input(format!("{video} is the id of a task, not of a video")).hint(hint))
+    Err(Error::bad_input(format!("{video} is the id of a task, not of a video"))
+        .next_step(next_step))
 }

@@ -6,7 +6,7 @@ use luma_client::{AspectRatio, InvalidInput, Submission};
 
 use crate::{
     context::{Context, daily_limit},
-    failure::{Exit, Failure},
+    error::{Error, Exit},
     input,
     jobs::{self, Job, Plan, Until, WaitOptions},
     save::{SaveOptions, Saver},
@@ -116,7 +116,7 @@ pub struct SubmitOptions {
     find_lost: bool,
 }
 
-pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
+pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Error> {
     let input = input::read(args.prompt, args.prompt_file)?;
     let lines: Vec<(usize, &str)> = match args.each_line {
         true => (1..).zip(input.text.lines()).collect(),
@@ -132,13 +132,13 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
         let request = with_options!(request, args, start_image_url);
         submissions.push(request.prepare().map_err(|error| match error {
             InvalidInput::BlankPrompt if args.each_line => {
-                Failure::bad_input(format!("line {number} of {}: {error}", input.name))
+                Error::bad_input(format!("line {number} of {}: {error}", input.name))
             }
             error => error.into(),
         })?);
     }
     if submissions.is_empty() {
-        return Err(Failure::bad_input("there is no prompt: every line is blank"));
+        return Err(Error::bad_input("there is no prompt: every line is blank"));
     }
     submit(context, args.submit, submissions, args.each_line, args.max_parallel.into()).await
 }
@@ -150,7 +150,7 @@ pub async fn submit(
     submissions: Vec<Submission>,
     is_list: bool,
     max_parallel: usize,
-) -> Result<Exit, Failure> {
+) -> Result<Exit, Error> {
     let saver = Saver::new(options.save, submissions.len())?;
     let until = match options.no_wait {
         true => Until::Accepted,

@@ -12,7 +12,7 @@ use luma_mcp::{Access, HttpOptions, InvalidOptions, ServeError, Server};
 
 use crate::{
     context::{client, daily_limit, simulated},
-    failure::{Exit, Failure, Kind, with_cause},
+    error::{Error, Exit, Kind, with_cause},
     globals::{Globals, Secret},
     install::Action,
     output::Output,
@@ -108,7 +108,7 @@ const NOT_READ: [(&str, &str); 2] = [
     ("LUMA_REQUEST_TIMEOUT", "requests have the timeouts of the client"),
 ];
 
-pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit, Failure> {
+pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit, Error> {
     let signals = Signals::listen();
     for (variable, reason) in NOT_READ {
         if env::var_os(variable).is_some() {
@@ -151,7 +151,7 @@ async fn serve(
     server: Server,
     args: &Args,
     stop: CancellationToken,
-) -> Result<Exit, Failure> {
+) -> Result<Exit, Error> {
     let Some(address) = args.http else {
         if io::stdin().is_terminal() {
             output.note("An MCP host should start this command; see luma mcp --help.");
@@ -174,7 +174,7 @@ async fn serve(
 
 /// The server for the account of the token. It starts without a usable one, too: hosts list the tools before
 /// the user has set it, and show no error of a server that ends.
-fn server(output: &Output, globals: &Globals, args: &Args) -> Result<Server, Failure> {
+fn server(output: &Output, globals: &Globals, args: &Args) -> Result<Server, Error> {
     use ConfigError::{BlankToken, MalformedToken, NoToken, PlaceholderToken};
     let given = globals.token.as_ref().map(|token| token.expose().to_owned());
     let given = given.or_else(|| Some(env::var_os(TOKEN_VARIABLE)?.to_string_lossy().into_owned()));
@@ -201,27 +201,27 @@ fn server(output: &Output, globals: &Globals, args: &Args) -> Result<Server, Fai
     Ok(Server::without_token(luma, reason))
 }
 
-fn access(args: &Args) -> Result<Access, Failure> {
+fn access(args: &Args) -> Result<Access, Error> {
     if args.token_from_request {
         return Ok(Access::TokenFromRequest);
     }
     let given = args.access_key.as_ref().map(|key| key.expose().to_owned());
     match given.or_else(|| env::var(KEY_VARIABLE).ok()) {
         Some(key) => Ok(Access::Key(key.into())),
-        None => Err(Failure::bad_input("there is no access key for HTTP clients").hint(format!(
+        None => Err(Error::bad_input("there is no access key for HTTP clients").next_step(format!(
             "Set {KEY_VARIABLE}, for example to the output of `openssl rand -hex 32`, or let each \
              request bring its own API token with --token-from-request."
         ))),
     }
 }
 
-impl From<InvalidOptions> for Failure {
+impl From<InvalidOptions> for Error {
     fn from(error: InvalidOptions) -> Self {
         Self::new(Kind::BadInput, error.to_string())
     }
 }
 
-impl From<ServeError> for Failure {
+impl From<ServeError> for Error {
     fn from(error: ServeError) -> Self {
         let kind = match error {
             ServeError::Options(_) => Kind::BadInput,

@@ -16,7 +16,7 @@ use luma_client::{Luma, Task, TaskId, TaskState, fields::Timestamp, text::clean}
 use serde_json::{Value, json};
 
 use crate::{
-    failure::{Exit, Failure, Kind},
+    error::{Error, Exit, Kind},
     times::utc,
 };
 
@@ -72,18 +72,26 @@ impl Output {
         self.text(&readable_json(document));
     }
 
+    /// Prints a result: a text for people, or with `--json` a document.
+    pub fn result(&self, text: &str, document: &Value) {
+        match self.json {
+            true => self.document(document),
+            false => self.text(text),
+        }
+    }
+
     /// Prints a result for people as it stands, unless an earlier one could not be printed.
     pub fn text(&self, text: &str) {
         if !self.is_broken() {
             let mut stdout = io::stdout().lock();
             let text = self.without_token(text);
-            self.printed(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+            self.note_write(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
         }
     }
 
     /// Takes note of a result that could not be printed. A reader that has gone, like `head`, is no
     /// failure, unless the lost text is about a video that was paid for.
-    pub fn printed(&self, result: io::Result<()>) {
+    pub fn note_write(&self, result: io::Result<()>) {
         let Err(error) = result else { return };
         if self.broken.set(error.kind()).is_ok() && self.has_lost_result() {
             self.note(&format!("error: the result cannot be printed: {error}"));
@@ -101,10 +109,10 @@ impl Output {
     }
 
     /// Why a command does no more: after a signal, or as its results cannot be printed.
-    pub fn stopped(&self, what: &str) -> Failure {
+    pub fn stopped(&self, what: &str) -> Error {
         match self.is_broken() {
-            true => Failure::new(Kind::File, format!("results cannot be printed: {what}")),
-            false => Failure::new(Kind::Interrupted, format!("interrupted: {what}")),
+            true => Error::new(Kind::File, format!("results cannot be printed: {what}")),
+            false => Error::new(Kind::Interrupted, format!("interrupted: {what}")),
         }
     }
 
@@ -128,36 +136,36 @@ impl Output {
     }
 
     /// Tells why the command ended.
-    pub fn failure(&self, failure: &Failure) -> Exit {
-        self.error_document(failure);
-        self.complain(None, failure);
-        failure.kind.exit()
+    pub fn error(&self, error: &Error) -> Exit {
+        self.error_document(error);
+        self.print_error(None, error);
+        error.kind.exit()
     }
 
     /// Prints the JSON of a command that has no result.
-    pub fn error_document(&self, failure: &Failure) {
+    pub fn error_document(&self, error: &Error) {
         if self.json {
-            self.document(&without_nulls(json!({ "error": failure })));
+            self.document(&without_nulls(json!({ "error": error })));
         }
     }
 
     /// Prints the result of a task for people, and why it did not end well.
-    pub fn task(&self, task: &TaskView, is_one_of_many: bool) {
+    pub fn task(&self, task: &TaskResult, is_one_of_many: bool) {
         match &task.id {
             _ if self.json => {}
             Some(id) if task.is_accepted => self.text(&format!("{id}\n")),
             _ if task.task.is_some() => self.text(&task.to_string()),
             _ => {}
         }
-        if let Some(failure) = &task.error {
-            self.complain(is_one_of_many.then(|| task.name()), failure);
+        if let Some(error) = &task.error {
+            self.print_error(is_one_of_many.then(|| task.name()), error);
         }
     }
 
     /// Prints the JSON of a command about one task, or about a list of tasks. How it ends.
-    pub fn tasks(&self, tasks: &[TaskView], is_list: bool) -> Exit {
+    pub fn tasks(&self, tasks: &[TaskResult], is_list: bool) -> Exit {
         if self.json {
-            let documents: Vec<_> = tasks.iter().map(TaskView::document).collect();
+            let documents: Vec<_> = tasks.iter().map(TaskResult::document).collect();
             match (is_list, &documents[..]) {
                 (false, [task]) => self.document(task),
                 _ => self.document(&json!({ "tasks": documents })),
@@ -167,20 +175,20 @@ impl Output {
         exits.max().unwrap_or(Exit::Done)
     }
 
-    fn complain(&self, task: Option<&str>, failure: &Failure) {
-        let error = Style::new().red().bold().for_stderr().apply_to("error:");
-        let message = plain(&failure.message);
-        let hint = failure.hint.as_deref().unwrap_or_default();
-        let hint: String = hint.lines().map(|line| format!("\n{}", plain(line))).collect();
+    fn print_error(&self, task: Option<&str>, error: &Error) {
+        let label = Style::new().red().bold().for_stderr().apply_to("error:");
+        let message = plain(&error.message);
+        let next = error.next_step.as_deref().unwrap_or_default();
+        let next: String = next.lines().map(|line| format!("\n{}", plain(line))).collect();
         let task = task.map(plain).filter(|task| !message.contains(task));
         let task = task.map(|task| format!("{task}: ")).unwrap_or_default();
-        self.note(&format!("{error} {task}{message}{hint}"));
+        self.note(&format!("{label} {task}{message}{next}"));
     }
 }
 
 /// A task as it is printed, for people or as JSON. Unknown fields are omitted.
 #[derive(Clone, Debug, Default)]
-pub struct TaskView {
+pub struct TaskResult {
     /// `None` before the task is accepted.
     pub id: Option<TaskId>,
     /// The prompt that was to be submitted.
@@ -190,7 +198,7 @@ pub struct TaskView {
     /// Accepted, and not awaited.
     pub is_accepted: bool,
     pub file: Option<File>,
-    pub error: Option<Failure>,
+    pub error: Option<Error>,
 }
 
 /// The file of a task.
@@ -202,19 +210,19 @@ pub struct File {
     pub is_foreign: bool,
 }
 
-impl TaskView {
+impl TaskResult {
     /// The last report of a task, and why it failed if it did.
     pub fn of(id: &TaskId, task: Option<Task>) -> Self {
         Self {
             id: Some(id.clone()),
-            error: task.as_ref().and_then(Task::failure).map(Failure::from),
+            error: task.as_ref().and_then(Task::failure).map(Error::from),
             task,
             ..Self::default()
         }
     }
 
-    pub fn with_error(mut self, failure: Failure) -> Self {
-        self.error = Some(failure);
+    pub fn with_error(mut self, error: Error) -> Self {
+        self.error = Some(error);
         self
     }
 
@@ -280,7 +288,7 @@ impl TaskView {
     }
 }
 
-impl fmt::Display for TaskView {
+impl fmt::Display for TaskResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let task = self.task.as_ref();
         let video = task.and_then(Task::video);
@@ -385,7 +393,7 @@ fn readable_json(document: &Value) -> String {
 mod tests {
     use super::*;
 
-    fn view() -> TaskView {
+    fn result() -> TaskResult {
         let task = serde_json::from_value(json!({
             "id": "task-1",
             "user_id": "s3cret",
@@ -412,7 +420,7 @@ mod tests {
             },
         }));
         let id = "task-1".parse().expect("an id");
-        TaskView::of(&id, Some(task.expect("a task")))
+        TaskResult::of(&id, Some(task.expect("a task")))
     }
 
     #[test]
@@ -432,7 +440,7 @@ mod tests {
             "finished_at": 1_785_585_754.0,
             "elapsed": 154.3,
         });
-        assert_eq!(view().document(), expected);
+        assert_eq!(result().document(), expected);
     }
 
     #[test]
@@ -451,9 +459,9 @@ file       a b.mp4 (1.5 KiB)
 ";
         console::set_colors_enabled(false);
         let path = "a\u{202e} b.mp4".into();
-        let view =
-            TaskView { file: Some(File { path, bytes: 1_536, is_foreign: false }), ..view() };
-        assert_eq!(view.to_string(), expected);
+        let result =
+            TaskResult { file: Some(File { path, bytes: 1_536, is_foreign: false }), ..result() };
+        assert_eq!(result.to_string(), expected);
     }
 
     #[test]
@@ -479,8 +487,9 @@ file       a b.mp4 (1.5 KiB)
         use std::os::unix::ffi::OsStrExt;
 
         let path = PathBuf::from(std::ffi::OsStr::from_bytes(b"fox\xff.mp4"));
-        let view = TaskView { file: Some(File { path, bytes: 1, is_foreign: false }), ..view() };
-        assert_eq!(view.document()["file"]["path"], "fox\u{fffd}.mp4");
+        let result =
+            TaskResult { file: Some(File { path, bytes: 1, is_foreign: false }), ..result() };
+        assert_eq!(result.document()["file"]["path"], "fox\u{fffd}.mp4");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{env, net::IpAddr};
 use hyper_util::client::proxy::matcher::Matcher;
 use luma_client::http_types::Uri;
 
-use crate::failure::Failure;
+use crate::error::Error;
 
 /// The variables that the HTTP client reads, for https, for http, and for both.
 const VARIABLES: [[&str; 2]; 3] =
@@ -14,7 +14,7 @@ const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "soc
 
 /// Checks the variables before a request to this URL. The HTTP client silently ignores or misreads
 /// values that it cannot use. URLs on loopback need no proxy.
-pub fn check(url: &str) -> Result<(), Failure> {
+pub fn check(url: &str) -> Result<(), Error> {
     if url.parse().is_ok_and(|url| is_loopback(&url)) {
         return Ok(());
     }
@@ -24,7 +24,7 @@ pub fn check(url: &str) -> Result<(), Failure> {
             // The value may hold a password.
             let message =
                 format!("the proxy of the environment variable {variable} cannot be used");
-            return Err(Failure::bad_input(message).hint(
+            return Err(Error::bad_input(message).next_step(
                 "Use a URL such as http://proxy.example:3128 or socks5h://127.0.0.1:1080, or unset it.",
             ));
         }

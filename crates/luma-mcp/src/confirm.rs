@@ -98,7 +98,7 @@ pub(crate) async fn ask(
     let elicitation = cx.client_capabilities().and_then(|client| client.elicitation);
     // Forms are meant if no mode is named.
     let has_forms = elicitation.is_some_and(|modes| modes.form.is_some() || modes.url.is_none());
-    if !has_forms || !revision.has_structure {
+    if !has_forms || revision < Revision::V2025_06_18 {
         return refused(
             "cannot_ask",
             "the server asks the user before every video (--confirm), but this host cannot ask: it has no \
@@ -108,7 +108,7 @@ pub(crate) async fn ask(
         );
     }
     let message = question(luma, tool, request.arguments.as_ref());
-    if revision.is_modern {
+    if revision >= Revision::V2026_07_28 {
         let answer = request.input_responses.as_ref().and_then(|answers| answers.get(KEY));
         return match answer {
             Some(answer) if questions.close(request) => {

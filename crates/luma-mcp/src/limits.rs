@@ -147,7 +147,8 @@ mod tests {
 
     #[tokio::test]
     async fn limit_of_nothing_or_none_is_exact() {
-        let full = VideoLimit::new(Some(0), None).take().await;
+        let limit = VideoLimit::new(Some(0), None);
+        let full = limit.take().await;
         assert!(matches!(full, Err(Full::UsedUp { most: 0 })));
         let none = VideoLimit::new(None, None);
         for _ in 0..1000 {

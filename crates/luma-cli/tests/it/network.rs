@@ -43,19 +43,21 @@ async fn proxy_that_cannot_be_used_does_not_matter_on_this_machine() {
 /// Port 9: nobody listens, or discards.
 #[tokio::test]
 async fn proxy_that_does_not_respond_is_named() {
-    let folder = tempfile::tempdir().expect("a folder");
-    for (variable, proxy, url, expected) in [
+    let rows = [
         ("HTTPS_PROXY", "http://u:s3cret-token@127.0.0.1:9", "https://0.0.0.0:8", true),
         ("https_proxy", "http://127.0.0.1:9", "https://0.0.0.0:8", true),
         ("ALL_PROXY", "socks5h://127.0.0.1:9", "https://0.0.0.0:8", true),
         ("HTTP_PROXY", "http://127.0.0.1:9", "http://0.0.0.0:9", true),
         ("HTTP_PROXY", "http://127.0.0.1:9", "https://0.0.0.0:9", false),
         ("HTTPS_PROXY", "http://127.0.0.1:9", "http://127.0.0.1:9", false),
-    ] {
-        for name in [&["generate", "A fox"][..], &["task", "x"]] {
+    ];
+    let runs = rows.into_iter().flat_map(|row| {
+        [&["generate", "A fox"][..], &["task", "x"]].map(|arguments| async move {
+            let (variable, proxy, url, expected) = row;
+            let folder = tempfile::tempdir().expect("a folder");
             let mut command = command(folder.path());
-            command.args(["--allow-plain-http", "--token", "any", "--base-url", url]).args(name);
-            let child = command.env(variable, proxy).spawn();
+            command.args(["--allow-plain-http", "--token", "any", "--base-url", url]);
+            let child = command.args(arguments).env(variable, proxy).spawn();
             let run = end(child.expect("it starts")).await.exits(3);
             let named = proxy.replace("u:s3cret-token@", "");
             let named = format!("could not connect through the proxy {named}: ");
@@ -64,8 +66,9 @@ async fn proxy_that_does_not_respond_is_named() {
             assert_eq!(run.stderr.contains(&advice), expected, "{run:?}");
             let place = format!("could not connect to {url}: ");
             assert_eq!(run.stderr.contains(&place), !expected, "{run:?}");
-        }
-    }
+        })
+    });
+    futures::future::join_all(runs).await;
 }
 
 /// 0.0.0.0 reaches this machine, and is not bypassed.
