@@ -147,8 +147,8 @@ mod tests {
 
     #[tokio::test]
     async fn limit_of_nothing_or_none_is_exact() {
-        let full = VideoLimit::new(Some(0), None).take().await;
-        assert!(matches!(full, Err(Full::UsedUp { most: 0 })));
+        let nothing = VideoLimit::new(Some(0), None);
+        assert!(matches!(nothing.take().await, Err(Full::UsedUp { most: 0 })));
         let none = VideoLimit::new(None, None);
         for _ in 0..1000 {
             assert!(none.take().await.is_ok());

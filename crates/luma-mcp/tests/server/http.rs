@@ -469,3 +469,26 @@ async fn connection_that_reads_nothing_is_dropped() {
     let seconds = held_without_reading(address, health).await;
     assert!(seconds <= 10, "{seconds}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn many_connections_without_a_key_hold_nothing_for_long() {
+    let simulator = simulator().await;
+    let (url, _stop) = run(own(&simulator)).await;
+    let address = url.trim_start_matches("http://").trim_end_matches("/mcp");
+    let stranger = async |index: usize| {
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        let text = match index % 3 {
+            0 => "",
+            1 => "POST /mcp HTTP/1.1\r\nHost: ",
+            _ => "GET /health HTTP/1.1\r\nHost: localhost\r\nX-Fill: ",
+        };
+        stream.write_all(text.as_bytes()).await.expect("written");
+        kept(stream).await
+    };
+    // Each takes two of the 1,024 files that this process may have.
+    let strangers = futures::future::join_all((0..320).map(stranger));
+    let served = async { post(&url).send().await.expect("an answer").status() };
+    let (kept, served) = tokio::join!(strangers, served);
+    assert_eq!(served, StatusCode::OK);
+    assert_eq!(kept, [10; 320]);
+}
