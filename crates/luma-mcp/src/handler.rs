@@ -158,7 +158,7 @@ impl Handler {
         request: &CallToolRequestParams,
         cx: &Cx,
     ) -> Result<Place<'_>, Instead> {
-        let place = self.limit.take().await.map_err(|full| Instead::Refusal(full.into()))?;
+        let place = self.limit.take().await.map_err(Instead::Refusal)?;
         if !self.options.confirm {
             return Ok(place);
         }
