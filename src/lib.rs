@@ -75,9 +75,12 @@
 //!     let luma = Luma::from_env()?;
 //!     let stored: TaskRef = serde_json::from_str(&std::fs::read_to_string("task.json")?)?;
 //!     match luma.task(stored).wait().await {
-//!         Ok(video) => drop(luma.download(&video, "lighthouse.mp4").await?),
-//!         Err(WaitError::Failed { failure, .. }) => println!("there will be no video: {failure}"),
-//!         Err(error) => println!("the task continues, wait again later: {error}"),
+//!         Ok(video) => {
+//!             // The former process may have downloaded it already.
+//!             luma.download(&video, "lighthouse.mp4").overwrite(true).await?;
+//!         }
+//!         Err(WaitError::Failed { failure, .. }) => println!("no video: {failure}"),
+//!         Err(error) => println!("wait again later: {error}"),
 //!     }
 //!     Ok(())
 //! }
@@ -92,7 +95,7 @@
 //! ```no_run
 //! use luma_client::{Luma, TaskRef};
 //!
-//! async fn handler(luma: Luma, prompt: String) -> Result<TaskRef, Box<dyn std::error::Error>> {
+//! async fn handler(luma: Luma, prompt: String) -> anyhow::Result<TaskRef> {
 //!     let submit = tokio::spawn(async move { luma.generate(prompt).submit().await });
 //!     Ok(submit.await??.to_ref()) // better: store it inside the spawned task
 //! }
@@ -121,7 +124,9 @@
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let luma = Luma::from_env()?;
 //!     let secret = "a-long-random-word";
-//!     let app = Router::new().route(&format!("/luma/{secret}"), post(callback)).with_state(luma.clone());
+//!     let app = Router::new()
+//!         .route(&format!("/luma/{secret}"), post(callback))
+//!         .with_state(luma.clone());
 //!     let listener = tokio::net::TcpListener::bind("0.0.0.0:8080").await?;
 //!     tokio::spawn(async move { axum::serve(listener, app).await });
 //!
@@ -142,12 +147,13 @@
 //! `luma mcp` of the crate `luma-cli` runs it.
 //!
 #![cfg_attr(feature = "mcp", doc = include_str!("mcp/agent_loop.md"))]
-//! # Below
+//! # The generated client
 //!
-//! [`Luma::api`] is the generated client ([`api`]) with authentication, limits and retries in place. With the
-//! feature `blocking`, `block_on` makes each call without async code.
+//! [`Luma::api`] is the client that is generated from the service's OpenAPI document ([`api`]), with authentication,
+//! limits and retries in place.
 //!
-//! Full programs: [examples](guide::examples).
+//! With the feature `blocking`, `block_on` makes each call without async code. Full programs are on the pages
+//! of the [examples](guide::examples).
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

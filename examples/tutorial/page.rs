@@ -26,7 +26,8 @@ pub struct Command {
 }
 
 pub fn read() -> Vec<Step> {
-    let page = fs::read_to_string(PATH).expect("the tutorial");
+    // On Windows git may have changed the ends of lines.
+    let page = fs::read_to_string(PATH).expect("the tutorial").replace("\r\n", "\n");
     let mut steps: Vec<Step> = Vec::new();
     for section in page.split("\n## ").skip(1) {
         let Some(number) = section.split_once(". ").and_then(|(number, _)| number.parse().ok())

@@ -34,10 +34,10 @@ pub(crate) struct GenerateVideoFromImage {
     /// end picture.
     #[schemars(length(min = 1, max = PROMPT))]
     pub(crate) prompt: String,
-    /// First frame: public http or https URL of the image file itself, not of a page around it.
+    /// First frame: public http or https URL of the image file itself.
     #[schemars(length(max = URL))]
     pub(crate) start_image_url: Option<String>,
-    /// Last frame: public http or https URL of the image file itself, not of a page around it.
+    /// Last frame: public http or https URL of the image file itself.
     #[schemars(length(max = URL))]
     pub(crate) end_image_url: Option<String>,
     #[serde(flatten)]
@@ -59,7 +59,7 @@ pub(crate) struct Options {
     /// Seconds to wait for the finished video: up to 45, or 4 if the host shows no progress.
     #[schemars(range(min = 0), extend("default" = 0))]
     pub(crate) timeout: Option<f64>,
-    /// http or https endpoint that the user named, for an unsigned POST of the result. Never invent one.
+    /// http or https endpoint that the user named, for an unsigned POST of the result.
     #[schemars(length(max = URL))]
     pub(crate) callback_url: Option<String>,
 }
@@ -91,7 +91,7 @@ pub(crate) struct Continuation {
     /// Last frame of the continuation: public http or https URL of the image file itself.
     #[schemars(length(max = URL))]
     pub(crate) end_image_url: Option<String>,
-    /// http or https endpoint that the user named, for an unsigned POST of the result. Never invent one.
+    /// http or https endpoint that the user named, for an unsigned POST of the result.
     #[schemars(length(max = URL))]
     pub(crate) callback_url: Option<String>,
 }
@@ -112,11 +112,11 @@ pub(crate) struct GetTasksBatch {
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct ListTasks {
-    /// Only tasks in this state; without it, all of them. A task counts by its state now.
+    /// Only tasks that are in this state now; without it, tasks in any state.
     pub(crate) state: Option<State>,
     /// Only tasks created since: an age such as 30m, 2h or 7d, a date, or an RFC 3339 time.
     pub(crate) since: Option<String>,
-    /// next_cursor of the page before, unchanged. Without it, the list begins at the newest task.
+    /// next_cursor of the page before, unchanged; without it, the newest tasks.
     pub(crate) cursor: Option<String>,
 }
 

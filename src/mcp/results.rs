@@ -94,7 +94,7 @@ pub(crate) struct Problem {
 #[derive(Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct BatchReport {
     pub(crate) tasks: Option<Vec<TaskReport>>,
-    /// Of the whole call.
+    // Of the whole call.
     pub(crate) error: Option<Problem>,
     pub(crate) next_step: String,
 }

@@ -11,8 +11,8 @@ use crate::{
 };
 
 impl Luma {
-    /// Sends a submission; see [`Generate::submit`](crate::Generate::submit). Each call makes, and
-    /// bills, a video of its own.
+    /// Sends a submission, as [`Generate::submit`](crate::Generate::submit) does. A second call is a second
+    /// submit: it makes, and bills, a second video.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! JSON that is almost JSON: whether it is whole, and what a parser will take of it.
+//! Almost-JSON: whether a body is complete, and how it is repaired.
 
 use std::borrow::Cow;
 

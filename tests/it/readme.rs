@@ -16,10 +16,10 @@ fn text(path: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Links of Markdown, without images.
+/// Links and images of Markdown.
 fn links(page: &str) -> Vec<String> {
-    let link = Regex::new(r"(?m)(^|[^!])\[[^\]]*\]\(([^)\s]+)\)").expect("a pattern");
-    link.captures_iter(page).map(|found| found[2].to_owned()).collect()
+    let link = Regex::new(r"\]\(([^)\s]+)\)").expect("a pattern");
+    link.captures_iter(page).map(|found| found[1].to_owned()).collect()
 }
 
 /// The lines of code blocks, with their language.
@@ -40,8 +40,9 @@ fn code(page: &str) -> Vec<(String, String)> {
 #[test]
 fn links_are_absolute_and_lead_to_files() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let file = Regex::new("^https://github.com/[^/]+/luma-client/(?:blob|tree)/main/([^#]+)")
-        .expect("a pattern");
+    let host = "https://(?:github.com/[^/]+/luma-client/(?:blob|tree)|\
+                raw.githubusercontent.com/[^/]+/luma-client)/main/([^#]+)";
+    let file = Regex::new(&format!("^{host}")).expect("a pattern");
     for readme in READMES {
         for link in links(&text(readme)) {
             assert!(link.starts_with("https://"), "{readme}: {link} leads nowhere on crates.io");

@@ -14,7 +14,7 @@ use serde_json::Value;
 use similar::{Algorithm, DiffTag, TextDiff, capture_diff_slices};
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table};
 
-use crate::failure::{Failure, Kind};
+use crate::error::{Error, Kind};
 
 /// The syntax of a file.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -197,7 +197,7 @@ pub struct ConfigFile {
 
 impl ConfigFile {
     /// Reads a file. It may be missing, its folder may not.
-    pub fn read(path: &Path) -> Result<Self, Failure> {
+    pub fn read(path: &Path) -> Result<Self, Error> {
         let fail = |error| failure("read", path, &error);
         let path = match fs::symlink_metadata(path) {
             Ok(file) if file.is_symlink() => fs::canonicalize(path).map_err(fail)?,
@@ -225,7 +225,7 @@ impl ConfigFile {
 
     /// Replaces the text of the file as a whole, and keeps its permissions. The path of the backup, if
     /// there was a file.
-    pub fn replace(&self, text: &str) -> Result<Option<PathBuf>, Failure> {
+    pub fn replace(&self, text: &str) -> Result<Option<PathBuf>, Error> {
         self.try_replace(text).map_err(|error| failure("write", &self.path, &error))
     }
 
@@ -263,8 +263,8 @@ impl ConfigFile {
     }
 }
 
-fn failure(verb: &str, path: &Path, error: &io::Error) -> Failure {
-    Failure::new(Kind::File, format!("cannot {verb} {}: {error}", path.display()))
+fn failure(verb: &str, path: &Path, error: &io::Error) -> Error {
+    Error::new(Kind::File, format!("cannot {verb} {}: {error}", path.display()))
 }
 
 /// The edited text with the lines of the original one, byte by byte, wherever they are the same.

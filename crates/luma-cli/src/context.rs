@@ -5,9 +5,10 @@ use std::{env, time::Duration};
 use luma_client::{BASE_URL_VARIABLE, DEFAULT_BASE_URL, Luma, LumaBuilder, TOKEN_VARIABLE};
 use luma_mcp::DailyLimit;
 use luma_simulator::{JobDuration, Simulator, TaskScript};
+use secrecy::ExposeSecret;
 
 use crate::{
-    failure::{BASE_URL, Failure},
+    error::{BASE_URL, Error},
     globals::Globals,
     output::Output,
     proxy,
@@ -31,7 +32,7 @@ impl<'a> Context<'a> {
     const USUAL: Duration = Duration::from_secs(120);
 
     /// Sets up the client, and with `--simulate` the simulated service.
-    pub async fn open(globals: &Globals, output: &'a Output) -> Result<Self, Failure> {
+    pub async fn open(globals: &Globals, output: &'a Output) -> Result<Self, Error> {
         let mut options = Vec::new();
         let (luma, simulator) = match globals.simulate {
             true => {
@@ -57,7 +58,7 @@ impl<'a> Context<'a> {
     }
 
     /// What to run next: a command line of this program, without the token, for the same service.
-    pub fn next_step(&self, lead: &str, arguments: &[&str]) -> String {
+    pub fn command_line(&self, lead: &str, arguments: &[&str]) -> String {
         let options = self.options.iter().map(String::as_str);
         let words = std::iter::once("luma").chain(options).chain(arguments.iter().copied());
         let command = words.map(quoted).collect::<Vec<_>>().join(" ");
@@ -74,7 +75,7 @@ impl<'a> Context<'a> {
 }
 
 /// The client that the options ask for.
-pub fn client(globals: &Globals) -> Result<LumaBuilder, Failure> {
+pub fn client(globals: &Globals) -> Result<LumaBuilder, Error> {
     let from_environment = env::var(BASE_URL_VARIABLE).ok().filter(|url| !url.trim().is_empty());
     let url = globals.base_url.clone().or(from_environment);
     let url = url.unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
@@ -82,7 +83,7 @@ pub fn client(globals: &Globals) -> Result<LumaBuilder, Failure> {
     let _ = BASE_URL.set(url);
     let mut builder = Luma::builder().allow_plain_http(globals.allow_plain_http);
     if let Some(token) = &globals.token {
-        builder = builder.token(token.expose());
+        builder = builder.token(token.expose_secret());
     }
     if let Some(url) = &globals.base_url {
         builder = builder.base_url(url);
@@ -93,7 +94,7 @@ pub fn client(globals: &Globals) -> Result<LumaBuilder, Failure> {
 const LIMIT_VARIABLE: &str = "LUMA_MAX_VIDEOS_PER_DAY";
 
 /// The limit of videos a day that this user has set. Simulated videos have a count of their own.
-pub fn daily_limit(given: Option<u32>, simulate: bool) -> Result<Option<DailyLimit>, Failure> {
+pub fn daily_limit(given: Option<u32>, simulate: bool) -> Result<Option<DailyLimit>, Error> {
     let most = match (given, env::var_os(LIMIT_VARIABLE)) {
         (Some(most), _) => most,
         (None, None) => return Ok(None),
@@ -101,12 +102,12 @@ pub fn daily_limit(given: Option<u32>, simulate: bool) -> Result<Option<DailyLim
             let most = text.to_str().and_then(|text| text.trim().parse().ok());
             most.ok_or_else(|| {
                 let hint = format!("Set {LIMIT_VARIABLE} to a number, such as 20, or unset it.");
-                Failure::bad_input(format!("{text:?} is not a number of videos")).hint(hint)
+                Error::bad_input(format!("{text:?} is not a number of videos")).next_step(hint)
             })?
         }
     };
     let file = DailyLimit::default_file().ok_or_else(|| {
-        Failure::bad_input("there is no folder for the count of videos: set XDG_STATE_HOME")
+        Error::bad_input("there is no folder for the count of videos: set XDG_STATE_HOME")
     })?;
     let file = match simulate {
         true => file.with_file_name("simulated-videos-of-the-day"),
@@ -121,7 +122,7 @@ const SIMULATED: Duration = Duration::from_secs(3);
 /// A simulated service with three tasks, and its client. One task is completed, one has failed, one is
 /// processing. Ids follow from the seed: `luma --simulate history` shows the tasks that the other
 /// commands find.
-pub async fn simulated() -> Result<(Luma, Simulator), Failure> {
+pub async fn simulated() -> Result<(Luma, Simulator), Error> {
     let builder = Simulator::builder().duration(JobDuration::Fixed(Duration::ZERO));
     let simulator = builder.start().await?;
     // No word: a client removes its token from what the service says.

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::{
     config_file::ConfigFile,
     context::{client, simulated},
-    failure::{BASE_URL, Exit, Failure, Kind, with_cause},
+    error::{BASE_URL, Error, Exit, Kind, with_cause},
     globals::Globals,
     host::{HOSTS, Host},
     output::{Output, plain},
@@ -42,9 +42,9 @@ Examples:
   luma --json doctor | jq -r '.checks[] | select(.is_ok | not) | .hint'")]
 pub struct Args {}
 
-type Finding = Result<String, Failure>;
+type Finding = Result<String, Error>;
 
-pub async fn run(output: &Output, globals: &Globals) -> Result<Exit, Failure> {
+pub async fn run(output: &Output, globals: &Globals) -> Result<Exit, Error> {
     let mut checks = vec![("program".to_owned(), program())];
     let mut add = |name: &str, finding: Finding| checks.push((name.to_owned(), finding));
     let (luma, url, _simulator) = match globals.simulate {
@@ -89,7 +89,7 @@ fn report(output: &Output, checks: &[(String, Finding)]) -> Exit {
     for (name, finding) in checks {
         let (mark, detail, hint) = match finding {
             Ok(detail) => ("ok", detail, None),
-            Err(failure) => ("WRONG", &failure.message, failure.hint.as_deref()),
+            Err(failure) => ("WRONG", &failure.message, failure.next_step.as_deref()),
         };
         exit = exit.max(finding.as_ref().err().map_or(Exit::Done, |failure| failure.kind.exit()));
         if output.json() {
@@ -122,7 +122,7 @@ fn settings_in_use() -> String {
 }
 
 /// Where the token comes from. Only its shape is checked.
-fn token(output: &Output, globals: &Globals) -> Result<(String, Luma), Failure> {
+fn token(output: &Output, globals: &Globals) -> Result<(String, Luma), Error> {
     let luma = client(globals)?.build()?;
     output.hide_token_of(&luma);
     let source = if globals.token.is_some() { "--token" } else { TOKEN_VARIABLE };
@@ -130,11 +130,12 @@ fn token(output: &Output, globals: &Globals) -> Result<(String, Luma), Failure> 
 }
 
 /// The `Date` of a response without a token.
-async fn reach(url: &str, is_here: bool) -> Result<Option<String>, Failure> {
+async fn reach(url: &str, is_here: bool) -> Result<Option<String>, Error> {
     let fail = |error: reqwest::Error| {
         let message = format!("{url} cannot be reached: {}", with_cause(&error.without_url()));
-        Failure::new(Kind::Network, message)
-            .hint("Check the network, the proxy variables, and the certificates of this machine.")
+        Error::new(Kind::Network, message).next_step(
+            "Check the network, the proxy variables, and the certificates of this machine.",
+        )
     };
     let client = reqwest::Client::builder().timeout(PATIENCE);
     let client = if is_here { client.no_proxy() } else { client }.build().map_err(fail)?;
@@ -151,8 +152,8 @@ fn clock(date: &str, now: Timestamp) -> Finding {
     let difference = now.as_second() - theirs.as_second();
     match difference.abs() > MAX_CLOCK_DIFFERENCE {
         true => {
-            Err(Failure::new(Kind::Network, format!("differs from the service by {difference} s"))
-                .hint("Set the clock of this machine: a lost submit is found by its time."))
+            Err(Error::new(Kind::Network, format!("differs from the service by {difference} s"))
+                .next_step("Set the clock of this machine: a lost submit is found by its time."))
         }
         false => Ok(format!("differs from the service by {difference} s")),
     }
@@ -168,7 +169,7 @@ async fn account(luma: &Luma) -> Finding {
         Ok(Err(error)) => Err(error.into()),
         Err(_) => {
             let message = format!("no response to a lookup in {} s", PATIENCE.as_secs());
-            Err(Failure::new(Kind::Network, message).hint("Try again later."))
+            Err(Error::new(Kind::Network, message).next_step("Try again later."))
         }
     }
 }
@@ -179,7 +180,9 @@ fn state() -> Finding {
     let base = env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = base.or_else(|| Some(env::home_dir()?.join(".local/state")));
     let Some(folder) = base.map(|base| base.join("luma")) else {
-        return Err(Failure::bad_input("there is no home folder").hint(format!("Set {variable}.")));
+        return Err(
+            Error::bad_input("there is no home folder").next_step(format!("Set {variable}."))
+        );
     };
     match tempfile::tempfile_in(&folder) {
         Ok(_) => Ok(format!("{} can be written", folder.display())),
@@ -187,8 +190,8 @@ fn state() -> Finding {
             Ok(format!("{} is created when it is needed", folder.display()))
         }
         Err(error) => {
-            Err(Failure::new(Kind::File, format!("cannot write in {}: {error}", folder.display()))
-                .hint("Correct the permissions of this folder."))
+            Err(Error::new(Kind::File, format!("cannot write in {}: {error}", folder.display()))
+                .next_step("Correct the permissions of this folder."))
         }
     }
 }
@@ -225,7 +228,7 @@ async fn servers(host: &Host) -> Vec<Finding> {
     let broken = |reason: String| {
         let message = format!("cannot read {}: {reason}", path.display());
         let hint = format!("Correct the file: {} cannot read it either.", host.title);
-        Failure::new(Kind::File, message).hint(hint)
+        Error::new(Kind::File, message).next_step(hint)
     };
     let document = ConfigFile::read(&path);
     let servers = match document.and_then(|file| host.format.read(&file.text).map_err(broken)) {
@@ -240,7 +243,7 @@ async fn servers(host: &Host) -> Vec<Finding> {
         let answer = tokio::task::spawn_blocking(move || server_name(&mut command)).await;
         findings.push(answer.unwrap_or_else(|error| Err(error.to_string())).map_err(|reason| {
             let message = format!("{name:?} of {}: {reason}", path.display());
-            Failure::new(Kind::File, message).hint(format!("Write it again: {install}"))
+            Error::new(Kind::File, message).next_step(format!("Write it again: {install}"))
         }));
     }
     findings

@@ -1,13 +1,11 @@
 //! `luma generate`: new videos from prompts.
 
-use std::path::PathBuf;
-
 use luma_client::{AspectRatio, InvalidInput, Submission};
 
 use crate::{
     context::{Context, daily_limit},
-    failure::{Exit, Failure},
-    input,
+    error::{Error, Exit},
+    input::Prompt,
     jobs::{self, Job, Plan, Until, WaitOptions},
     save::{SaveOptions, Saver},
 };
@@ -26,13 +24,8 @@ Examples:
   id=$(luma generate \"A fox in the snow\" --no-wait) && luma wait \"$id\" -o fox.mp4
   luma --json generate \"A fox in the snow\" | jq -r .video.url")]
 pub struct Args {
-    /// What the video shows; - reads standard input
-    #[arg(required_unless_present = "prompt_file")]
-    prompt: Option<String>,
-
-    /// Read the prompt from this file, of at most 1 MiB
-    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
-    prompt_file: Option<PathBuf>,
+    #[command(flatten)]
+    prompt: Prompt,
 
     /// Make a video of each line of the prompt. Blank lines are skipped
     #[arg(long)]
@@ -116,8 +109,8 @@ pub struct SubmitOptions {
     find_lost: bool,
 }
 
-pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
-    let input = input::read(args.prompt, args.prompt_file)?;
+pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Error> {
+    let input = args.prompt.read()?;
     let lines: Vec<(usize, &str)> = match args.each_line {
         true => (1..).zip(input.text.lines()).collect(),
         false => vec![(1, input.text.trim())],
@@ -132,13 +125,13 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
         let request = with_options!(request, args, start_image_url);
         submissions.push(request.prepare().map_err(|error| match error {
             InvalidInput::BlankPrompt if args.each_line => {
-                Failure::bad_input(format!("line {number} of {}: {error}", input.name))
+                Error::bad_input(format!("line {number} of {}: {error}", input.name))
             }
             error => error.into(),
         })?);
     }
     if submissions.is_empty() {
-        return Err(Failure::bad_input("there is no prompt: every line is blank"));
+        return Err(Error::bad_input("there is no prompt: every line is blank"));
     }
     submit(context, args.submit, submissions, args.each_line, args.max_parallel.into()).await
 }
@@ -150,7 +143,7 @@ pub async fn submit(
     submissions: Vec<Submission>,
     is_list: bool,
     max_parallel: usize,
-) -> Result<Exit, Failure> {
+) -> Result<Exit, Error> {
     let saver = Saver::new(options.save, submissions.len())?;
     let until = match options.no_wait {
         true => Until::Accepted,

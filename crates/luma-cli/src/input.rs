@@ -8,7 +8,7 @@ use std::{
 
 use luma_client::{TaskId, text::clean};
 
-use crate::failure::Failure;
+use crate::error::Error;
 
 /// Stands for standard input.
 const STDIN: &str = "-";
@@ -21,18 +21,41 @@ pub struct Input {
     pub text: String,
 }
 
-/// Reads an argument, `-` for standard input, or a file.
-pub fn read(argument: Option<String>, file: Option<PathBuf>) -> Result<Input, Failure> {
-    match (file, argument) {
-        (Some(file), _) => read_file(&file),
-        (None, Some(argument)) if argument == STDIN => read_file(Path::new(STDIN)),
-        (None, argument) => {
-            Ok(Input { name: "the argument".to_owned(), text: argument.unwrap_or_default() })
+/// What a video is to show.
+#[derive(Debug, clap::Args)]
+pub struct Prompt {
+    /// What the video shows; - reads standard input
+    #[arg(required_unless_present = "prompt_file")]
+    prompt: Option<String>,
+
+    /// Read the prompt from this file, of at most 1 MiB
+    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
+    prompt_file: Option<PathBuf>,
+}
+
+impl Prompt {
+    pub fn is_stdin(&self) -> bool {
+        self.prompt.as_deref().or(self.prompt_file.as_ref().and_then(|file| file.to_str()))
+            == Some(STDIN)
+    }
+
+    pub fn read(&self) -> Result<Input, Error> {
+        match &self.prompt_file {
+            Some(file) => read_file(file),
+            None => read(self.prompt.as_deref().unwrap_or_default()),
         }
     }
 }
 
-fn read_file(path: &Path) -> Result<Input, Failure> {
+/// Reads an argument, or standard input if it is `-`.
+pub fn read(argument: &str) -> Result<Input, Error> {
+    match argument == STDIN {
+        true => read_file(Path::new(STDIN)),
+        false => Ok(Input { name: "the argument".to_owned(), text: argument.to_owned() }),
+    }
+}
+
+fn read_file(path: &Path) -> Result<Input, Error> {
     let is_stdin = path == Path::new(STDIN);
     let name = if is_stdin { "standard input".into() } else { path.display().to_string() };
     let mut bytes = Vec::new();
@@ -44,7 +67,7 @@ fn read_file(path: &Path) -> Result<Input, Failure> {
         true => read(&mut io::stdin().lock()),
         false => fs::File::open(path).and_then(|mut file| read(&mut file)),
     };
-    let refuse = |message| Err(Failure::bad_input(message));
+    let refuse = |message| Err(Error::bad_input(message));
     match (result, String::from_utf8(bytes)) {
         (Err(error), _) => refuse(format!("cannot read {name}: {error}")),
         (Ok(read), _) if read > MAX_BYTES => refuse(format!("{name} is larger than 1 MiB")),
@@ -56,7 +79,7 @@ fn read_file(path: &Path) -> Result<Input, Failure> {
 }
 
 /// The ids without repetitions, in their order. `-` stands for those on standard input.
-pub fn ids(arguments: Vec<TaskId>) -> Result<Vec<TaskId>, Failure> {
+pub fn ids(arguments: Vec<TaskId>) -> Result<Vec<TaskId>, Error> {
     let mut ids = Vec::new();
     for id in arguments {
         if id.as_str() != STDIN {
@@ -64,15 +87,17 @@ pub fn ids(arguments: Vec<TaskId>) -> Result<Vec<TaskId>, Failure> {
             continue;
         }
         for word in read_file(Path::new(STDIN))?.text.split_whitespace() {
-            ids.push(word.parse::<TaskId>().map_err(|error| {
-                Failure::bad_input(format!("{:?} is {error}", clean(word, 100)))
-            })?);
+            ids.push(
+                word.parse::<TaskId>().map_err(|error| {
+                    Error::bad_input(format!("{:?} is {error}", clean(word, 100)))
+                })?,
+            );
         }
     }
     let mut seen = std::collections::HashSet::new();
     ids.retain(|id| seen.insert(id.clone()));
     match ids.is_empty() {
-        true => Err(Failure::bad_input("there are no task ids on standard input")),
+        true => Err(Error::bad_input("there are no task ids on standard input")),
         false => Ok(ids),
     }
 }

@@ -8,11 +8,12 @@ use std::{
 
 use jsonc_parser::json;
 use luma_client::{Luma, TOKEN_VARIABLE};
+use secrecy::ExposeSecret;
 use serde_json::json as document;
 
 use crate::{
     config_file::{ConfigFile, Format, diff, keep_lines, secrets, with_listed},
-    failure::{Exit, Failure, Kind},
+    error::{Error, Exit, Kind},
     globals::Globals,
     host::{Host, PROMPT_ID, Token, TokenSource, launcher},
     output::Output,
@@ -80,7 +81,7 @@ pub struct Change {
     yes: bool,
 }
 
-pub fn run(output: &Output, globals: &Globals, action: &Action) -> Result<Exit, Failure> {
+pub fn run(output: &Output, globals: &Globals, action: &Action) -> Result<Exit, Error> {
     let (change, install) = match action {
         Action::Install(install) => (&install.change, Some(install)),
         Action::Uninstall(change) => (change, None),
@@ -88,17 +89,17 @@ pub fn run(output: &Output, globals: &Globals, action: &Action) -> Result<Exit, 
     let Change { host, name, .. } = change;
     let path = change.file.clone().or_else(|| host.file());
     let path = path.ok_or_else(|| {
-        Failure::bad_input("there is no home folder").hint("Name the host's file with --file.")
+        Error::bad_input("there is no home folder").next_step("Name the host's file with --file.")
     })?;
     let file = ConfigFile::read(&path).map_err(|failure| {
-        failure.hint(format!(
+        failure.next_step(format!(
             "Is {} installed? Start it once, or name its file with --file.",
             host.title
         ))
     })?;
     let unreadable = |reason: String| {
         let message = format!("cannot read {}: {reason}", path.display());
-        Failure::new(Kind::File, message).hint("Correct the file first; nothing is written.")
+        Error::new(Kind::File, message).next_step("Correct the file first; nothing is written.")
     };
     let mut hidden = match file.text.trim().is_empty() {
         true => Vec::new(),
@@ -167,7 +168,7 @@ pub fn run(output: &Output, globals: &Globals, action: &Action) -> Result<Exit, 
 }
 
 /// What the host starts.
-fn words(globals: &Globals, install: &Install) -> Result<Vec<String>, Failure> {
+fn words(globals: &Globals, install: &Install) -> Result<Vec<String>, Error> {
     let mut words = launcher(&env::current_exe()?, cfg!(windows));
     let mut add = |more: &[&str]| words.extend(more.iter().map(|&word| word.to_owned()));
     if globals.simulate {
@@ -186,14 +187,14 @@ fn words(globals: &Globals, install: &Install) -> Result<Vec<String>, Failure> {
     Ok(words)
 }
 
-fn token(globals: &Globals, install: &Install) -> Result<Token, Failure> {
+fn token(globals: &Globals, install: &Install) -> Result<Token, Error> {
     if globals.simulate {
         return Ok(Token::NotNeeded);
     }
-    let given = globals.token.as_ref().map(|token| token.expose().to_owned());
+    let given = globals.token.as_ref().map(|token| token.expose_secret().to_owned());
     if !install.with_token {
         return match given {
-            Some(_) => Err(Failure::bad_input("--token is not written without --with-token")),
+            Some(_) => Err(Error::bad_input("--token is not written without --with-token")),
             None => Ok(Token::FromHost),
         };
     }
@@ -203,19 +204,19 @@ fn token(globals: &Globals, install: &Install) -> Result<Token, Failure> {
     Ok(Token::Written(token.trim().to_owned()))
 }
 
-fn agree(output: &Output, change: &Change) -> Result<(), Failure> {
+fn agree(output: &Output, change: &Change) -> Result<(), Error> {
     if change.yes {
         return Ok(());
     }
     if !io::stdin().is_terminal() {
-        return Err(Failure::bad_input("nothing is written without your consent")
-            .hint("Add --yes to write the change, or --print to only see it."));
+        return Err(Error::bad_input("nothing is written without your consent")
+            .next_step("Add --yes to write the change, or --print to only see it."));
     }
     output.note("Write this change? [y/N]");
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
     match answer.trim().to_ascii_lowercase().as_str() {
         "y" | "yes" => Ok(()),
-        _ => Err(Failure::new(Kind::Interrupted, "nothing was written")),
+        _ => Err(Error::new(Kind::Interrupted, "nothing was written")),
     }
 }

@@ -11,12 +11,12 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::{
     context::Context,
-    failure::{Exit, Failure, Kind},
-    output::{File, TaskView, plain},
+    error::{Error, Exit, Kind},
+    output::{File, TaskResult, plain},
     progress::{Progress, Stage, TICK},
     save::Saver,
     signals::Signals,
-    submit::{self, SubmitFailure},
+    submit::{self, NoTask},
     times,
 };
 
@@ -68,13 +68,14 @@ pub async fn run(context: &Context<'_>, jobs: Vec<Job>, plan: &Plan<'_>) -> Exit
     let output = context.output;
     let signals = &Signals::listen();
     let progress = Progress::new(output, context.usual, jobs.len());
-    let mut views: Vec<TaskView> = jobs.iter().map(|_| TaskView::default()).collect();
+    let mut results: Vec<TaskResult> = jobs.iter().map(|_| TaskResult::default()).collect();
     let submits = jobs.iter().any(|job| matches!(job, Job::Submit(_)));
     let is_one_of_many = jobs.len() > 1;
-    let resume = |views: &[TaskView]| {
-        let open =
-            views.iter().filter(|view| view.error.as_ref().is_some_and(|e| e.kind.is_resumable()));
-        let ids: Vec<&str> = open.filter_map(|view| Some(view.id.as_ref()?.as_str())).collect();
+    let resume = |results: &[TaskResult]| {
+        let open = results
+            .iter()
+            .filter(|result| result.error.as_ref().is_some_and(|e| e.kind.is_resumable()));
+        let ids: Vec<&str> = open.filter_map(|result| Some(result.id.as_ref()?.as_str())).collect();
         let advice = match submits && context.is_simulated() {
             true => "The simulated task ends with this program.".to_owned(),
             false => resume(context, &ids, plan),
@@ -103,32 +104,34 @@ pub async fn run(context: &Context<'_>, jobs: Vec<Job>, plan: &Plan<'_>) -> Exit
             }
             std::future::pending::<()>().await;
         });
+        let mut reader_gone = pin!(output.reader_gone());
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             tokio::select! {
                 biased;
                 run = runs.next() => {
-                    let Some((index, mut view)) = run else { break };
-                    progress.enters(index, Stage::Ended(match &view.error {
+                    let Some((index, mut result)) = run else { break };
+                    progress.set_stage(index, Stage::Ended(match &result.error {
                         Some(error) => error.kind.end(),
-                        None if view.state() == Some("completed") => "completed",
+                        None if result.state() == Some("completed") => "completed",
                         None => "accepted",
                     }));
-                    let advice = resume(std::slice::from_ref(&view)).filter(|_| !is_one_of_many);
+                    let advice = resume(std::slice::from_ref(&result)).filter(|_| !is_one_of_many);
                     if let Some(advice) = advice {
-                        view.error = view.error.map(|error| error.also(&advice));
+                        result.error = result.error.map(|error| error.also(&advice));
                     }
                     if signals.first.is_cancelled() {
                         progress.leave();
                     }
                     progress.hide();
-                    output.task(&view, is_one_of_many);
-                    views[index] = view;
+                    output.task(&result, is_one_of_many);
+                    results[index] = result;
                     if submits && output.is_broken() {
                         signals.first.cancel();
                     }
                 }
+                () = &mut reader_gone, if submits && !output.is_broken() => signals.first.cancel(),
                 () = &mut stopping => {}
                 _ = ticks.tick() => progress.tick(),
             }
@@ -137,8 +140,8 @@ pub async fn run(context: &Context<'_>, jobs: Vec<Job>, plan: &Plan<'_>) -> Exit
     if matches!(plan.until, Until::Accepted) && context.is_simulated() {
         output.note("The simulated task ends with this program: `luma simulate` runs longer.");
     }
-    let exit = output.tasks(&views, plan.is_list);
-    if let Some(advice) = resume(&views).filter(|_| is_one_of_many) {
+    let exit = output.tasks(&results, plan.is_list);
+    if let Some(advice) = resume(&results).filter(|_| is_one_of_many) {
         output.note(&advice);
     }
     exit
@@ -154,7 +157,7 @@ fn resume(context: &Context<'_>, ids: &[&str], plan: &Plan<'_>) -> String {
     let options = options.iter().map(String::as_str);
     let ids = ids.iter().copied();
     let arguments: Vec<&str> = [command].into_iter().chain(ids).chain(options).collect();
-    context.next_step("Resume with", &arguments)
+    context.command_line("Resume with", &arguments)
 }
 
 /// One of the jobs.
@@ -167,60 +170,61 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
-    async fn run(&self, job: Job) -> TaskView {
+    async fn run(&self, job: Job) -> TaskResult {
         let (task, prompt) = match job {
             Job::Known(id) => (self.context.luma.task(id), None),
             Job::Submit(submission) => {
                 let prompt = submission.request().prompt.clone();
-                match self.accepted(&submission).await {
+                match self.submit(&submission).await {
                     Ok(task) => (task, prompt),
-                    Err(failure) => {
-                        return TaskView { prompt, error: Some(failure), ..TaskView::default() };
+                    Err(error) => {
+                        return TaskResult { prompt, error: Some(error), ..TaskResult::default() };
                     }
                 }
             }
         };
         let id = task.id();
-        self.progress.named(self.index, id);
+        self.progress.set_id(self.index, id);
         let end = match &self.plan.until {
             Until::Accepted => {
-                return TaskView {
+                return TaskResult {
                     is_accepted: true,
                     prompt: prompt.filter(|_| self.plan.is_list),
-                    ..TaskView::of(id, None)
+                    ..TaskResult::of(id, None)
                 };
             }
-            Until::Seen => self.look(&task).await,
+            Until::Seen => self.look_up(&task).await,
             Until::Ended(options) => self.wait(&task, options).await,
         };
         let saved = match end {
             Ok(Some(video)) => self.save(id, &video).await,
             Ok(None) => Ok(None),
-            Err(failure) => Err(failure),
+            Err(error) => Err(error),
         };
-        let view = TaskView { prompt, ..TaskView::of(id, self.progress.last(self.index)) };
+        let result =
+            TaskResult { prompt, ..TaskResult::of(id, self.progress.last_report(self.index)) };
         match saved {
-            Ok(file) => TaskView { file, ..view },
-            Err(failure) => view.with_error(failure),
+            Ok(file) => TaskResult { file, ..result },
+            Err(error) => result.with_error(error),
         }
     }
 
-    /// The task of a submission, searched for if its response was lost and the user wants it.
-    async fn accepted(&self, submission: &Submission) -> Result<TaskHandle, Failure> {
+    /// Submits. If the response is lost and the user wants it, searches for the task.
+    async fn submit(&self, submission: &Submission) -> Result<TaskHandle, Error> {
         let (context, signals, progress) = (self.context, self.signals, self.progress);
         if signals.first.is_cancelled() {
             return Err(context.output.stopped("this prompt was not sent"));
         }
-        progress.enters(self.index, Stage::Submitting);
+        progress.set_stage(self.index, Stage::Submitting);
         let limit = self.plan.limit.as_ref();
         let task = match submit::send(context, signals, limit, submission).await {
             Ok(task) => task,
-            Err(SubmitFailure::Final(failure)) => return Err(failure),
-            Err(SubmitFailure::Lost(submission, cause)) if self.plan.find_lost => {
-                progress.enters(self.index, Stage::Searching);
+            Err(NoTask::Final(error)) => return Err(error),
+            Err(NoTask::Lost(submission, cause)) if self.plan.find_lost => {
+                progress.set_stage(self.index, Stage::Searching);
                 submit::find(context, signals, progress, &submission, cause).await?
             }
-            Err(SubmitFailure::Lost(submission, cause)) => {
+            Err(NoTask::Lost(submission, cause)) => {
                 return Err(submit::lost(context, &submission, cause));
             }
         };
@@ -234,42 +238,38 @@ impl Step<'_> {
         Ok(task)
     }
 
-    async fn wait(
-        &self,
-        task: &TaskHandle,
-        options: &WaitOptions,
-    ) -> Result<Option<Video>, Failure> {
+    async fn wait(&self, task: &TaskHandle, options: &WaitOptions) -> Result<Option<Video>, Error> {
         let (progress, index) = (self.progress, self.index);
         let interval = options.interval.map(PollInterval::fixed);
         let interval = interval.unwrap_or(*self.context.luma.poll_interval());
         let deadline = options.timeout.unwrap_or(Wait::DEFAULT_DEADLINE);
-        progress.waits(index, interval);
+        progress.begin_wait(index, interval);
         let wait = task
             .wait()
             .deadline(deadline)
             .interval(interval)
             .cancelled_by(self.signals.first.clone())
-            .on_update(|task| progress.saw(index, task))
-            .on_error(|failure| progress.failed(index, failure));
+            .on_update(|task| progress.update(index, task))
+            .on_error(|failure| progress.lookup_failed(index, failure));
         wait.await.map(Some).map_err(|error| match &error {
             WaitError::Cancelled { .. } => self.context.output.stopped("the task continues"),
             WaitError::Deadline { source: None, .. } => {
-                let failure = Failure::from(&error);
+                let error = Error::from(&error);
                 match progress.silence_at_deadline(index, deadline) {
-                    Some(silence) => failure.last_error("; ", &silence),
-                    None => failure,
+                    Some(silence) => error.last_error("; ", &silence),
+                    None => error,
                 }
             }
-            _ => Failure::from(&error),
+            _ => Error::from(&error),
         })
     }
 
     /// Looks the task up once. A failed one has no video: its report says why.
-    async fn look(&self, task: &TaskHandle) -> Result<Option<Video>, Failure> {
+    async fn look_up(&self, task: &TaskHandle) -> Result<Option<Video>, Error> {
         let seen = self.signals.first.run_until_cancelled(task.get()).await;
-        let interrupted = || Failure::new(Kind::Interrupted, "interrupted");
+        let interrupted = || Error::new(Kind::Interrupted, "interrupted");
         let report: Task = seen.ok_or_else(interrupted)??;
-        self.progress.saw(self.index, &report);
+        self.progress.update(self.index, &report);
         match (report.video(), report.state()) {
             (Some(video), _) => Ok(Some(video)),
             (None, TaskState::Failed) => Ok(None),
@@ -279,16 +279,17 @@ impl Step<'_> {
                 let options = options.filter(|option| *option != "--thumbnail");
                 let wait = ["wait", task.id().as_str()].into_iter().chain(options);
                 let message = format!("there is no video yet: the task is {state}");
-                let hint = self.context.next_step("Wait for it with", &wait.collect::<Vec<_>>());
-                Err(Failure::new(Kind::NotReady, message).hint(hint))
+                let next_step =
+                    self.context.command_line("Wait for it with", &wait.collect::<Vec<_>>());
+                Err(Error::new(Kind::NotReady, message).next_step(next_step))
             }
         }
     }
 
-    async fn save(&self, id: &TaskId, video: &Video) -> Result<Option<File>, Failure> {
+    async fn save(&self, id: &TaskId, video: &Video) -> Result<Option<File>, Error> {
         let on_progress = |now: luma_client::Progress| {
             let stage = Stage::Downloading { bytes: now.bytes, total: now.total };
-            self.progress.enters(self.index, stage);
+            self.progress.set_stage(self.index, stage);
         };
         let saver = self.plan.saver;
         let save = saver.save(&self.context.luma, id, video, on_progress);

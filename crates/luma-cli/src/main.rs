@@ -1,13 +1,13 @@
 //! `luma`: Luma Dream Machine from the command line.
 //!
 //! One file a command, or a few that are alike. All that is printed goes through [`output::Output`];
-//! why a command did not end well is a [`failure::Failure`]; [`jobs`] submits, waits and downloads.
+//! why a command did not end well is a [`error::Error`]; [`jobs`] submits, waits and downloads.
 
 mod config_file;
 mod context;
 mod doctor;
+mod error;
 mod extend;
-mod failure;
 mod generate;
 mod globals;
 mod history;
@@ -43,7 +43,7 @@ use tracing_subscriber::{
 
 use crate::{
     context::Context,
-    failure::{Exit, Failure},
+    error::{Error, Exit},
     globals::Globals,
     output::Output,
 };
@@ -113,17 +113,17 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
-        Err(error) => return output.failure(&error.into()).code().into(),
+        Err(error) => return output.error(&error.into()).code().into(),
     };
     let end = runtime.block_on(run(cli, &output));
     // A read of standard input cannot be cancelled; the program ends nevertheless.
     runtime.shutdown_background();
     end_log(log);
-    let exit = end.unwrap_or_else(|failure| output.failure(&failure));
+    let exit = end.unwrap_or_else(|error| output.error(&error));
     output.end(exit).code().into()
 }
 
-async fn run(Cli { globals, command }: Cli, output: &Output) -> Result<Exit, Failure> {
+async fn run(Cli { globals, command }: Cli, output: &Output) -> Result<Exit, Error> {
     let open = || Context::open(&globals, output);
     match command {
         Command::Generate(args) => generate::run(&open().await?, args).await,
@@ -185,10 +185,10 @@ fn refuse(error: &clap::Error) -> Exit {
     let output = Output::new(std::env::args_os().any(|word| word == "--json"), false, false);
     let result = error.print();
     if !error.use_stderr() {
-        output.printed(result);
+        output.note_write(result);
         return output.end(Exit::Done);
     }
-    output.error_document(&Failure::bad_input(message(&error.to_string())));
+    output.error_document(&Error::bad_input(message(&error.to_string())));
     Exit::BadInput
 }
 

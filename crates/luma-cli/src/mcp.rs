@@ -9,11 +9,12 @@ use std::{
 
 use luma_client::{CancellationToken, ConfigError, TOKEN_VARIABLE};
 use luma_mcp::{Access, HttpOptions, InvalidOptions, ServeError, Server};
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     context::{client, daily_limit, simulated},
-    failure::{Exit, Failure, Kind, with_cause},
-    globals::{Globals, Secret},
+    error::{Error, Exit, Kind, with_cause},
+    globals::{Globals, secret},
     install::Action,
     output::Output,
     signals::Signals,
@@ -58,8 +59,8 @@ pub struct Args {
 
     /// What HTTP clients must bring as their bearer; not the API token. Other users of the machine
     /// can see a command line: prefer the environment variable LUMA_MCP_ACCESS_KEY
-    #[arg(long, value_name = "KEY", requires = "http", value_parser = Secret::read)]
-    access_key: Option<Secret>,
+    #[arg(long, value_name = "KEY", requires = "http", value_parser = secret())]
+    access_key: Option<SecretString>,
 
     /// Refuse submits after this many videos, until the server is restarted
     #[arg(long, value_name = "N")]
@@ -108,7 +109,7 @@ const NOT_READ: [(&str, &str); 2] = [
     ("LUMA_REQUEST_TIMEOUT", "requests have the timeouts of the client"),
 ];
 
-pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit, Failure> {
+pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit, Error> {
     let signals = Signals::listen();
     for (variable, reason) in NOT_READ {
         if env::var_os(variable).is_some() {
@@ -151,7 +152,7 @@ async fn serve(
     server: Server,
     args: &Args,
     stop: CancellationToken,
-) -> Result<Exit, Failure> {
+) -> Result<Exit, Error> {
     let Some(address) = args.http else {
         if io::stdin().is_terminal() {
             output.note("An MCP host should start this command; see luma mcp --help.");
@@ -174,9 +175,9 @@ async fn serve(
 
 /// The server for the account of the token. It starts without a usable one, too: hosts list the tools before
 /// the user has set it, and show no error of a server that ends.
-fn server(output: &Output, globals: &Globals, args: &Args) -> Result<Server, Failure> {
+fn server(output: &Output, globals: &Globals, args: &Args) -> Result<Server, Error> {
     use ConfigError::{BlankToken, MalformedToken, NoToken, PlaceholderToken};
-    let given = globals.token.as_ref().map(|token| token.expose().to_owned());
+    let given = globals.token.as_ref().map(|token| token.expose_secret().to_owned());
     let given = given.or_else(|| Some(env::var_os(TOKEN_VARIABLE)?.to_string_lossy().into_owned()));
     let is_quoted = given.is_some_and(|token| token.contains(['"', '\'', '`']));
     let reason = match client(globals)?.build() {
@@ -201,27 +202,27 @@ fn server(output: &Output, globals: &Globals, args: &Args) -> Result<Server, Fai
     Ok(Server::without_token(luma, reason))
 }
 
-fn access(args: &Args) -> Result<Access, Failure> {
+fn access(args: &Args) -> Result<Access, Error> {
     if args.token_from_request {
         return Ok(Access::TokenFromRequest);
     }
-    let given = args.access_key.as_ref().map(|key| key.expose().to_owned());
+    let given = args.access_key.as_ref().map(|key| key.expose_secret().to_owned());
     match given.or_else(|| env::var(KEY_VARIABLE).ok()) {
         Some(key) => Ok(Access::Key(key.into())),
-        None => Err(Failure::bad_input("there is no access key for HTTP clients").hint(format!(
+        None => Err(Error::bad_input("there is no access key for HTTP clients").next_step(format!(
             "Set {KEY_VARIABLE}, for example to the output of `openssl rand -hex 32`, or let each \
              request bring its own API token with --token-from-request."
         ))),
     }
 }
 
-impl From<InvalidOptions> for Failure {
+impl From<InvalidOptions> for Error {
     fn from(error: InvalidOptions) -> Self {
         Self::new(Kind::BadInput, error.to_string())
     }
 }
 
-impl From<ServeError> for Failure {
+impl From<ServeError> for Error {
     fn from(error: ServeError) -> Self {
         let kind = match error {
             ServeError::Options(_) => Kind::BadInput,

@@ -16,7 +16,7 @@ use luma_client::{Luma, Task, TaskId, TaskState, fields::Timestamp, text::clean}
 use serde_json::{Value, json};
 
 use crate::{
-    failure::{Exit, Failure, Kind},
+    error::{Error, Exit, Kind},
     times::utc,
 };
 
@@ -27,7 +27,7 @@ pub struct Output {
     /// A video was accepted: whatever fails from now on, the command must not be repeated.
     accepted: AtomicBool,
     /// Why standard output could not be written.
-    broken: OnceLock<io::ErrorKind>,
+    broken: OnceLock<io::Error>,
     /// Knows the API token, which is never printed: cleaning a text can make it whole.
     luma: OnceLock<Luma>,
 }
@@ -58,10 +58,6 @@ impl Output {
         self.accepted.store(true, Ordering::Relaxed);
     }
 
-    fn is_accepted(&self) -> bool {
-        self.accepted.load(Ordering::Relaxed)
-    }
-
     /// Keeps the token of this client out of all that is printed.
     pub fn hide_token_of(&self, luma: &Luma) {
         let _ = self.luma.set(luma.clone());
@@ -72,22 +68,49 @@ impl Output {
         self.text(&readable_json(document));
     }
 
+    /// Prints a result: a text for people, or with `--json` a document.
+    pub fn result(&self, text: &str, document: &Value) {
+        match self.json {
+            true => self.document(document),
+            false => self.text(text),
+        }
+    }
+
     /// Prints a result for people as it stands, unless an earlier one could not be printed.
     pub fn text(&self, text: &str) {
         if !self.is_broken() {
             let mut stdout = io::stdout().lock();
             let text = self.without_token(text);
-            self.printed(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+            self.note_write(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
         }
     }
 
-    /// Takes note of a result that could not be printed. A reader that has gone, like `head`, is no
-    /// failure, unless the lost text is about a video that was paid for.
-    pub fn printed(&self, result: io::Result<()>) {
-        let Err(error) = result else { return };
-        if self.broken.set(error.kind()).is_ok() && self.has_lost_result() {
-            self.note(&format!("error: the result cannot be printed: {error}"));
+    /// Takes note of a result that could not be printed.
+    pub fn note_write(&self, result: io::Result<()>) {
+        if let Err(error) = result {
+            let _ = self.broken.set(error);
         }
+    }
+
+    /// Waits until the reader of standard output has gone, and takes note of it.
+    #[cfg(unix)]
+    pub async fn reader_gone(&self) {
+        use tokio::io::{Interest, unix::AsyncFd};
+
+        // Deprecated, because a file may be closed in the meantime: not this one.
+        #[allow(deprecated)]
+        match AsyncFd::with_interest(io::stdout(), Interest::ERROR) {
+            Ok(stdout) if stdout.ready(Interest::ERROR).await.is_ok() => {
+                self.note_write(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+            // A file has no reader.
+            _ => std::future::pending().await,
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub async fn reader_gone(&self) {
+        std::future::pending().await
     }
 
     /// Whether standard output can no longer be written.
@@ -95,25 +118,28 @@ impl Output {
         self.broken.get().is_some()
     }
 
-    fn has_lost_result(&self) -> bool {
-        let is_failure = |kind: &_| self.is_accepted() || *kind != io::ErrorKind::BrokenPipe;
-        self.broken.get().is_some_and(is_failure)
-    }
-
     /// Why a command does no more: after a signal, or as its results cannot be printed.
-    pub fn stopped(&self, what: &str) -> Failure {
+    pub fn stopped(&self, what: &str) -> Error {
         match self.is_broken() {
-            true => Failure::new(Kind::File, format!("results cannot be printed: {what}")),
-            false => Failure::new(Kind::Interrupted, format!("interrupted: {what}")),
+            true => Error::new(Kind::File, format!("results cannot be printed: {what}")),
+            false => Error::new(Kind::Interrupted, format!("interrupted: {what}")),
         }
     }
 
-    /// How the program ends, if its command ends like this.
+    /// How the program ends, if its command ends like this. A reader that has gone, like `head`, is no
+    /// failure, unless the lost text is about a video that was paid for.
     pub fn end(&self, exit: Exit) -> Exit {
-        match (self.has_lost_result(), exit.max(Exit::Service), self.is_accepted()) {
-            (false, _, _) if exit != Exit::Service => exit,
-            (_, Exit::Service, true) => Exit::Submitted,
-            (_, worse, _) => worse,
+        let is_accepted = self.accepted.load(Ordering::Relaxed);
+        let is_failure =
+            |error: &&io::Error| is_accepted || error.kind() != io::ErrorKind::BrokenPipe;
+        let lost = self.broken.get().filter(is_failure);
+        if let Some(error) = lost {
+            self.note(&format!("error: the result cannot be printed: {error}"));
+        }
+        match exit.max(Exit::Service) {
+            _ if lost.is_none() && exit != Exit::Service => exit,
+            Exit::Service if is_accepted => Exit::Submitted,
+            worse => worse,
         }
     }
 
@@ -128,36 +154,36 @@ impl Output {
     }
 
     /// Tells why the command ended.
-    pub fn failure(&self, failure: &Failure) -> Exit {
-        self.error_document(failure);
-        self.complain(None, failure);
-        failure.kind.exit()
+    pub fn error(&self, error: &Error) -> Exit {
+        self.error_document(error);
+        self.print_error(None, error);
+        error.kind.exit()
     }
 
     /// Prints the JSON of a command that has no result.
-    pub fn error_document(&self, failure: &Failure) {
+    pub fn error_document(&self, error: &Error) {
         if self.json {
-            self.document(&without_nulls(json!({ "error": failure })));
+            self.document(&without_nulls(json!({ "error": error })));
         }
     }
 
     /// Prints the result of a task for people, and why it did not end well.
-    pub fn task(&self, task: &TaskView, is_one_of_many: bool) {
+    pub fn task(&self, task: &TaskResult, is_one_of_many: bool) {
         match &task.id {
             _ if self.json => {}
             Some(id) if task.is_accepted => self.text(&format!("{id}\n")),
             _ if task.task.is_some() => self.text(&task.to_string()),
             _ => {}
         }
-        if let Some(failure) = &task.error {
-            self.complain(is_one_of_many.then(|| task.name()), failure);
+        if let Some(error) = &task.error {
+            self.print_error(is_one_of_many.then(|| task.name()), error);
         }
     }
 
     /// Prints the JSON of a command about one task, or about a list of tasks. How it ends.
-    pub fn tasks(&self, tasks: &[TaskView], is_list: bool) -> Exit {
+    pub fn tasks(&self, tasks: &[TaskResult], is_list: bool) -> Exit {
         if self.json {
-            let documents: Vec<_> = tasks.iter().map(TaskView::document).collect();
+            let documents: Vec<_> = tasks.iter().map(TaskResult::document).collect();
             match (is_list, &documents[..]) {
                 (false, [task]) => self.document(task),
                 _ => self.document(&json!({ "tasks": documents })),
@@ -167,20 +193,20 @@ impl Output {
         exits.max().unwrap_or(Exit::Done)
     }
 
-    fn complain(&self, task: Option<&str>, failure: &Failure) {
-        let error = Style::new().red().bold().for_stderr().apply_to("error:");
-        let message = plain(&failure.message);
-        let hint = failure.hint.as_deref().unwrap_or_default();
-        let hint: String = hint.lines().map(|line| format!("\n{}", plain(line))).collect();
+    fn print_error(&self, task: Option<&str>, error: &Error) {
+        let label = Style::new().red().bold().for_stderr().apply_to("error:");
+        let message = plain(&error.message);
+        let next = error.next_step.as_deref().unwrap_or_default();
+        let next: String = next.lines().map(|line| format!("\n{}", plain(line))).collect();
         let task = task.map(plain).filter(|task| !message.contains(task));
         let task = task.map(|task| format!("{task}: ")).unwrap_or_default();
-        self.note(&format!("{error} {task}{message}{hint}"));
+        self.note(&format!("{label} {task}{message}{next}"));
     }
 }
 
 /// A task as it is printed, for people or as JSON. Unknown fields are omitted.
 #[derive(Clone, Debug, Default)]
-pub struct TaskView {
+pub struct TaskResult {
     /// `None` before the task is accepted.
     pub id: Option<TaskId>,
     /// The prompt that was to be submitted.
@@ -190,7 +216,7 @@ pub struct TaskView {
     /// Accepted, and not awaited.
     pub is_accepted: bool,
     pub file: Option<File>,
-    pub error: Option<Failure>,
+    pub error: Option<Error>,
 }
 
 /// The file of a task.
@@ -202,19 +228,19 @@ pub struct File {
     pub is_foreign: bool,
 }
 
-impl TaskView {
+impl TaskResult {
     /// The last report of a task, and why it failed if it did.
     pub fn of(id: &TaskId, task: Option<Task>) -> Self {
         Self {
             id: Some(id.clone()),
-            error: task.as_ref().and_then(Task::failure).map(Failure::from),
+            error: task.as_ref().and_then(Task::failure).map(Error::from),
             task,
             ..Self::default()
         }
     }
 
-    pub fn with_error(mut self, failure: Failure) -> Self {
-        self.error = Some(failure);
+    pub fn with_error(mut self, error: Error) -> Self {
+        self.error = Some(error);
         self
     }
 
@@ -280,7 +306,7 @@ impl TaskView {
     }
 }
 
-impl fmt::Display for TaskView {
+impl fmt::Display for TaskResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let task = self.task.as_ref();
         let video = task.and_then(Task::video);
@@ -385,7 +411,7 @@ fn readable_json(document: &Value) -> String {
 mod tests {
     use super::*;
 
-    fn view() -> TaskView {
+    fn result() -> TaskResult {
         let task = serde_json::from_value(json!({
             "id": "task-1",
             "user_id": "s3cret",
@@ -412,7 +438,7 @@ mod tests {
             },
         }));
         let id = "task-1".parse().expect("an id");
-        TaskView::of(&id, Some(task.expect("a task")))
+        TaskResult::of(&id, Some(task.expect("a task")))
     }
 
     #[test]
@@ -432,7 +458,7 @@ mod tests {
             "finished_at": 1_785_585_754.0,
             "elapsed": 154.3,
         });
-        assert_eq!(view().document(), expected);
+        assert_eq!(result().document(), expected);
     }
 
     #[test]
@@ -451,9 +477,9 @@ file       a b.mp4 (1.5 KiB)
 ";
         console::set_colors_enabled(false);
         let path = "a\u{202e} b.mp4".into();
-        let view =
-            TaskView { file: Some(File { path, bytes: 1_536, is_foreign: false }), ..view() };
-        assert_eq!(view.to_string(), expected);
+        let result =
+            TaskResult { file: Some(File { path, bytes: 1_536, is_foreign: false }), ..result() };
+        assert_eq!(result.to_string(), expected);
     }
 
     #[test]
@@ -479,8 +505,9 @@ file       a b.mp4 (1.5 KiB)
         use std::os::unix::ffi::OsStrExt;
 
         let path = PathBuf::from(std::ffi::OsStr::from_bytes(b"fox\xff.mp4"));
-        let view = TaskView { file: Some(File { path, bytes: 1, is_foreign: false }), ..view() };
-        assert_eq!(view.document()["file"]["path"], "fox\u{fffd}.mp4");
+        let result =
+            TaskResult { file: Some(File { path, bytes: 1, is_foreign: false }), ..result() };
+        assert_eq!(result.document()["file"]["path"], "fox\u{fffd}.mp4");
     }
 
     #[test]
@@ -504,7 +531,7 @@ file       a b.mp4 (1.5 KiB)
             (Some(BrokenPipe), true, Exit::Interrupted, 130),
         ] {
             let output = Output::new(false, false, false);
-            broken.map(|kind| output.broken.set(kind));
+            output.note_write(broken.map_or(Ok(()), |kind| Err(kind.into())));
             output.accepted.store(accepted, Ordering::Relaxed);
             assert_eq!(output.end(exit).code(), expected, "{broken:?} {accepted} {exit:?}");
         }

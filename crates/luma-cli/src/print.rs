@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap_complete::Shell;
 use clap_mangen::Man;
 use luma_client::mcp::export;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
-    failure::{Exit, Failure},
+    error::{Error, Exit},
     output::Output,
 };
 
@@ -73,27 +73,21 @@ pub fn completions(output: &Output, args: &Completions, mut program: clap::Comma
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut program, "luma", &mut script);
     let script = String::from_utf8_lossy(&script);
-    text(output, &script, json!({ "shell": args.shell.to_string(), "script": script }))
+    output.result(&script, &json!({ "shell": args.shell.to_string(), "script": script }));
+    Exit::Done
 }
 
-pub fn man(output: &Output, args: Pages, program: clap::Command) -> Result<Exit, Failure> {
+pub fn man(output: &Output, args: Pages, program: clap::Command) -> Result<Exit, Error> {
     let Some(folder) = args.folder else {
         let mut page = Vec::new();
         Man::new(program).render(&mut page)?;
         let page = String::from_utf8_lossy(&page);
-        return Ok(text(output, &page, json!({ "page": page })));
+        output.result(&page, &json!({ "page": page }));
+        return Ok(Exit::Done);
     };
     std::fs::create_dir_all(&folder)?;
     clap_mangen::generate_to(program, &folder)?;
     output.note(&format!("The manual pages are in {}.", folder.display()));
-    Ok(text(output, "", json!({ "folder": folder.to_string_lossy() })))
-}
-
-/// Prints a text, or with `--json` the document that holds it.
-fn text(output: &Output, text: &str, document: Value) -> Exit {
-    match output.json() {
-        true => output.document(&document),
-        false => output.text(text),
-    }
-    Exit::Done
+    output.result("", &json!({ "folder": folder.to_string_lossy() }));
+    Ok(Exit::Done)
 }

@@ -9,7 +9,7 @@ use console::{Term, truncate_str};
 use luma_client::{LookupFailure, PollInterval, RequestError, Task, TaskId};
 
 use crate::{
-    failure::Failure,
+    error::Error,
     output::{Output, plain, size_of, word},
     times::clock,
 };
@@ -20,7 +20,7 @@ pub const TICK: Duration = Duration::from_millis(100);
 const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
 
 /// How much later than expected a response may come before its absence is told.
-const PATIENCE: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What is known of each task of a command.
 pub struct Progress<'a> {
@@ -91,12 +91,12 @@ impl<'a> Progress<'a> {
     }
 
     /// The id of a task is known.
-    pub fn named(&self, index: usize, id: &TaskId) {
+    pub fn set_id(&self, index: usize, id: &TaskId) {
         self.state().rows[index].id = Some(id.clone());
     }
 
     /// A task is looked up from now on.
-    pub fn waits(&self, index: usize, interval: PollInterval) {
+    pub fn begin_wait(&self, index: usize, interval: PollInterval) {
         self.change(index, |row| {
             let now = Instant::now();
             row.lookups = Some(Lookups { interval, begin: now, last_response: now });
@@ -105,7 +105,7 @@ impl<'a> Progress<'a> {
     }
 
     /// A report of a task came.
-    pub fn saw(&self, index: usize, task: &Task) {
+    pub fn update(&self, index: usize, task: &Task) {
         self.change(index, |row| {
             row.responded();
             row.outage = None;
@@ -118,8 +118,8 @@ impl<'a> Progress<'a> {
     }
 
     /// A lookup failed, and the wait continues.
-    pub fn failed(&self, index: usize, failure: &LookupFailure) {
-        let reason = plain(&Failure::from(&*failure.error).message);
+    pub fn lookup_failed(&self, index: usize, failure: &LookupFailure) {
+        let reason = plain(&Error::from(&*failure.error).message);
         self.change(index, |row| {
             if !matches!(*failure.error, RequestError::Transport(_)) {
                 row.responded();
@@ -128,7 +128,7 @@ impl<'a> Progress<'a> {
         });
     }
 
-    pub fn enters(&self, index: usize, stage: Stage) {
+    pub fn set_stage(&self, index: usize, stage: Stage) {
         self.change(index, |row| {
             row.outage = None;
             row.stage = stage;
@@ -136,7 +136,7 @@ impl<'a> Progress<'a> {
     }
 
     /// The last report of a task.
-    pub fn last(&self, index: usize) -> Option<Task> {
+    pub fn last_report(&self, index: usize) -> Option<Task> {
         self.state().rows[index].task.clone()
     }
 

@@ -5,31 +5,25 @@ use std::{env, net::IpAddr};
 use hyper_util::client::proxy::matcher::Matcher;
 use luma_client::http_types::Uri;
 
-use crate::failure::Failure;
-
 /// The variables that the HTTP client reads, for https, for http, and for both.
 const VARIABLES: [[&str; 2]; 3] =
     [["HTTPS_PROXY", "https_proxy"], ["HTTP_PROXY", "http_proxy"], ["ALL_PROXY", "all_proxy"]];
 const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
+/// A variable that names no usable proxy. Its value may hold a password.
+pub struct Unusable(pub &'static str);
+
 /// Checks the variables before a request to this URL. The HTTP client silently ignores or misreads
 /// values that it cannot use. URLs on loopback need no proxy.
-pub fn check(url: &str) -> Result<(), Failure> {
+pub fn check(url: &str) -> Result<(), Unusable> {
     if url.parse().is_ok_and(|url| is_loopback(&url)) {
         return Ok(());
     }
-    for variable in VARIABLES.as_flattened() {
+    let is_bad = |variable: &&&str| {
         let value = env::var_os(variable).unwrap_or_default();
-        if !value.to_str().is_some_and(is_usable) {
-            // The value may hold a password.
-            let message =
-                format!("the proxy of the environment variable {variable} cannot be used");
-            return Err(Failure::bad_input(message).hint(
-                "Use a URL such as http://proxy.example:3128 or socks5h://127.0.0.1:1080, or unset it.",
-            ));
-        }
-    }
-    Ok(())
+        !value.to_str().is_some_and(is_usable)
+    };
+    VARIABLES.as_flattened().iter().find(is_bad).map_or(Ok(()), |variable| Err(Unusable(variable)))
 }
 
 /// The proxy that requests to this URL go through, and the variable that names it.

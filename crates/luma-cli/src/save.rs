@@ -9,7 +9,7 @@ use std::{
 use luma_client::{Luma, Progress, TaskId, Video};
 
 use crate::{
-    failure::{Failure, Kind},
+    error::{Error, Kind},
     output::File,
     proxy,
 };
@@ -44,9 +44,9 @@ pub struct Saver {
     place: Place,
     overwrite: bool,
     open: bool,
-    content: Content,
+    pub content: Content,
     /// In a folder, files that exist are left as they are, and are not an error.
-    skips_existing: bool,
+    pub skips_existing: bool,
 }
 
 #[derive(Debug, PartialEq)]
@@ -59,15 +59,16 @@ enum Place {
 impl Saver {
     /// Checks the place for the videos of `tasks` tasks; a folder is created. Nothing is replaced
     /// without `--overwrite`.
-    pub fn new(options: SaveOptions, tasks: usize) -> Result<Self, Failure> {
-        let refuse = |message| Err(Failure::bad_input(message));
+    pub fn new(options: SaveOptions, tasks: usize) -> Result<Self, Error> {
+        let refuse = |message| Err(Error::bad_input(message));
         let place = match options.output {
             None if options.overwrite => {
                 return refuse("--overwrite needs --output <PATH>".to_owned());
             }
             None if options.open => return refuse("--open needs --output <PATH>".to_owned()),
             None => Place::Nowhere,
-            Some(path) if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+            // An empty path, which cannot be typed, is the current folder.
+            Some(path) if matches!(path.as_os_str().as_encoded_bytes(), [] | [.., b'/']) => {
                 let made = fs::create_dir_all(&path).and_then(|()| probe(&path.join("luma")));
                 if let Err(error) = made {
                     return refuse(format!("cannot write to {}: {error}", path.display()));
@@ -83,35 +84,13 @@ impl Saver {
                 Place::File(path)
             }
         };
-        Ok(Self {
-            place,
-            overwrite: options.overwrite,
-            open: options.open,
-            content: Content::Video,
-            skips_existing: false,
-        })
-    }
-
-    /// Leaves files that exist in the folder as they are, so that a wait can be repeated.
-    pub fn skip_existing(self) -> Self {
-        Self { skips_existing: true, ..self }
-    }
-
-    /// Saves to the current folder, if no place was named.
-    pub fn or_current_folder(
-        mut options: SaveOptions,
-        tasks: usize,
-        content: Content,
-    ) -> Result<Self, Failure> {
-        let is_default = options.output.is_none();
-        options.output.get_or_insert_with(|| "./".into());
-        let place = is_default.then(|| Place::Folder(PathBuf::new()));
-        let saver = Self::new(options, tasks)?;
-        Ok(Self { content, place: place.unwrap_or(saver.place), ..saver })
+        let (content, skips_existing) = (Content::Video, false);
+        let SaveOptions { overwrite, open, .. } = options;
+        Ok(Self { place, overwrite, open, content, skips_existing })
     }
 
     /// Refuses a file in a folder that exists before anything is requested.
-    pub fn check(&self, id: &TaskId) -> Result<(), Failure> {
+    pub fn check(&self, id: &TaskId) -> Result<(), Error> {
         match (&self.place, self.path(id)) {
             (Place::Folder(_), Some(path)) => check(&path, self.overwrite),
             _ => Ok(()),
@@ -152,7 +131,7 @@ impl Saver {
         id: &TaskId,
         video: &Video,
         on_progress: impl FnMut(Progress) + Send,
-    ) -> Result<Option<File>, Failure> {
+    ) -> Result<Option<File>, Error> {
         let Some(path) = self.path(id) else {
             return Ok(None);
         };
@@ -166,7 +145,7 @@ impl Saver {
         };
         proxy::check(video.url())?;
         let saved = download.overwrite(self.overwrite).on_progress(on_progress).await;
-        let saved = saved.map_err(|error| Failure::download(error, video.url()))?;
+        let saved = saved.map_err(|error| Error::download(error, video.url()))?;
         if self.open {
             open(saved.path())?;
         }
@@ -177,8 +156,8 @@ impl Saver {
 
 /// Whether a file can be written, as far as that can be known: the folder exists and takes files, and
 /// nothing is replaced unasked.
-fn check(path: &Path, overwrite: bool) -> Result<(), Failure> {
-    let refuse = |why: &str| Err(Failure::bad_input(format!("{} {why}", path.display())));
+fn check(path: &Path, overwrite: bool) -> Result<(), Error> {
+    let refuse = |why: &str| Err(Error::bad_input(format!("{} {why}", path.display())));
     if path == Path::new("-") {
         return refuse("is not a file name: videos are not written to standard output");
     }
@@ -248,7 +227,7 @@ fn is_device(name: &str) -> bool {
 }
 
 /// Opens a file with the system's player, which outlives this program.
-fn open(path: &Path) -> Result<(), Failure> {
+fn open(path: &Path) -> Result<(), Error> {
     let program = match std::env::consts::OS {
         "macos" => "open",
         "windows" => "explorer",
@@ -258,7 +237,7 @@ fn open(path: &Path) -> Result<(), Failure> {
     let mut command = Command::new(program);
     command.arg(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().map(drop).map_err(|error| {
-        Failure::new(Kind::File, format!("saved, but {program} cannot open it: {error}"))
+        Error::new(Kind::File, format!("saved, but {program} cannot open it: {error}"))
     })
 }
 
@@ -336,9 +315,9 @@ mod tests {
         ] {
             match (saver(name, overwrite, 1), expected) {
                 (Ok(_), None) => {}
-                (Err(failure), Some(expected)) => {
-                    assert!(failure.message.contains(expected), "{}", failure.message);
-                    assert_eq!(failure.kind, Kind::BadInput);
+                (Err(error), Some(expected)) => {
+                    assert!(error.message.contains(expected), "{}", error.message);
+                    assert_eq!(error.kind, Kind::BadInput);
                 }
                 (got, _) => panic!("{name}: {got:?}"),
             }

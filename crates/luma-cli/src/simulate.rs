@@ -3,10 +3,11 @@
 use std::str::FromStr;
 
 use luma_simulator::{Fault, JobDuration, Simulator, Target, TaskScript};
+use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::{
-    failure::{Exit, Failure, Kind, plural},
+    error::{Error, Exit, Kind},
     globals::Globals,
     output::Output,
     signals::Signals,
@@ -71,24 +72,21 @@ fn job_duration(text: &str) -> Result<JobDuration, String> {
 }
 
 /// If the command line has a `--token`, only that one is valid.
-pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit, Failure> {
+pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit, Error> {
     let signals = Signals::listen();
     let builder = Simulator::builder().port(args.port).duration(args.duration).seed(args.seed);
     let mut builder = builder.record_requests(false);
     if let Some(token) = &globals.token {
-        builder = builder.token(token.expose());
+        builder = builder.token(token.expose_secret());
     }
     let simulator = builder.start().await.map_err(|error| {
-        Failure::new(Kind::Network, format!("cannot listen on port {}: {error}", args.port))
+        Error::new(Kind::Network, format!("cannot listen on port {}: {error}", args.port))
     })?;
     for fault in args.faults {
         fault.apply(&simulator);
     }
     let url = simulator.url();
-    match output.json() {
-        true => output.document(&json!({ "url": url })),
-        false => output.text(&format!("{url}\n")),
-    }
+    output.result(&format!("{url}\n"), &json!({ "url": url }));
     let token = if globals.token.is_some() { "the given one" } else { "any" };
     output.note(&format!(
         "The simulated service runs until Ctrl-C; token: {token}. In another terminal:\n  \
@@ -97,12 +95,8 @@ pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit,
     signals.first.cancelled().await;
     simulator.shutdown().await;
     let stats = simulator.stats();
-    output.note(&format!(
-        "{}, {}, {} accepted",
-        plural(stats.requests(), "request"),
-        plural(stats.faults, "fault"),
-        plural(stats.submits_accepted, "video")
-    ));
+    let (requests, videos) = (stats.requests(), stats.submits_accepted);
+    output.note(&format!("requests: {requests}, faults: {}, videos: {videos}", stats.faults));
     Ok(Exit::Done)
 }
 
@@ -126,58 +120,43 @@ impl FromStr for TypedFault {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let parts: Vec<&str> = text.split(':').collect();
-        let (target, effect, count) = match parts[..] {
-            [target, effect] => (target, effect, "1"),
-            [target, effect, count] => (target, effect, count),
-            _ => return Err("use TARGET:EFFECT[:COUNT], such as submit:503:2".to_owned()),
+        let mut parts = text.splitn(3, ':');
+        let (Some(target), Some(effect)) = (parts.next(), parts.next()) else {
+            return Err("use TARGET:EFFECT[:COUNT], such as submit:503:2".to_owned());
         };
+        let count = parts.next().unwrap_or("1");
         // `None` is always.
-        let times = match (count, count.parse::<usize>()) {
-            ("always", _) => None,
-            (_, Ok(times)) if times > 0 => Some(times),
-            _ => {
-                return Err(format!("{count:?} is not a count: use a number or `always`"));
-            }
+        let times = match count.parse::<usize>() {
+            Ok(times) if times > 0 => Some(times),
+            _ if count == "always" => None,
+            _ => return Err(format!("{count:?} is not a count: use a number or `always`")),
         };
-        if let Some(script) = script(target, effect) {
-            return Ok(Self::Submit(match times {
-                Some(times) => script.times(times),
-                None => script.always(),
-            }));
-        }
-        let place = match target {
-            "submit" => Some(Target::Submit),
-            "lookup" => Some(Target::Lookup),
-            "media" => Some(Target::Media),
-            "any" | "task" => None,
+        let on = |target| Some(Self::Request(fault(effect)?.on(target)));
+        let task = |script| Some(Self::Submit(script));
+        let fault = match (target, effect) {
+            ("submit", "refused") => {
+                task(TaskScript::refused(403, "forbidden", "the prompt was refused by moderation"))
+            }
+            ("task", "fail") => task(TaskScript::fails("api_error", "the simulated failure")),
+            ("task", "no-video") => task(TaskScript::completes_without_video()),
+            ("task", _) => None,
+            ("submit", _) => on(Target::Submit),
+            ("lookup", _) => on(Target::Lookup),
+            ("media", _) => on(Target::Media),
+            ("any", _) => fault(effect).map(Self::Request),
             _ => {
                 let targets = "submit, lookup, media, any or task";
                 return Err(format!("{target:?} is not a target: use {targets}"));
             }
         };
-        let fault = fault(effect).filter(|_| target != "task");
         let fault = fault.ok_or_else(|| format!("{effect:?} is not an effect for {target}"))?;
-        let fault = match place {
-            Some(place) => fault.on(place),
-            None => fault,
-        };
-        Ok(Self::Request(match times {
-            Some(times) => fault.times(times),
-            None => fault.always(),
-        }))
+        Ok(match (fault, times) {
+            (Self::Request(fault), Some(times)) => Self::Request(fault.times(times)),
+            (Self::Request(fault), None) => Self::Request(fault.always()),
+            (Self::Submit(script), Some(times)) => Self::Submit(script.times(times)),
+            (Self::Submit(script), None) => Self::Submit(script.always()),
+        })
     }
-}
-
-fn script(target: &str, effect: &str) -> Option<TaskScript> {
-    Some(match (target, effect) {
-        ("submit", "refused") => {
-            TaskScript::refused(403, "forbidden", "the prompt was refused by moderation")
-        }
-        ("task", "fail") => TaskScript::fails("api_error", "the simulated failure"),
-        ("task", "no-video") => TaskScript::completes_without_video(),
-        _ => return None,
-    })
 }
 
 fn fault(effect: &str) -> Option<Fault> {

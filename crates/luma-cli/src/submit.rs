@@ -5,17 +5,17 @@ use luma_mcp::DailyLimit;
 
 use crate::{
     context::Context,
-    failure::{Failure, Kind},
+    error::{Error, Kind},
     progress::Progress,
     signals::Signals,
     times::utc,
 };
 
 /// Why there is no task.
-pub enum SubmitFailure {
-    Final(Failure),
+pub enum NoTask {
+    Final(Error),
     /// The response was lost: the video may have been accepted.
-    Lost(Box<Submission>, Failure),
+    Lost(Box<Submission>, Error),
 }
 
 /// Sends a submission once. A signal lets no attempt begin, but waits for the one in flight, because it
@@ -25,18 +25,16 @@ pub async fn send(
     signals: &Signals,
     limit: Option<&DailyLimit>,
     submission: &Submission,
-) -> Result<TaskHandle, SubmitFailure> {
+) -> Result<TaskHandle, NoTask> {
     let place = match limit {
-        Some(limit) => {
-            Some(limit.take().await.map_err(|error| SubmitFailure::Final(error.into()))?)
-        }
+        Some(limit) => Some(limit.take().await.map_err(|error| NoTask::Final(error.into()))?),
         None => None,
     };
     let luma = context.luma.with_shutdown(signals.first.clone());
     let error = match signals.second.run_until_cancelled(luma.submit(submission)).await {
         Some(Ok(task)) => return Ok(context.luma.task(task)),
         Some(Err(SubmitError::Unconfirmed { submission, source })) => {
-            return Err(SubmitFailure::Lost(submission, source.into()));
+            return Err(NoTask::Lost(submission, source.into()));
         }
         Some(Err(error)) => {
             if let Some(place) = place
@@ -48,28 +46,28 @@ pub async fn send(
         }
         None => {
             let message = "interrupted: the video may have been accepted and billed";
-            let failure = Failure::new(Kind::Interrupted, message);
-            return Err(SubmitFailure::Final(failure.hint(look_first(context, submission))));
+            let error = Error::new(Kind::Interrupted, message);
+            return Err(NoTask::Final(error.next_step(look_first(context, submission))));
         }
     };
     let would_repeat = error.is_retryable();
-    let mut failure = Failure::from(error);
+    let mut error = Error::from(error);
     if signals.first.is_cancelled() && would_repeat {
-        let what = match failure.kind {
+        let what = match error.kind {
             Kind::Api => {
-                format!("the service refused it ({}), and it is not sent again", failure.message)
+                format!("the service refused it ({}), and it is not sent again", error.message)
             }
             _ => "nothing was sent".to_owned(),
         };
-        failure = Failure { code: failure.code, ..context.output.stopped(&what) };
+        error = Error { code: error.code, ..context.output.stopped(&what) };
     }
-    let advice = failure.hint.as_deref().unwrap_or_default();
-    let hint = format!("Nothing was billed. {advice}");
-    Err(SubmitFailure::Final(failure.hint(hint.trim())))
+    let advice = error.next_step.as_deref().unwrap_or_default();
+    let next_step = format!("Nothing was billed. {advice}");
+    Err(NoTask::Final(error.next_step(next_step.trim())))
 }
 
-/// The failure of a submit whose response was lost, with what to do now.
-pub fn lost(context: &Context<'_>, submission: &Submission, cause: Failure) -> Failure {
+/// The error of a submit whose response was lost, with what to do now.
+pub fn lost(context: &Context<'_>, submission: &Submission, cause: Error) -> Error {
     unconfirmed(context, submission, cause, Kind::Unconfirmed, "")
         .also("With --find-lost, the command looks for the task itself.")
 }
@@ -77,15 +75,15 @@ pub fn lost(context: &Context<'_>, submission: &Submission, cause: Failure) -> F
 fn unconfirmed(
     context: &Context<'_>,
     submission: &Submission,
-    cause: Failure,
+    cause: Error,
     kind: Kind,
     search: &str,
-) -> Failure {
+) -> Error {
     let message = format!(
         "the response to the submit was lost ({}): the video may have been accepted and billed{search}",
         cause.message
     );
-    Failure { kind, message, ..cause }.hint(look_first(context, submission))
+    Error { kind, message, ..cause }.next_step(look_first(context, submission))
 }
 
 fn look_first(context: &Context<'_>, submission: &Submission) -> String {
@@ -93,7 +91,7 @@ fn look_first(context: &Context<'_>, submission: &Submission) -> String {
     // Clocks differ: a minute earlier.
     let since = utc(sent_at.unwrap_or_default().as_secs_f64() - 60.0);
     let lead = "Do not submit it again before you know. See whether the task is listed";
-    context.next_step(lead, &["history", "--since", &since])
+    context.command_line(lead, &["history", "--since", &since])
 }
 
 /// Looks for the task of a submit whose response was lost.
@@ -102,8 +100,8 @@ pub async fn find(
     signals: &Signals,
     progress: &Progress<'_>,
     submission: &Submission,
-    cause: Failure,
-) -> Result<TaskHandle, Failure> {
+    cause: Error,
+) -> Result<TaskHandle, Error> {
     progress.note(&format!(
         "The response to the submit was lost ({}): searching the history for its task.",
         cause.message
@@ -119,7 +117,7 @@ pub async fn find(
         Some(Ok(Reconciliation::Inconclusive(reason))) => (Kind::Unconfirmed, reason.to_string()),
         Some(Ok(other)) => (Kind::Unconfirmed, format!("{other:?}")),
         Some(Err(error)) => {
-            let error = Failure::from(error).message;
+            let error = Error::from(error).message;
             (Kind::Unconfirmed, format!("the search for its task failed: {error}"))
         }
         None => (context.output.stopped("").kind, "the search was interrupted".to_owned()),

@@ -6,10 +6,10 @@ use luma_client::TaskId;
 
 use crate::{
     context::Context,
-    failure::{Exit, Failure, Kind},
+    error::{Error, Exit, Kind},
     input,
     jobs::{self, Job, Plan, Until, WaitOptions},
-    output::TaskView,
+    output::TaskResult,
     save::{Content, SaveOptions, Saver},
     signals::Signals,
 };
@@ -80,22 +80,28 @@ pub struct Download {
     thumbnail: bool,
 }
 
-pub async fn wait(context: &Context<'_>, args: Wait) -> Result<Exit, Failure> {
+pub async fn wait(context: &Context<'_>, args: Wait) -> Result<Exit, Error> {
     let ids = input::ids(args.ids)?;
     // An empty name adds the slash of a folder.
     let folder = args.download.map(|folder| folder.join(""));
     let save = SaveOptions { output: folder.or(args.save.output), ..args.save };
-    let saver = Saver::new(save, ids.len())?.skip_existing();
+    // A wait can be repeated.
+    let mut saver = Saver::new(save, ids.len())?;
+    saver.skips_existing = true;
     let max_parallel = ids.len();
     Ok(run(context, ids, Until::Ended(args.wait), &saver, max_parallel, true).await)
 }
 
-pub async fn download(context: &Context<'_>, args: Download) -> Result<Exit, Failure> {
+pub async fn download(context: &Context<'_>, args: Download) -> Result<Exit, Error> {
     const MAX_PARALLEL: usize = 4;
 
     let ids = input::ids(args.ids)?;
-    let content = if args.thumbnail { Content::Thumbnail } else { Content::Video };
-    let saver = Saver::or_current_folder(args.save, ids.len(), content)?;
+    let mut save = args.save;
+    save.output.get_or_insert_default();
+    let mut saver = Saver::new(save, ids.len())?;
+    if args.thumbnail {
+        saver.content = Content::Thumbnail;
+    }
     ids.iter().try_for_each(|id| saver.check(id))?;
     let is_list = ids.len() > 1;
     Ok(run(context, ids, Until::Seen, &saver, MAX_PARALLEL, is_list).await)
@@ -113,16 +119,16 @@ async fn run(
     jobs::run(context, ids.into_iter().map(Job::Known).collect(), &plan).await
 }
 
-pub async fn show(context: &Context<'_>, args: Show) -> Result<Exit, Failure> {
+pub async fn show(context: &Context<'_>, args: Show) -> Result<Exit, Error> {
     let ids = input::ids(args.ids)?;
     let signals = Signals::listen();
     let found = signals.first.run_until_cancelled(context.luma.tasks(&ids)).await;
-    let interrupted = || Failure::new(Kind::Interrupted, "interrupted");
-    let views = found.ok_or_else(interrupted)??.into_iter().map(|(id, task)| match task {
-        Ok(task) => TaskView::of(&id, Some(task)),
-        Err(error) => TaskView::of(&id, None).with_error(error.into()),
+    let interrupted = || Error::new(Kind::Interrupted, "interrupted");
+    let results = found.ok_or_else(interrupted)??.into_iter().map(|(id, task)| match task {
+        Ok(task) => TaskResult::of(&id, Some(task)),
+        Err(error) => TaskResult::of(&id, None).with_error(error.into()),
     });
-    let views: Vec<_> = views.collect();
-    views.iter().for_each(|view| context.output.task(view, views.len() > 1));
-    Ok(context.output.tasks(&views, true))
+    let results: Vec<_> = results.collect();
+    results.iter().for_each(|result| context.output.task(result, results.len() > 1));
+    Ok(context.output.tasks(&results, true))
 }

@@ -158,7 +158,7 @@ impl Handler {
         request: &CallToolRequestParams,
         cx: &Cx,
     ) -> Result<Place<'_>, Instead> {
-        let place = self.limit.take().await.map_err(|full| Instead::Refusal(full.into()))?;
+        let place = self.limit.take().await.map_err(Instead::Refusal)?;
         if !self.options.confirm {
             return Ok(place);
         }
@@ -284,10 +284,11 @@ impl Handler {
 /// Sends progress to a client that asked for it.
 async fn pass_on(mut inbox: mpsc::UnboundedReceiver<Progress>, cx: &Cx) -> Infallible {
     let token = cx.meta.get_progress_token();
+    let has_message = Revision::of(cx) >= Revision::V2025_03_26;
     while let (Some(token), Some(progress)) = (&token, inbox.recv().await) {
-        let notification = ProgressNotificationParam::new(token.clone(), progress.progress)
-            .with_total(progress.total)
-            .with_message(progress.message);
+        let mut notification = ProgressNotificationParam::new(token.clone(), progress.progress)
+            .with_total(progress.total);
+        notification.message = Some(progress.message).filter(|_| has_message);
         // The call of a client that is gone is cancelled elsewhere.
         let _ = cx.peer.notify_progress(notification).await;
     }
@@ -298,7 +299,7 @@ async fn pass_on(mut inbox: mpsc::UnboundedReceiver<Progress>, cx: &Cx) -> Infal
 macro_rules! whole_list {
     ($kind:ident, $revision:expr, $items:expr) => {{
         let list = $kind::with_all_items($items);
-        match $revision.is_modern {
+        match $revision >= Revision::V2026_07_28 {
             true => list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public),
             false => list,
         }
@@ -332,14 +333,9 @@ impl ServerHandler for Handler {
         request: InitializeRequestParams,
         cx: Cx,
     ) -> Reply<InitializeResult> {
-        let mut result = self.negotiate_initialize(&request)?;
+        let result = self.negotiate_initialize(&request)?;
         cx.peer.set_peer_info(request);
-        let revision = Revision::new(Some(&result.protocol_version));
-        result.server_info = revision.implementation(result.server_info);
-        if !revision.has_structure {
-            result.capabilities.extensions.as_mut().map(resources::without_view);
-        }
-        Ok(result)
+        Ok(Revision::new(Some(&result.protocol_version)).initialized(result))
     }
 
     async fn discover(&self, _: Cx) -> Reply<DiscoverResult> {
@@ -439,7 +435,7 @@ impl ServerHandler for Handler {
         let (read_only, media_hosts) = (options.read_only, &options.media_hosts);
         let content = resources::read(&request.uri, revision, read_only, media_hosts)?;
         let result = ReadResourceResult::new(vec![content]);
-        Ok(match revision.is_modern {
+        Ok(match revision >= Revision::V2026_07_28 {
             true => result.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public),
             false => result,
         }

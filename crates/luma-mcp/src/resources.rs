@@ -24,9 +24,9 @@ pub(crate) fn extension() -> (String, JsonObject) {
     (EXTENSION.to_owned(), JsonObject::new())
 }
 
-/// Removes the view from what a server offers.
-pub(crate) fn without_view(extensions: &mut ExtensionCapabilities) {
-    extensions.remove(EXTENSION);
+/// Leaves only the view of what a server offers.
+pub(crate) fn only_view(extensions: &mut ExtensionCapabilities) {
+    extensions.retain(|name, _| name == EXTENSION);
 }
 
 /// Links a tool to the view. The view itself may not call a tool that costs credits.
@@ -51,7 +51,7 @@ pub(crate) fn list(revision: Revision) -> Vec<Resource> {
         .with_title("Luma video")
         .with_description("Shows a video in the making, plays it, and lists several.")
         .with_mime_type(VIEW_TYPE);
-    match revision.has_structure {
+    match revision >= Revision::V2025_06_18 {
         true => vec![guide.with_title("Guide to the Luma tools"), view],
         false => vec![guide],
     }
@@ -72,7 +72,7 @@ pub(crate) fn read(
         GUIDE => {
             Ok(ResourceContents::text(prompts::guide(read_only), GUIDE).with_mime_type(GUIDE_TYPE))
         }
-        VIEW if revision.has_structure => {
+        VIEW if revision >= Revision::V2025_06_18 => {
             let view = include_str!("app/video.html");
             let view = match read_only {
                 true => view.replacen("<html ", "<html data-read-only ", 1),

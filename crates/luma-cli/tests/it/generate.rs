@@ -201,9 +201,9 @@ async fn bare_status_gives_advice() {
         let fault = fault.on(Target::Submit).times(20);
         stage.simulator.inject(fault);
         let run = stage.luma(&["--json", "generate", "A fox"]).await.exits(3);
-        let hint = run.json()["error"]["hint"].to_string();
-        assert!(hint.starts_with("\"Nothing was billed. "), "{status}: {hint}");
-        assert!(hint.contains(advice), "{status}: {hint}");
+        let next_step = run.json()["error"]["next_step"].to_string();
+        assert!(next_step.starts_with("\"Nothing was billed. "), "{status}: {next_step}");
+        assert!(next_step.contains(advice), "{status}: {next_step}");
         stage.simulator.clear_faults();
     }
     assert_eq!(stage.billed(), 0);

@@ -108,9 +108,9 @@ async fn interrupted_download_says_how_to_resume() {
         let document = end(child).await.exits(130).json();
         assert_eq!(document["task_id"], id);
         assert_eq!(document["error"]["kind"], "interrupted");
-        let hint = document["error"]["hint"].as_str().expect("a hint");
+        let next_step = document["error"]["next_step"].as_str().expect("a next step");
         let command = format!("luma download {id} -o fox.mp4 --overwrite");
-        assert_eq!(hint, format!("Resume with: {command}"));
+        assert_eq!(next_step, format!("Resume with: {command}"));
 
         // The very command that it printed.
         let arguments = command.split(' ').skip(1);
@@ -264,8 +264,8 @@ async fn second_interrupt_does_not_wait_for_a_submit() {
     let run = end(child).await.exits(130);
     let error = &run.json()["error"];
     assert_eq!(error["kind"], "interrupted");
-    let hint = error["hint"].as_str().expect("a hint");
-    assert!(hint.contains("luma history --since"), "{hint}");
+    let next_step = error["next_step"].as_str().expect("a next step");
+    assert!(next_step.contains("luma history --since"), "{next_step}");
 }
 
 /// `script` is a terminal: it echoes `^C` after the bar, and sends SIGINT.

@@ -274,7 +274,7 @@ async fn failed_download_exits_3() {
     assert_eq!(document["state"], "completed");
     assert!(stage.file(&format!("{id}.mp4")).is_none());
     let go_on = format!("Resume with: luma download {id} -o ./");
-    assert_eq!(document["error"]["hint"], go_on);
+    assert_eq!(document["error"]["next_step"], go_on);
     let busy = Fault::retry_after(503, "3600").on(Target::Media);
     stage.simulator.inject(busy);
     let run = stage.luma(&["download", &id]).await.exits(3);

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use luma_simulator::{Fault, Target};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
-use super::{AT_ONCE, NEVER, Run, Stage, TOKEN, end};
+use super::{AT_ONCE, NEVER, Run, Stage, TOKEN, end, eventually};
 
 const ESCAPE: char = '\u{1b}';
 
@@ -195,6 +195,32 @@ async fn no_submit_begins_after_standard_output_is_lost() {
         let count = |text: &str| run.stderr.lines().filter(|line| line.contains(text)).count();
         assert_eq!(count(" is accepted"), sent, "{run:?}");
         assert_eq!(count("results cannot be printed: this prompt was not sent"), 8 - sent);
+    }
+}
+
+/// Also if nothing is printed before the end.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn reader_that_has_gone_ends_a_run_that_has_printed_nothing() {
+    for arguments in [&["--json", "--no-wait"][..], &["--json"], &["--interval=1h"]] {
+        let stage = Stage::new(NEVER).await;
+        let slow = Fault::slow(std::time::Duration::from_millis(300)).on(Target::Submit);
+        stage.simulator.inject(slow.always());
+        let mut command = stage.command(["generate", "-", "--each-line", "--max-parallel=1"]);
+        let mut child = command.args(arguments).stdin(Stdio::piped()).spawn().expect("it starts");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        stdin.write_all(b"1\n2\n3\n4\n5\n6\n7\n8\n").await.expect("written");
+        drop(stdin);
+        eventually("a submit", || stage.billed() > 0).await;
+        drop(child.stdout.take());
+        let run = end(child).await.exits(5).complains("error: the result cannot be printed: ");
+        // The second one may have begun.
+        let sent = stage.submits().len();
+        assert!(sent <= 2, "{arguments:?}: {sent} submits: {run:?}");
+        let told = run.stderr.lines().filter(|line| line.contains(" is accepted")).count();
+        assert_eq!(told, sent, "{run:?}");
+        let is_resumable = arguments.contains(&"--no-wait") || run.stderr.contains("Resume with: ");
+        assert!(is_resumable, "{run:?}");
     }
 }
 

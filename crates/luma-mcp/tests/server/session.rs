@@ -24,11 +24,11 @@ async fn session_of_each_era_lists_everything() {
         assert_eq!(implementation.version, env!("CARGO_PKG_VERSION"));
         assert!(implementation.title.is_some() && implementation.website_url.is_some());
         assert!(info.instructions.as_ref().is_some_and(|text| text.contains("credits")));
-        assert!(info.capabilities.supports_tasks());
+        // Extensions and cache hints are new in 2026-07-28.
+        let is_modern = era == Era::Modern;
+        assert_eq!(info.capabilities.supports_tasks(), is_modern);
 
         let list = session.list_tools(None).await.expect("a list");
-        // Cache hints are new in 2026-07-28.
-        let is_modern = era == Era::Modern;
         assert_eq!(list.ttl_ms.is_some_and(|ttl| ttl > 0), is_modern);
         assert_eq!(list.cache_scope, is_modern.then_some(CacheScope::Public));
         let expected: Vec<_> = luma_client::mcp::tools().iter().map(|tool| json!(tool)).collect();
@@ -444,48 +444,82 @@ async fn notifications_before_the_session_are_ignored() {
     }
 }
 
-/// The keys of an object.
-fn keys(object: &Value) -> Vec<&str> {
-    object.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect()
-}
-
 #[tokio::test]
-async fn result_of_an_old_revision_has_nothing_new() {
+async fn revision_gets_only_what_it_has() {
     let simulator = simulator().await;
-    let task = luma(&simulator).generate("A fox").submit().await.expect("accepted");
-    simulator.complete(task.id().as_str());
-    let get = json!({ "name": "luma_get_task", "arguments": { "task_id": task.id().as_str() } });
-    for (revision, links, is_new) in [
-        ("2024-11-05", true, false),
-        ("2025-03-26", true, false),
-        ("2025-06-18", true, true),
-        ("2025-06-18", false, true),
+    let mut ids = Vec::new();
+    for is_done in [true, false] {
+        let task = luma(&simulator).generate("A fox").submit().await.expect("accepted");
+        if is_done {
+            simulator.complete(task.id().as_str());
+        }
+        ids.push(task.id().to_string());
+    }
+    let get = |id: &str| {
+        json!({ "name": "luma_get_task", "arguments": { "task_id": id },
+            "_meta": { "progressToken": 7 } })
+    };
+    // The extra keys of each, beyond those of the first revision.
+    let (hello, capabilities, tool, prompt, argument, result, progress) =
+        ("hello", "capabilities", "tool", "prompt", "argument", "result", "progress");
+    let march = vec![(capabilities, "completions"), (tool, "annotations"), (progress, "message")];
+    let mut june = march.clone();
+    june.extend([(hello, "title"), (tool, "outputSchema"), (tool, "title"), (prompt, "title")]);
+    june.extend([(argument, "title"), (result, "structuredContent"), (result, "resource_link")]);
+    june.extend([(capabilities, "extensions"), (tool, "_meta")]);
+    let mut november = june.clone();
+    november.extend([(hello, "description"), (hello, "websiteUrl")]);
+    let without_links: Vec<_> =
+        june.iter().copied().filter(|(_, key)| *key != "resource_link").collect();
+    for (revision, links, expected) in [
+        ("2024-11-05", true, vec![]),
+        ("2025-03-26", true, march),
+        ("2025-06-18", true, june),
+        ("2025-06-18", false, without_links),
+        ("2025-11-25", true, november),
     ] {
-        let mut lines = Lines::new(server(&simulator).resource_links(links));
+        let server = server(&simulator).resource_links(links).hold(Duration::from_secs(1));
+        let mut lines = Lines::new(server);
         lines.send(&request(0, "initialize", json!({ "protocolVersion": revision }))).await;
-        lines.send(&request(1, "tools/call", get.clone())).await;
+        lines.send(&request(1, "tools/call", get(&ids[0]))).await;
         lines.send(&request(2, "tools/list", json!({}))).await;
         lines.send(&request(3, "prompts/list", json!({}))).await;
+        lines.send(&request(4, "tools/call", get(&ids[1]))).await;
         let mut answers = std::collections::BTreeMap::new();
-        while answers.len() < 4 {
-            let answer = lines.next().await;
-            answers.insert(answer["id"].as_u64(), answer["result"].clone());
+        while answers.len() < 6 {
+            let message = lines.next().await;
+            answers.insert(message["id"].as_u64(), message);
         }
-        let [hello, result, tools, prompts] = [0, 1, 2, 3].map(|id| answers[&Some(id)].clone());
-        let names = keys(&hello["serverInfo"]);
-        assert_eq!(names == ["name", "version"], !is_new, "{revision}: {hello}");
-        assert_eq!(result["structuredContent"].is_object(), is_new, "{revision}: {result}");
-        let blocks = result["content"].as_array().expect("content").iter();
-        let found = blocks.filter(|block| block["type"] == "resource_link").count();
-        assert_eq!(found, if is_new && links { 1 } else { 0 }, "{revision}: {result}");
-        let (tool, prompt) = (&tools["tools"][0], &prompts["prompts"][0]);
-        for value in [&tool["title"], &tool["outputSchema"]["type"], &prompt["title"]] {
-            assert_eq!(value.is_string(), is_new, "{revision}: {tool} {prompt}");
+        let answer = |id| answers[&Some(id)]["result"].clone();
+        let (tools, prompts) = (answer(2)["tools"][0].clone(), answer(3)["prompts"][0].clone());
+        let mut found = Vec::new();
+        for (name, value, known) in [
+            (hello, &answer(0)["serverInfo"], "name version"),
+            (capabilities, &answer(0)["capabilities"], "prompts resources tools"),
+            ("initialize", &answer(0), "capabilities instructions protocolVersion serverInfo"),
+            (tool, &tools, "description inputSchema name"),
+            ("tools", &answer(2), "tools"),
+            (prompt, &prompts, "arguments description name"),
+            (argument, &prompts["arguments"][0], "description name required"),
+            ("prompts", &answer(3), "prompts"),
+            (result, &answer(1), "content isError"),
+            (progress, &answers[&None]["params"], "progress progressToken total"),
+        ] {
+            let keys = value.as_object().expect(name).keys();
+            let new = keys.filter(|key| !known.split(' ').any(|known| known == *key));
+            found.extend(new.map(|key| (name, key.clone())));
         }
-        assert_eq!(prompt["arguments"][0]["title"].is_string(), is_new, "{revision}");
-        for list in [&tools, &prompts] {
-            assert_eq!(list.get("ttlMs"), None, "{revision}");
-        }
+        let first = answer(1);
+        let blocks = first["content"].as_array().expect("content").iter();
+        let kinds =
+            blocks.filter_map(|block| block["type"].as_str()).filter(|kind| *kind != "text");
+        found.extend(kinds.map(|kind| (result, kind.to_owned())));
+        found.sort();
+        found.dedup();
+        let mut expected: Vec<_> =
+            expected.into_iter().map(|(name, key)| (name, key.to_owned())).collect();
+        expected.sort();
+        assert_eq!(found, expected, "{revision}");
     }
 }
 

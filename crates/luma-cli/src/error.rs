@@ -1,6 +1,6 @@
 //! Why a command did not end well, its exit code, and what the user can do about it.
 
-use std::{error::Error, io, sync::OnceLock, time::Duration};
+use std::{error::Error as StdError, io, sync::OnceLock, time::Duration};
 
 use luma_client::{
     ApiError, BASE_URL_VARIABLE, ConfigError, DownloadError, ErrorCode, FailureKind, InvalidInput,
@@ -40,12 +40,13 @@ impl Exit {
 }
 
 /// The kind of failure; a word in the JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     BadInput,
     TaskFailed,
     NotFound,
+    #[default]
     Api,
     Network,
     /// The limit of videos a day is used up, or cannot be counted.
@@ -93,8 +94,8 @@ impl Kind {
 }
 
 /// Why a command, or one task of it, did not end well.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Failure {
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Error {
     pub kind: Kind,
     pub message: String,
     /// The service's code.
@@ -104,28 +105,20 @@ pub struct Failure {
     /// What the last lookup before the deadline failed with.
     pub last_error: Option<Box<str>>,
     /// What to do now.
-    pub hint: Option<String>,
+    pub next_step: Option<String>,
 }
 
-impl Failure {
+impl Error {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            code: None,
-            http_status: None,
-            trace_id: None,
-            last_error: None,
-            hint: None,
-        }
+        Self { kind, message: message.into(), ..Self::default() }
     }
 
     pub fn bad_input(message: impl Into<String>) -> Self {
         Self::new(Kind::BadInput, message)
     }
 
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+    pub fn next_step(mut self, step: impl Into<String>) -> Self {
+        self.next_step = Some(step.into());
         self
     }
 
@@ -136,35 +129,25 @@ impl Failure {
         self
     }
 
-    /// Adds one more thing to do, after the hint.
+    /// Adds one more thing to do.
     pub fn also(self, more: &str) -> Self {
-        let hint = match &self.hint {
-            Some(hint) => format!("{hint}\n{more}"),
-            None => more.to_owned(),
-        };
-        self.hint(hint)
+        let steps: Vec<_> = self.next_step.iter().map(String::as_str).chain([more]).collect();
+        let steps = steps.join("\n");
+        self.next_step(steps)
     }
 }
 
-fn root_cause(error: &(dyn Error + 'static)) -> String {
+fn root_cause(error: &(dyn StdError + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| (*error).source());
     causes.last().map(ToString::to_string).unwrap_or_default()
 }
 
 /// The message with its root cause, unless the message already says it.
-pub fn with_cause(error: &(dyn Error + 'static)) -> String {
+pub fn with_cause(error: &(dyn StdError + 'static)) -> String {
     let (message, cause) = (error.to_string(), root_cause(error));
     match message.contains(&cause) {
         true => message,
         false => format!("{message}: {cause}"),
-    }
-}
-
-/// `1 lookup`, `2 lookups`.
-pub fn plural(count: impl Into<u64>, noun: &str) -> String {
-    match count.into() {
-        1 => format!("1 {noun}"),
-        count => format!("{count} {noun}s"),
     }
 }
 
@@ -213,22 +196,23 @@ fn advice(error: &ApiError) -> Option<String> {
     })
 }
 
-impl From<ConfigError> for Failure {
+impl From<ConfigError> for Error {
     fn from(error: ConfigError) -> Self {
         let text = error.to_string();
         match error {
-            ConfigError::NoToken => Self::bad_input("there is no API token").hint(format!(
+            ConfigError::NoToken => Self::bad_input("there is no API token").next_step(format!(
                 "Set {TOKEN_VARIABLE}, or try --simulate: no token, no network, no cost."
             )),
-            ConfigError::BlankToken | ConfigError::MalformedToken => Self::bad_input(text).hint(
-                format!("Set {TOKEN_VARIABLE}, or --token, to the API token of your account."),
-            ),
+            ConfigError::BlankToken | ConfigError::MalformedToken => Self::bad_input(text)
+                .next_step(format!(
+                    "Set {TOKEN_VARIABLE}, or --token, to the API token of your account."
+                )),
             ConfigError::BaseUrl { reason, .. } if reason.starts_with("plain http") => {
-                Self::bad_input(text).hint("If the network is yours, add --allow-plain-http.")
+                Self::bad_input(text).next_step("If the network is yours, add --allow-plain-http.")
             }
             ConfigError::Http(reason) if reason.contains("CA certificates") => {
                 let message = "no CA certificates found: https needs them";
-                Self::new(Kind::Network, message).hint(
+                Self::new(Kind::Network, message).next_step(
                     "Install your system's package ca-certificates, or set SSL_CERT_FILE to a \
                      file with certificates.",
                 )
@@ -239,35 +223,44 @@ impl From<ConfigError> for Failure {
     }
 }
 
-impl From<InvalidInput> for Failure {
+impl From<proxy::Unusable> for Error {
+    fn from(proxy::Unusable(variable): proxy::Unusable) -> Self {
+        let what = "the proxy of the environment variable";
+        Self::bad_input(format!("{what} {variable} cannot be used")).next_step(
+            "Use a URL such as http://proxy.example:3128 or socks5h://127.0.0.1:1080, or unset it.",
+        )
+    }
+}
+
+impl From<InvalidInput> for Error {
     fn from(error: InvalidInput) -> Self {
-        let InvalidInput::Url { field, url } = &error else {
-            return Self::bad_input(error.to_string());
+        let text = error.to_string();
+        let InvalidInput::Url { field, .. } = error else {
+            return Self::bad_input(text);
         };
-        let option = match *field {
+        let option = match field {
             "start_image_url" => "--start-image",
             "end_image_url" => "--end-image",
             "callback_url" => "--callback-url",
             _ => "<VIDEO>",
         };
-        let advice = "use an http or https URL, such as https://example.com/a.jpg";
-        Self::bad_input(format!("{option} {url:?} is not a valid URL: {advice}"))
+        Self::bad_input(text.replacen(field, option, 1))
     }
 }
 
-impl From<DailyLimitError> for Failure {
+impl From<DailyLimitError> for Error {
     fn from(error: DailyLimitError) -> Self {
-        Self::new(Kind::Limit, error.to_string()).hint("Nothing was sent.")
+        Self::new(Kind::Limit, error.to_string()).next_step("Nothing was sent.")
     }
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         Self::new(Kind::File, error.to_string())
     }
 }
 
-impl From<TaskFailure> for Failure {
+impl From<TaskFailure> for Error {
     fn from(failure: TaskFailure) -> Self {
         Self {
             code: failure.code.as_ref().map(|code| code.as_str().into()),
@@ -277,33 +270,36 @@ impl From<TaskFailure> for Failure {
     }
 }
 
-impl Failure {
+impl Error {
     /// There was no whole response from this URL.
     fn transport(error: &TransportError, url: &str) -> Self {
         if error.is_not_sent() && !error.is_connect() {
             return Self::new(Kind::Interrupted, "interrupted: nothing was sent");
         }
         if !error.is_connect() {
-            return Self::new(Kind::Network, with_cause(error)).hint(TRY_LATER);
+            return Self::new(Kind::Network, with_cause(error)).next_step(TRY_LATER);
         }
         let cause = root_cause(error);
         if let Some((proxy, variable)) = proxy::of(url) {
             let message = format!("could not connect through the proxy {proxy}: {cause}");
-            let hint =
-                format!("Check the environment variable {variable}, and that the proxy runs.");
-            return Self::new(Kind::Network, message).hint(hint);
+            return Self::new(Kind::Network, message).next_step(format!(
+                "Check the environment variable {variable}, and that the proxy runs."
+            ));
         }
         let place = url.parse().ok().as_ref().and_then(proxy::origin);
         let place = place.unwrap_or_else(|| "the service".to_owned());
-        Self::new(Kind::Network, format!("could not connect to {place}: {cause}"))
-            .hint(format!("Check the network; {}", check_base_url()))
+        let error = Self::new(Kind::Network, format!("could not connect to {place}: {cause}"));
+        match BASE_URL.get().is_some_and(|base| base == url) {
+            true => error.next_step(format!("Check the network; {}", check_base_url())),
+            false => error.next_step("Check the network, and try again later."),
+        }
     }
 
     /// The download of this URL failed.
     pub fn download(error: DownloadError, url: &str) -> Self {
         let kind = match error {
             DownloadError::Transport(ref error) => {
-                return Self::transport(error, url).hint(TRY_LATER);
+                return Self::transport(error, url);
             }
             DownloadError::Client(error) => return error.into(),
             DownloadError::Exists { path } => {
@@ -321,40 +317,43 @@ impl Failure {
             | DownloadError::NotAFile { .. } => Kind::File,
             _ => Kind::Download,
         };
-        Self { hint: error.retry_after().map(retry), ..Self::new(kind, with_cause(&error)) }
+        Self { next_step: error.retry_after().map(retry), ..Self::new(kind, with_cause(&error)) }
     }
 }
 
-impl From<&RequestError> for Failure {
+impl From<&RequestError> for Error {
     fn from(error: &RequestError) -> Self {
         match error {
             RequestError::Transport(error) => {
                 Self::transport(error, BASE_URL.get().map_or("", |url| url))
             }
             RequestError::NotFound { .. } => {
-                Self::new(Kind::NotFound, error.to_string()).hint(NOT_FOUND)
+                Self::new(Kind::NotFound, error.to_string()).next_step(NOT_FOUND)
             }
             RequestError::Api(api) => Self {
                 code: api.code.as_ref().map(|code| code.as_str().into()),
                 http_status: Some(api.status.as_u16()),
                 trace_id: api.trace_id.as_deref().map(Into::into),
-                hint: advice(api),
+                next_step: advice(api),
                 ..Self::new(Kind::Api, error.to_string())
             },
-            _ if error.is_retryable() => Self::new(Kind::Api, error.to_string())
-                .hint(format!("Try again later; if it fails again, {}", check_base_url())),
-            _ => Self::new(Kind::Api, error.to_string()),
+            _ => Self {
+                next_step: error
+                    .is_retryable()
+                    .then(|| format!("Try again later; if it fails again, {}", check_base_url())),
+                ..Self::new(Kind::Api, error.to_string())
+            },
         }
     }
 }
 
-impl From<RequestError> for Failure {
+impl From<RequestError> for Error {
     fn from(error: RequestError) -> Self {
         Self::from(&error)
     }
 }
 
-impl From<SubmitError> for Failure {
+impl From<SubmitError> for Error {
     fn from(error: SubmitError) -> Self {
         match error {
             SubmitError::InvalidInput(error) => error.into(),
@@ -367,11 +366,11 @@ impl From<SubmitError> for Failure {
     }
 }
 
-impl From<&WaitError> for Failure {
+impl From<&WaitError> for Error {
     fn from(error: &WaitError) -> Self {
         match error {
             WaitError::Failed { task, failure } if failure.kind == FailureKind::NoVideo => {
-                Self::from(failure.clone()).hint(format!("Look again later: luma task {task}"))
+                Self::from(failure.clone()).next_step(format!("Look again later: luma task {task}"))
             }
             WaitError::Failed { failure, .. } => failure.clone().into(),
             WaitError::Poll { source, .. } => {
@@ -383,20 +382,18 @@ impl From<&WaitError> for Failure {
                     None | Some(TaskState::Unknown(_)) => "unknown".to_owned(),
                     Some(state) => state.to_string(),
                 };
-                let (time, lookups) = (clock(*elapsed), plural(*polls, "lookup"));
-                let message =
-                    format!("{task} has not ended after {time} and {lookups} (state: {state})");
-                let failure = Self::new(Kind::Deadline, message);
+                let time = clock(*elapsed);
+                let error = Self::new(
+                    Kind::Deadline,
+                    format!("{task} has not ended after {time} (state: {state}, lookups: {polls})"),
+                );
                 match source.as_ref().map(|source| Self::from(&**source).message) {
-                    Some(cause) => failure.last_error("; the last lookup failed: ", &cause),
-                    None => failure,
+                    Some(cause) => error.last_error("; the last lookup failed: ", &cause),
+                    None => error,
                 }
             }
             WaitError::NotFound { .. } => {
-                Self::new(Kind::NotFound, error.to_string()).hint(NOT_FOUND)
-            }
-            WaitError::Cancelled { .. } => {
-                Self::new(Kind::Interrupted, "interrupted: the task continues")
+                Self::new(Kind::NotFound, error.to_string()).next_step(NOT_FOUND)
             }
             _ => Self::new(Kind::Api, error.to_string()),
         }
@@ -418,8 +415,8 @@ mod tests {
             let task: Task = serde_json::from_str(&json).expect("a task");
             let failure = task.failure().expect("it has ended");
             let task = "a".parse().expect("an id");
-            let error = Failure::from(&WaitError::Failed { task, failure });
-            assert_eq!(error.hint.as_deref(), expected, "{state}");
+            let error = Error::from(&WaitError::Failed { task, failure });
+            assert_eq!(error.next_step.as_deref(), expected, "{state}");
         }
     }
 }
