@@ -256,7 +256,7 @@ impl ServerHandler for Handler {
             .enable_prompts()
             .enable_resources()
             .enable_completions()
-            .enable_extensions_with([resources::extension()].into())
+            .enable_extensions_with([(resources::EXTENSION.to_owned(), JsonObject::new())].into())
             .enable_tasks()
             .build();
         let implementation = Implementation::new("luma", env!("CARGO_PKG_VERSION"))
@@ -280,8 +280,10 @@ impl ServerHandler for Handler {
         cx.peer.set_peer_info(request);
         let revision = Revision::new(Some(&result.protocol_version));
         result.server_info = revision.implementation(result.server_info);
-        if !revision.has_structure {
-            result.capabilities.extensions.as_mut().map(resources::without_view);
+        if let Some(extensions) = &mut result.capabilities.extensions
+            && !revision.has_structure
+        {
+            extensions.remove(resources::EXTENSION);
         }
         Ok(result)
     }
@@ -369,7 +371,7 @@ impl ServerHandler for Handler {
         cx: Cx,
     ) -> Reply<ListResourcesResult> {
         let revision = Revision::of(&cx);
-        Ok(whole_list!(ListResourcesResult, revision, resources::list(revision)))
+        Ok(whole_list!(ListResourcesResult, revision, resources::list(revision.has_structure)))
     }
 
     async fn read_resource(
@@ -379,7 +381,8 @@ impl ServerHandler for Handler {
     ) -> Reply<ReadResourceResponse> {
         let (revision, options) = (Revision::of(&cx), &*self.options);
         let (read_only, media_hosts) = (options.read_only, &options.media_hosts);
-        let content = resources::read(&request.uri, revision, read_only, media_hosts)?;
+        let has_view = revision.has_structure;
+        let content = resources::read(&request.uri, has_view, read_only, media_hosts)?;
         let result = ReadResourceResult::new(vec![content]);
         Ok(match revision.has_cache_hints {
             true => result.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public),
