@@ -1,4 +1,4 @@
-//! The client: token, HTTP clients and poller, shared by its clones. It knows no feature.
+//! The client: token, HTTP clients and poller, shared by its clones. Features import it, never the reverse.
 
 use std::{
     fmt,

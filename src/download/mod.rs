@@ -1,4 +1,4 @@
-//! A video to a file: streamed, resumed after a cut, in place only when it is complete.
+//! Downloads: streamed, resumed after a cut, and visible only when they are complete.
 //!
 //! [`response`] and [`media_type`] decide, as pure functions; [`partial`] keeps the file until it is
 //! complete; [`transfer`] sends requests until then.

@@ -195,8 +195,10 @@ fn task_ids(json: &Value) -> Vec<&Value> {
     };
     match json {
         Value::Object(map) => {
-            let ids = map.iter().flat_map(|(name, value)| match name.as_str() {
-                "task_id" | "taskId" | "task_ids" => vec![value],
+            let letters = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
+            let ids = map.iter().flat_map(|(name, value)| match &*letters(name) {
+                "taskid" | "taskids" => vec![value],
+                "task" if value.is_object() => vec![&value["id"]],
                 _ => task_ids(value),
             });
             ids.filter(is_id).collect()

@@ -1,4 +1,4 @@
-//! How the generated client sends, and what went wrong when a request gave no result.
+//! How the generated client sends requests, and the errors of a request without a result.
 
 mod api_error;
 pub(crate) mod config;

@@ -216,6 +216,24 @@ mod tests {
             proptest::prop_assert!(!shown.contains(secret), "{}", shown);
         }
 
+        /// As a gateway's page may have it: with a byte order mark it is read as such, without one its NULs
+        /// are invisible.
+        #[test]
+        fn shown_utf16_page_never_holds_the_token(
+            before in "\\PC{0,20}", after in "\\PC{0,20}", is_marked: bool, is_big_endian: bool,
+        ) {
+            let secret = "token-of-mine";
+            let mark = if is_marked { "\u{feff}" } else { "" };
+            let page = format!("{mark}{before}{secret}{after}");
+            let bytes = if is_big_endian { u16::to_be_bytes } else { u16::to_le_bytes };
+            let page: Vec<u8> = page.encode_utf16().flat_map(bytes).collect();
+            let page = json::to_utf8(&page);
+            let redacted = token(secret).redact_body(&page).unwrap_or(page.to_vec());
+            for shown in [token(secret).show_body(&redacted), token(secret).show_body(&page)] {
+                proptest::prop_assert!(!shown.contains(secret), "{}", shown);
+            }
+        }
+
         #[test]
         fn shown_text_never_holds_the_token(
             before in "\\PC{0,20}",

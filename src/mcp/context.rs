@@ -1,4 +1,4 @@
-//! How long a call may take, who hears of its progress, and what may end it.
+//! The settings of a call: how long it is held, its progress callback, its cancellation.
 
 use std::{fmt, sync::Arc, time::Duration};
 

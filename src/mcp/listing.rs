@@ -39,7 +39,7 @@ pub(crate) fn since(text: &str, now: SystemTime) -> Option<SystemTime> {
     let time =
         |text: String| serde_json::from_value::<Timestamp>(text.into()).ok()?.to_system_time();
     match age {
-        Some(age) => now.checked_sub(age),
+        Some(age) => now.checked_sub(age).filter(|time| *time > SystemTime::UNIX_EPOCH),
         None => time(text.to_owned()).or_else(|| time(format!("{text}T00:00:00Z"))),
     }
 }

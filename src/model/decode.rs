@@ -1,4 +1,4 @@
-//! How a body becomes a value: one odd field costs that field, never the rest.
+//! Lenient reading: an unreadable field costs that field, never the rest.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, error::Category};

@@ -58,12 +58,12 @@ pub struct Timestamp(Value);
 impl Timestamp {
     /// Returns the seconds since the Unix epoch; `None` if the value is not a time.
     ///
-    /// Milliseconds and microseconds are recognized by their size.
+    /// Milliseconds, microseconds and nanoseconds are recognized by their size.
     pub fn unix_seconds(&self) -> Option<f64> {
-        /// Seconds of the year 5138: larger numbers are milliseconds or microseconds.
+        /// Seconds of the year 5138: larger numbers are in smaller units.
         const LAST_SECOND: f64 = 1e11;
         let mut seconds = self.0.as_f64().or_else(|| parse_text(text(&self.0)?))?;
-        for _ in 0..2 {
+        for _ in 0..3 {
             if seconds >= LAST_SECOND {
                 seconds /= 1e3;
             }
@@ -188,6 +188,7 @@ mod tests {
             (json!("1785585600"), noon),
             (json!(1_785_585_600_000_u64), noon),
             (json!(1_785_585_600_000_000_u64), noon),
+            (json!(1_785_585_600_000_000_000_u64), noon),
             (json!("1785585600250"), Some(1_785_585_600.25)),
             (json!("2026-08-01T12:00:00Z"), noon),
             (json!("2026-08-01T12:00:00.000Z"), noon),

@@ -1,4 +1,4 @@
-//! The parts of a response whose JSON type decides what they are.
+//! The parts of a response whose meaning depends on their JSON type.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What the poller knows and decides. No I/O and no clock of its own.
+//! The state of the poller and its decisions. No I/O, and no clock of its own.
 
 use std::{
     collections::{BTreeSet, HashMap},

@@ -1,4 +1,4 @@
-//! What the poller tells a wait.
+//! What a wait sees of the poller: the latest report, failures and the end.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},

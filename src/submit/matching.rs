@@ -1,4 +1,4 @@
-//! What a task in the account's history says of a lost submit. Pure functions.
+//! Whether a task of the account's history matches a lost submit. Pure functions.
 
 use std::{fmt, time::SystemTime};
 

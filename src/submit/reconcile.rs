@@ -1,4 +1,4 @@
-//! Looking for the task of a submission whose response was lost.
+//! The search for the task of a submission whose response was lost.
 
 use std::{
     pin::Pin,

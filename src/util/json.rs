@@ -1,21 +1,25 @@
-//! JSON that is almost JSON: whether it is whole, and what a parser will take of it.
+//! Almost-JSON: whether a body is complete, and how it is repaired.
 
 use std::borrow::Cow;
 
 use serde_json::Value;
 
-/// The body as UTF-8 without a byte order mark: some gateways send a mark, or UTF-16 behind one.
+/// The body as UTF-8 without a byte order mark: some gateways send a mark, or UTF-16 with or without one.
 pub(crate) fn to_utf8(body: &[u8]) -> Cow<'_, [u8]> {
-    let utf16 = |unit: fn([u8; 2]) -> u16| {
-        let units = body[2..].chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
+    let utf16 = |text: &[u8], unit: fn([u8; 2]) -> u16| {
+        let units = text.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
         let characters = char::decode_utf16(units);
         let text: String = characters.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
         Cow::Owned(text.into_bytes())
     };
     match body {
         [0xef, 0xbb, 0xbf, rest @ ..] => Cow::Borrowed(rest),
-        [0xff, 0xfe, ..] => utf16(u16::from_le_bytes),
-        [0xfe, 0xff, ..] => utf16(u16::from_be_bytes),
+        [0xff, 0xfe, text @ ..] | text @ [b'{' | b'<', 0, _, 0, ..] => {
+            utf16(text, u16::from_le_bytes)
+        }
+        [0xfe, 0xff, text @ ..] | text @ [0, b'{' | b'<', 0, _, ..] => {
+            utf16(text, u16::from_be_bytes)
+        }
         _ => Cow::Borrowed(body),
     }
 }
@@ -243,6 +247,8 @@ mod tests {
             format!("\u{feff}{text}").into_bytes(),
             utf16(u16::to_le_bytes),
             utf16(u16::to_be_bytes),
+            utf16(u16::to_le_bytes)[2..].to_vec(),
+            utf16(u16::to_be_bytes)[2..].to_vec(),
             odd,
         ] {
             assert_eq!(to_utf8(&body), text.as_bytes(), "{body:?}");

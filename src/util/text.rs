@@ -1,4 +1,4 @@
-//! Text of the service, made fit for a terminal, a log or a model.
+//! Text of the service as it can be shown in a terminal, in a log and to a model.
 //!
 //! ```
 //! use luma_client::text::clean;

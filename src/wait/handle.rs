@@ -1,4 +1,4 @@
-//! A submitted task in the user's hands.
+//! The handle of a submitted task.
 
 use std::{fmt, time::SystemTime};
 

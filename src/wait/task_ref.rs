@@ -1,4 +1,4 @@
-//! What to store to find a task again.
+//! What to store to resume a wait.
 
 use std::time::{Duration, SystemTime};
 

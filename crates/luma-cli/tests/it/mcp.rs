@@ -646,7 +646,7 @@ async fn max_videos_and_read_only_hold() {
     let list = line(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }));
     let server = with_account(&simulator, &["--read-only"]);
     let found = answers(server, &[hello(), list, submit(2)]).await;
-    assert_eq!(found[1]["result"]["tools"].as_array().map(Vec::len), Some(4));
+    assert_eq!(found[1]["result"]["tools"].as_array().map(Vec::len), Some(5));
     let refused = &found[2]["result"]["structuredContent"]["result"]["error"]["code"];
     assert_eq!(refused, "read_only");
     assert_eq!(simulator.stats().submits_accepted, 3);

@@ -371,7 +371,7 @@ async fn each_accept_gets_what_it_can_read() {
 async fn unknown_method_is_explained_in_each_era() {
     let simulator = simulator().await;
     let (url, _stop) = run(own(&simulator)).await;
-    for method in ["logging/setLevel", "resources/read", "subscriptions/listen", "nothing"] {
+    for method in ["logging/setLevel", "resources/subscribe", "subscriptions/listen", "nothing"] {
         let body = json!({ "jsonrpc": "2.0", "id": 7, "method": method });
         let request = post(&url).json(&body).header("mcp-method", method);
         for (version, status) in [(Some("2026-07-28"), 404), (Some("2025-11-25"), 200), (None, 200)]
