@@ -90,19 +90,18 @@ fn attempt_end(
     outcome: &reqwest::Result<http::Response<Bytes>>,
     token: &Token,
 ) -> Option<AttemptEnd> {
-    let failure =
-        |response: &http::Response<_>| response.extensions().get::<LocalFailure>().cloned();
-    match outcome {
-        Err(error) if error.is_connect() => Some(AttemptEnd::NoConnection),
-        Err(_) => Some(AttemptEnd::Lost),
-        Ok(response) if failure(response).is_some() => {
-            let is_lost = matches!(failure(response), Some(LocalFailure::TimedOut(_)));
-            is_lost.then_some(AttemptEnd::Lost)
-        }
-        Ok(response) if response.status().is_success() => {
+    let response = match outcome {
+        Err(error) if error.is_connect() => return Some(AttemptEnd::NoConnection),
+        Err(_) => return Some(AttemptEnd::Lost),
+        Ok(response) => response,
+    };
+    match response.extensions().get() {
+        Some(LocalFailure::TimedOut(_)) => Some(AttemptEnd::Lost),
+        Some(_) => None,
+        None if response.status().is_success() => {
             (!json::is_whole(response.body())).then_some(AttemptEnd::Lost)
         }
-        Ok(response) => {
+        None => {
             let (status, headers) = (response.status(), response.headers());
             Some(AttemptEnd::Error(ApiError::read(status, headers, response.body(), token)))
         }
