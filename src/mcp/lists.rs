@@ -2,7 +2,7 @@
 
 use super::{
     results::{Action, Actions, AspectRatios, Ratio, Workflow},
-    tools::{Kind, tools},
+    tools::tools,
 };
 use crate::AspectRatio;
 
@@ -44,7 +44,7 @@ pub(crate) fn actions(read_only: bool) -> Actions {
         let required = tool.input_schema.get("required");
         let required = required.and_then(|names| names.as_array());
         Action {
-            goal: goal(tool.kind),
+            goal: tool.title,
             tool: tool.name,
             needs: required
                 .into_iter()
@@ -54,76 +54,30 @@ pub(crate) fn actions(read_only: bool) -> Actions {
             costs_credits: tool.submits(),
         }
     });
-    let (workflows, next_step) = match read_only {
-        false => (&WORKFLOWS[..], "Call the tool whose goal fits."),
-        true => (
-            &LOOKUP_WORKFLOWS[..],
-            "Call the tool whose goal fits. This server is read-only and creates no videos.",
-        ),
+    let next_step = match read_only {
+        false => "Call the tool whose goal fits.",
+        true => "Call the tool whose goal fits. This server is read-only and creates no videos.",
     };
-    let workflows = workflows.iter().map(|(goal, steps)| Workflow { goal, steps: steps.to_vec() });
-    Actions {
-        actions: Some(actions.collect()),
-        workflows: Some(workflows.collect()),
-        next_step: next_step.to_owned(),
-    }
+    let workflows = workflows(read_only);
+    Actions { actions: Some(actions.collect()), workflows, next_step: next_step.to_owned() }
 }
 
-fn goal(kind: Kind) -> &'static str {
-    match kind {
-        Kind::GenerateVideo => "Make a new video from text alone",
-        Kind::GenerateVideoFromImage => "Make a new video that starts or ends on a picture",
-        Kind::ExtendVideo => "Continue a finished video, by its id",
-        Kind::ExtendVideoFromUrl => "Continue a finished video when only its URL is known",
-        Kind::GetTask => "Check whether one video is ready, and get it",
-        Kind::GetTasksBatch => "Check which of several videos are ready, and get them",
-        Kind::ListTasks => "Find a task whose id was lost, or an earlier video",
-        Kind::ListAspectRatios => "Choose the shape of a video",
-        Kind::ListActions => "Choose a tool",
-    }
+/// Jobs of several steps. They are texts, so they are in a file of texts.
+fn workflows(read_only: bool) -> Option<Vec<Workflow>> {
+    serde_json::from_str(match read_only {
+        false => include_str!("descriptions/workflows.json"),
+        true => include_str!("descriptions/workflows.read_only.json"),
+    })
+    .ok()
 }
 
-type Steps = (&'static str, &'static [&'static str]);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-const WORKFLOWS: [Steps; 4] = [
-    (
-        "A video from text",
-        &[
-            "luma_generate_video once; keep result.task_id",
-            "luma_get_task with it until result.state is completed or failed",
-            "give the user result.video.url",
-        ],
-    ),
-    (
-        "A video from pictures",
-        &[
-            "luma_generate_video_from_image once, with start_image_url, end_image_url or both; keep \
-             result.task_id",
-            "luma_get_task with it until result.state is completed or failed",
-            "give the user result.video.url",
-        ],
-    ),
-    (
-        "A longer video",
-        &[
-            "luma_get_task until result.state is completed; keep result.video.id",
-            "luma_extend_video once with that video_id; keep the new result.task_id",
-            "luma_get_task with the new task_id until result.state is completed or failed",
-        ],
-    ),
-    (
-        "Several videos at once",
-        &[
-            "a generate tool once for each video; keep every result.task_id",
-            "luma_get_tasks_batch with all ids, then with only those that are still running",
-        ],
-    ),
-];
-
-const LOOKUP_WORKFLOWS: [Steps; 1] = [(
-    "A video that was submitted elsewhere",
-    &[
-        "luma_get_task with its task id until result.state is completed or failed",
-        "give the user result.video.url",
-    ],
-)];
+    #[test]
+    fn workflows_can_be_read() {
+        assert_eq!(workflows(false).map(|list| list.len()), Some(4));
+        assert_eq!(workflows(true).map(|list| list.len()), Some(2));
+    }
+}

@@ -136,10 +136,10 @@ pub(crate) struct Action {
     pub(crate) costs_credits: bool,
 }
 
-#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 pub(crate) struct Workflow {
-    pub(crate) goal: &'static str,
-    pub(crate) steps: Vec<&'static str>,
+    pub(crate) goal: String,
+    pub(crate) steps: Vec<String>,
 }
 
 impl Problem {

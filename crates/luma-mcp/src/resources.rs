@@ -6,28 +6,19 @@
 use luma_client::mcp::Tool;
 use rmcp::{
     ErrorData,
-    model::{ExtensionCapabilities, JsonObject, MetaObject, Resource, ResourceContents},
+    model::{JsonObject, MetaObject, Resource, ResourceContents},
 };
 use serde_json::{Value, json};
 
-use crate::{convert::Revision, prompts};
+use crate::prompts;
 
-const EXTENSION: &str = "io.modelcontextprotocol/ui";
+pub(crate) const EXTENSION: &str = "io.modelcontextprotocol/ui";
 const VIEW: &str = "ui://luma/video.html";
 const VIEW_TYPE: &str = "text/html;profile=mcp-app";
 const GUIDE: &str = "luma://guide";
 const GUIDE_TYPE: &str = "text/markdown";
 /// Where the films of the service are.
 const MEDIA: &str = "https://*.acedata.cloud";
-
-pub(crate) fn extension() -> (String, JsonObject) {
-    (EXTENSION.to_owned(), JsonObject::new())
-}
-
-/// Leaves only the view of what a server offers.
-pub(crate) fn only_view(extensions: &mut ExtensionCapabilities) {
-    extensions.retain(|name, _| name == EXTENSION);
-}
 
 /// Links a tool to the view. The view itself may not call a tool that costs credits.
 pub(crate) fn link(tool: &Tool) -> Option<MetaObject> {
@@ -43,7 +34,8 @@ fn meta(ui: Value) -> MetaObject {
     MetaObject(JsonObject::from_iter([("ui".to_owned(), ui)]))
 }
 
-pub(crate) fn list(revision: Revision) -> Vec<Resource> {
+/// The resources in the list. Old clients know no view and no titles.
+pub(crate) fn list(has_view: bool) -> Vec<Resource> {
     let guide = Resource::new(GUIDE, "guide")
         .with_description("How to make videos with the Luma tools: choice, costs, waiting.")
         .with_mime_type(GUIDE_TYPE);
@@ -51,7 +43,7 @@ pub(crate) fn list(revision: Revision) -> Vec<Resource> {
         .with_title("Luma video")
         .with_description("Shows a video in the making, plays it, and lists several.")
         .with_mime_type(VIEW_TYPE);
-    match revision >= Revision::V2025_06_18 {
+    match has_view {
         true => vec![guide.with_title("Guide to the Luma tools"), view],
         false => vec![guide],
     }
@@ -61,10 +53,10 @@ pub(crate) fn list(revision: Revision) -> Vec<Resource> {
 ///
 /// # Errors
 ///
-/// If there is no such resource in the revision.
+/// If there is no such resource for the client.
 pub(crate) fn read(
     uri: &str,
-    revision: Revision,
+    has_view: bool,
     read_only: bool,
     media_hosts: &[String],
 ) -> Result<ResourceContents, ErrorData> {
@@ -72,7 +64,7 @@ pub(crate) fn read(
         GUIDE => {
             Ok(ResourceContents::text(prompts::guide(read_only), GUIDE).with_mime_type(GUIDE_TYPE))
         }
-        VIEW if revision >= Revision::V2025_06_18 => {
+        VIEW if has_view => {
             let view = include_str!("app/video.html");
             let view = match read_only {
                 true => view.replacen("<html ", "<html data-read-only ", 1),

@@ -96,6 +96,12 @@ async fn mistake_exits_2_and_nothing_is_sent() {
 }
 
 #[tokio::test]
+async fn media_host_without_a_scheme_exits_2() {
+    let run = luma(&["mcp", "--media-host", "cdn.example.com"]).await.exits(2);
+    run.complains("\"cdn.example.com\" is not a valid origin");
+}
+
+#[tokio::test]
 async fn mistake_is_whole_in_the_document() {
     for (arguments, expected) in [
         (&["generate"][..], "the following required arguments were not provided: <PROMPT>"),
