@@ -18,7 +18,7 @@ const HAND_WRITTEN: [(&str, &str); 8] = [
     ("ErrorInfo", "::luma_client::fields::ErrorInfo"),
     ("Number", "::luma_client::fields::Number"),
     ("RawState", "::luma_client::fields::RawState"),
-    ("TaskAnswer", "::luma_client::fields::TaskAnswer"),
+    ("QueryResponse", "::luma_client::fields::QueryResponse"),
     ("TaskId", "::luma_client::TaskId"),
     ("TaskResponse", "::luma_client::fields::TaskResponse"),
     ("Timestamp", "::luma_client::fields::Timestamp"),

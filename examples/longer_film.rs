@@ -1,4 +1,4 @@
-//! A longer film: a video, extended twice. Each extension is a task, and a bill, of its own.
+//! A longer film: a video that is extended twice. Each extension is a task of its own, and is billed.
 //!
 //! ```sh
 //! cargo run --example longer_film

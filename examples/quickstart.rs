@@ -67,7 +67,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The real service if there is a token, else a simulator, which lives as long as it is held.
+/// The real service if there is a token, otherwise a simulator, which runs until it is dropped.
 async fn connect() -> anyhow::Result<(Luma, Option<Simulator>)> {
     if env::var_os(TOKEN_VARIABLE).is_some() {
         return Ok((Luma::from_env()?, None));

@@ -39,7 +39,7 @@ async fn program(url: &str, file: &Path) -> Result<()> {
         }
         Err(_) => {
             let task = luma.generate("A lighthouse at dusk").submit().await?;
-            // Before anything else, and in one step: half a file would be a lost video.
+            // Before anything else, and in one step: a half-written file would lose the task.
             let new = file.with_extension("new");
             fs::write(&new, serde_json::to_vec(&task.to_ref())?)?;
             fs::rename(&new, file)?;

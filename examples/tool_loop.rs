@@ -1,6 +1,6 @@
-//! A model loop without an MCP server: the model asks for tools, the crate answers, until the model
-//! has what it wants. The model here is a script that speaks Anthropic's format, and the service is
-//! the simulator, so that it runs offline and costs nothing.
+//! A model loop without an MCP server: the model calls tools, the crate runs them, until the model has
+//! its video. The model here is a script that speaks Anthropic's format, and the service is the simulator,
+//! so it runs offline and costs nothing.
 //!
 //! ```sh
 //! cargo run --features mcp --example tool_loop

@@ -1,4 +1,4 @@
-//! Awaiting a video by its callback, with polling as the safety net.
+//! Waits for a video by its callback, with polling as the fallback.
 //!
 //! ```sh
 //! cargo run --example webhook
@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 #[derive(Clone)]
 struct App {
     luma: Luma,
-    /// Callbacks are unsigned: only the service knows where to send them.
+    /// Callbacks are unsigned: a secret in the URL keeps others out.
     secret: String,
 }
 

@@ -1,8 +1,8 @@
-//! The client: token, HTTP clients and poller, shared by its clones. It knows no feature.
+//! The client: token, HTTP clients and poller, shared by its clones. Features import it, never the reverse.
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
@@ -22,7 +22,14 @@ use crate::{
 
 /// A client of the service. Cheap to clone; clones share connections and the poller.
 ///
-/// Use a client and its clones on one tokio runtime with I/O and time enabled. If that runtime stops,
+/// # Panics
+///
+/// Calls and waits panic if they are polled outside a tokio runtime with I/O and time enabled. To build a
+/// client needs none.
+///
+/// # Runtimes
+///
+/// Use a client and its clones on one runtime. If that runtime stops,
 /// calls on its connections time out, which leaves a submit
 /// [unconfirmed](crate::SubmitError::Unconfirmed). A program with several runtimes builds a client for
 /// each. A program without one uses `block_on` (feature `blocking`).
@@ -51,8 +58,28 @@ struct Shared {
     media: MediaClients,
     max_in_flight: usize,
     poll_interval: PollInterval,
+    /// Those in use: clients with the same token share its limit.
+    tokens: Mutex<Vec<Weak<Token>>>,
     /// What the features keep for a client.
     extensions: Mutex<Extensions>,
+}
+
+/// What [`Luma::with_timeout`] takes at least.
+const MIN_TIMEOUT: Duration = Duration::from_millis(1);
+
+impl Shared {
+    /// The token, with its limit of requests in flight.
+    fn token(&self, secret: SecretString) -> Result<Arc<Token>, ConfigError> {
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.retain(|token| token.strong_count() > 0);
+        let known = tokens.iter().filter_map(Weak::upgrade).find(|token| token.is(&secret));
+        if let Some(token) = known {
+            return Ok(token);
+        }
+        let token = Arc::new(Token::new(secret, self.max_in_flight)?);
+        tokens.push(Arc::downgrade(&token));
+        Ok(token)
+    }
 }
 
 impl fmt::Debug for Luma {
@@ -80,7 +107,7 @@ impl Luma {
         LumaBuilder::default()
     }
 
-    /// The same client with another retry policy. Connections and poller stay shared.
+    /// Returns the client with another retry policy. Connections and poller stay shared.
     ///
     /// ```no_run
     /// # async fn example(luma: luma_client::Luma, id: luma_client::TaskId)
@@ -95,14 +122,16 @@ impl Luma {
         self.with(|inner| inner.api.inner.retry = retry)
     }
 
-    /// The same client with another timeout for each attempt. Connections and poller stay shared.
+    /// Returns the client with another timeout for each attempt; less than a millisecond counts as one.
+    /// Connections and poller stay shared.
     #[must_use = "the client itself stays as it is"]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
-        self.with(|inner| inner.api.inner.timeout = timeout)
+        self.with(|inner| inner.api.inner.timeout = timeout.max(MIN_TIMEOUT))
     }
 
-    /// The same client, which begins no further request once the token is cancelled, not even a retry.
-    /// A request that is under way is finished.
+    /// Returns the client with a shutdown token. Once the token is cancelled, no further attempt begins,
+    /// not even a retry. A request in flight is finished. A call whose retry is cancelled gives the error
+    /// of its last attempt.
     ///
     /// ```no_run
     /// # async fn example(luma: luma_client::Luma) -> Result<(), luma_client::Error> {
@@ -117,19 +146,19 @@ impl Luma {
         self.with(|inner| inner.api.inner.shutdown = shutdown)
     }
 
-    /// The same client for another account. Connections stay shared; the poller does not, because no
-    /// account may look up the tasks of another.
+    /// Returns the client for another account. Connections stay shared; the poller does not, because no
+    /// account may look up the tasks of another. Clients with the same token share its limit of requests in
+    /// flight.
     ///
     /// # Errors
     ///
     /// [`ConfigError`] if the token cannot be used.
     pub fn with_token(&self, token: impl Into<String>) -> Result<Self, ConfigError> {
         let token = config::token(Some(token.into().into()), |_| None)?;
-        let max_in_flight = self.0.shared.max_in_flight;
-        let token = Arc::new(Token::new(token, max_in_flight)?);
+        let token = self.0.shared.token(token)?;
         Ok(self.with(|inner| {
             inner.api.inner.token = token;
-            inner.poller = Poller::new(inner.api.clone(), max_in_flight);
+            inner.poller = Poller::new(inner.api.clone(), inner.shared.max_in_flight);
         }))
     }
 
@@ -139,15 +168,21 @@ impl Luma {
         Self(Arc::new(inner))
     }
 
-    /// The generated client, with token, limits and retries in place.
+    /// Returns the generated client, with token, limits and retries in place.
     pub fn api(&self) -> &api::Client {
         &self.0.api
     }
 
-    /// Makes text of the service fit to be shown: one line of at most `max_chars` characters, without
-    /// invisible characters, and without the API token.
+    /// Returns text of the service as it can be shown: one line of at most `max_chars` characters, without
+    /// invisible characters and without the API token.
     pub fn redact(&self, text: &str, max_chars: usize) -> String {
         self.token().show(text, max_chars)
+    }
+
+    /// Removes the API token from text that may have several lines. Clean text of the service before,
+    /// as [`redact`](Self::redact) does.
+    pub fn without_token(&self, text: &str) -> String {
+        self.token().redact(text.to_owned())
     }
 
     pub(crate) fn token(&self) -> &Token {
@@ -168,7 +203,8 @@ impl Luma {
         &self.0.shared.media
     }
 
-    pub(crate) fn default_interval(&self) -> &PollInterval {
+    /// How often waits poll, unless they set it themselves.
+    pub fn poll_interval(&self) -> &PollInterval {
         &self.0.shared.poll_interval
     }
 
@@ -184,7 +220,7 @@ impl Luma {
     }
 }
 
-/// Builds a [`Luma`].
+/// Builds a [`Luma`], from [`Luma::builder`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -256,8 +292,7 @@ impl LumaBuilder {
         self
     }
 
-    /// Allows a plain http base URL on another machine. The network between here and there then sees
-    /// the token.
+    /// Allows a plain http base URL on another machine. The network in between then sees the token.
     pub fn allow_plain_http(mut self, allow: bool) -> Self {
         self.allow_plain_http = allow;
         self
@@ -325,12 +360,23 @@ impl LumaBuilder {
         retry: RetryPolicy,
     }
 
-    /// Builds the client. No I/O.
+    /// Builds the client. Does no I/O.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if the token or the base URL cannot be used. It never shows the token.
+    /// [`ConfigError`] if the token or the base URL cannot be used, or if a time or a size is zero. It never
+    /// shows the token.
     pub fn build(self) -> Result<Luma, ConfigError> {
+        for (setting, is_zero) in [
+            ("timeout", self.timeout == Some(Duration::ZERO)),
+            ("connect_timeout", self.connect_timeout == Some(Duration::ZERO)),
+            ("read_timeout", self.read_timeout == Some(Duration::ZERO)),
+            ("max_response_bytes", self.max_response_bytes == Some(0)),
+        ] {
+            if is_zero {
+                return Err(ConfigError::Zero { setting });
+            }
+        }
         let token = config::token(self.token, config::environment)?;
         let base_url = config::base_url(self.base_url, self.allow_plain_http, config::environment)?;
         let connect_timeout = self.connect_timeout.unwrap_or(Self::CONNECT_TIMEOUT);
@@ -354,8 +400,16 @@ impl LumaBuilder {
             None if base_is_loopback => PollInterval::fixed(Self::LOOPBACK_INTERVAL),
             None => PollInterval::default(),
         };
+        let shared = Shared {
+            base_is_loopback,
+            media,
+            max_in_flight,
+            poll_interval,
+            tokens: Mutex::default(),
+            extensions: Mutex::default(),
+        };
         let settings = Settings {
-            token: Arc::new(Token::new(token, max_in_flight)?),
+            token: shared.token(token)?,
             timeout: self.timeout.unwrap_or(Self::TIMEOUT),
             max_response_bytes: self.max_response_bytes.unwrap_or(Self::MAX_RESPONSE_BYTES),
             retry: self.retry.unwrap_or_default(),
@@ -365,13 +419,72 @@ impl LumaBuilder {
         Ok(Luma(Arc::new(Inner {
             poller: Poller::new(api.clone(), max_in_flight),
             api,
-            shared: Arc::new(Shared {
-                base_is_loopback,
-                media,
-                max_in_flight,
-                poll_interval,
-                extensions: Mutex::default(),
-            }),
+            shared: Arc::new(shared),
         })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn builder() -> LumaBuilder {
+        Luma::builder().token("a-token").base_url("http://127.0.0.1:9")
+    }
+
+    #[test]
+    fn setting_of_zero_is_refused() {
+        let zero = Duration::ZERO;
+        for (builder, expected) in [
+            (builder().timeout(zero), "timeout"),
+            (builder().connect_timeout(zero), "connect_timeout"),
+            (builder().read_timeout(zero), "read_timeout"),
+            (builder().max_response_bytes(0), "max_response_bytes"),
+        ] {
+            let error = builder.build().expect_err(expected);
+            assert_eq!(error, ConfigError::Zero { setting: expected });
+        }
+        for builder in [
+            builder().max_in_flight(0),
+            builder().max_in_flight(usize::MAX),
+            builder().timeout(Duration::MAX).connect_timeout(Duration::MAX),
+            builder().read_timeout(Duration::MAX).max_response_bytes(usize::MAX),
+        ] {
+            let luma = builder.build().expect("a client").with_timeout(zero);
+            assert!(luma.token().in_flight.available_permits() > 0);
+            assert_eq!(luma.api().inner.timeout, MIN_TIMEOUT);
+        }
+    }
+
+    #[test]
+    fn clients_of_one_token_share_its_limit() {
+        let luma = builder().build().expect("a client");
+        let of = |luma: &Luma, token: &str| luma.with_token(token).expect("a token");
+        let (same, other) = (of(&luma, " a-token "), of(&luma, "another-token"));
+        let again = of(&same, "another-token");
+        let limit = |luma: &Luma| Arc::as_ptr(&luma.token().in_flight);
+        assert_eq!(limit(&luma), limit(&same));
+        assert_eq!(limit(&other), limit(&again));
+        assert_ne!(limit(&luma), limit(&other));
+        drop((other, again));
+        let _new = of(&luma, "a-third-token");
+        assert_eq!(luma.0.shared.tokens.lock().expect("no panic").len(), 2);
+    }
+
+    #[test]
+    fn waits_poll_often_if_the_service_is_on_this_machine() {
+        for (base_url, expected) in [
+            ("http://127.0.0.1:9", PollInterval::fixed(LumaBuilder::LOOPBACK_INTERVAL)),
+            ("http://localhost:9/api", PollInterval::fixed(LumaBuilder::LOOPBACK_INTERVAL)),
+            ("http://[::1]:9", PollInterval::fixed(LumaBuilder::LOOPBACK_INTERVAL)),
+            ("https://api.acedata.cloud", PollInterval::default()),
+            ("https://luma.example", PollInterval::default()),
+        ] {
+            let luma = builder().base_url(base_url).build().expect("a client");
+            assert_eq!(luma.poll_interval(), &expected, "{base_url}");
+            let set = builder().base_url(base_url).poll_interval(PollInterval::default());
+            let luma = set.build().expect("a client");
+            assert_eq!(luma.poll_interval(), &PollInterval::default(), "{base_url}");
+        }
     }
 }

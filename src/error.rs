@@ -10,10 +10,10 @@ use crate::{
     webhook::WebhookError,
 };
 
-/// The result of an application that uses several operations.
+/// A result with the umbrella [`Error`], for applications that use several operations.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Any error of this crate: each operation has its own, and `?` turns it into this one.
+/// Any error of this crate. Each operation has an error of its own, and `?` converts it into this one.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), luma_client::Error> {
@@ -49,7 +49,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same call may succeed later **and** a repeat cannot be billed twice.
+    /// Returns whether the same call may succeed later **and** a repeat cannot be billed twice.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Request(error) => error.is_retryable(),
@@ -60,12 +60,12 @@ impl Error {
         }
     }
 
-    /// Whether a submit that ended with this error may have been accepted, and then is billed.
+    /// Returns whether a submit that ended with this error may have been accepted, and then is billed.
     pub fn may_have_been_accepted(&self) -> bool {
         matches!(self, Self::Submit(error) if error.may_have_been_accepted())
     }
 
-    /// The error that the service responded with.
+    /// Returns the error that the service responded with.
     pub fn api(&self) -> Option<&ApiError> {
         match self {
             Self::Request(error) => error.api(),
@@ -75,7 +75,7 @@ impl Error {
         }
     }
 
-    /// How long the service asked to wait before the next request.
+    /// Returns how long the service asked to wait before the next request.
     pub fn retry_after(&self) -> Option<Duration> {
         self.api()?.retry_after
     }

@@ -1,4 +1,4 @@
-//! What fuzz targets need that is not public.
+//! Entry points of the fuzz targets.
 
 use std::time::{Duration, SystemTime};
 

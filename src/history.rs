@@ -10,10 +10,7 @@ use std::{
 };
 
 use futures_core::Stream;
-use futures_util::{
-    StreamExt, TryStreamExt,
-    stream::{self, BoxStream},
-};
+use futures_util::stream::{self, BoxStream, StreamExt};
 
 use crate::{
     api::types::{TaskAction, TaskQuery},
@@ -25,7 +22,7 @@ use crate::{
 };
 
 impl Luma {
-    /// The tasks of the account, newest first, fetched page by page as they are consumed.
+    /// Returns the tasks of the account, newest first, fetched page by page as they are consumed.
     ///
     /// **Observed, not published**: the service may refuse it, ignore it or change it at any time.
     ///
@@ -44,6 +41,7 @@ impl Luma {
         let pages = Pages {
             luma: self.clone(),
             query: TaskQuery { limit, ..TaskQuery::new(TaskAction::RetrieveBatch) },
+            size: limit,
             clock_ahead: None,
             last_page: HashSet::new(),
             repeats: 0,
@@ -51,7 +49,7 @@ impl Luma {
         History { pages, tasks: None }
     }
 
-    /// Deletes a task from the account's history; returns whether the service did so.
+    /// Deletes a task from the account's history. Returns whether the service did so.
     ///
     /// **Observed, not published**: the service may refuse it, ignore it or change it at any time.
     ///
@@ -59,12 +57,24 @@ impl Luma {
     ///
     /// As [`TaskHandle::get`](crate::TaskHandle::get). [`NotFound`](RequestError::NotFound) may also mean
     /// that an earlier attempt deleted it and its response was lost.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a tokio runtime with I/O and time enabled.
     pub async fn delete(&self, id: &TaskId) -> Result<bool, RequestError> {
         tasks::delete(self.api(), id).await
     }
 }
 
-/// The tasks of an account, a [`Stream`]. Ends after the last task, or after the first error.
+/// A [`Stream`] of the tasks of an account, from [`Luma::history`].
+///
+/// A task that cannot be read is an item with its error, for which
+/// [`DecodeError::is_item`](crate::DecodeError::is_item) is true, and the stream continues with the next one.
+/// It ends after the last task, or after any other error.
+///
+/// # Panics
+///
+/// Panics outside a tokio runtime with I/O and time enabled.
 ///
 /// ```no_run
 /// # async fn example(luma: luma_client::Luma) -> Result<(), luma_client::Error> {
@@ -92,21 +102,22 @@ impl fmt::Debug for History {
 impl History {
     const PAGE: u32 = 50;
 
-    /// Only tasks created at or after this time.
+    /// Lists only tasks that were created at or after this time.
     pub fn since(mut self, time: SystemTime) -> Self {
         self.pages.query.created_at_min = unix_seconds(time);
         self
     }
 
-    /// Only tasks created at or before this time.
+    /// Lists only tasks that were created at or before this time.
     pub fn until(mut self, time: SystemTime) -> Self {
         self.pages.query.created_at_max = unix_seconds(time);
         self
     }
 
-    /// How many tasks a request fetches; 50 by default, and 0 counts as 1.
+    /// Sets how many tasks a request fetches; 50 by default. 0 counts as 1.
     pub fn page_size(mut self, tasks: u32) -> Self {
-        self.pages.query.limit = NonZeroU32::new(tasks.max(1));
+        self.pages.size = NonZeroU32::new(tasks.max(1));
+        self.pages.query.limit = self.pages.size;
         self
     }
 
@@ -123,13 +134,15 @@ impl Stream for History {
         let Self { pages, tasks } = &mut *self;
         let begin = || {
             let next = async |mut pages: Pages| {
-                let page = pages.next().await?;
-                Ok::<_, RequestError>(page.map(|page| (page, pages)))
+                let items = match pages.next().await.transpose()? {
+                    Ok(tasks) => {
+                        tasks.into_iter().map(|task| tasks::item(pages.luma.api(), task)).collect()
+                    }
+                    Err(error) => vec![Err(error)],
+                };
+                Some((stream::iter(items), pages))
             };
-            let tasks = stream::try_unfold(pages.clone(), next)
-                .map_ok(|page| stream::iter(page.into_iter().map(Ok)))
-                .try_flatten();
-            tasks.boxed()
+            stream::unfold(pages.clone(), next).flatten().boxed()
         };
         tasks.get_or_insert_with(begin).poll_next_unpin(cx)
     }
@@ -140,13 +153,15 @@ impl Stream for History {
 pub(crate) struct Pages {
     luma: Luma,
     query: TaskQuery,
+    /// How many tasks a page has, unless fewer of them fit.
+    size: Option<NonZeroU32>,
     /// By how many seconds the service's clock is ahead of this machine's, after the first page.
     pub(crate) clock_ahead: Option<f64>,
     /// The ids of the last page with new tasks: submits in the meantime shift some of them into the
     /// next page.
     last_page: HashSet<String>,
-    /// How many pages in a row were that page again. After some, the service is taken not to turn
-    /// pages, and there may be more tasks.
+    /// How many pages in a row were that page again, or one task that is too large. After some, the
+    /// service is taken not to turn pages, and there may be more tasks.
     repeats: u8,
 }
 
@@ -159,17 +174,30 @@ impl Pages {
     }
 
     /// The new tasks of the next page that has some; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// Why a page cannot be had, after which it ends; or that a single task is larger than the limit of a
+    /// response, after which it continues behind that task.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<Task>>, RequestError> {
         while !self.is_incomplete() {
             let (tasks, clock_ahead) = match tasks::list(self.luma.api(), &self.query).await {
                 // Tasks with long requests: fewer of them fit.
-                Err(RequestError::Decode(error))
-                    if error.is_too_large() && self.query.limit > NonZeroU32::new(1) =>
-                {
+                Err(error) if error.is_too_large() && self.query.limit > NonZeroU32::new(1) => {
                     self.query.limit = self.query.limit.and_then(|n| NonZeroU32::new(n.get() / 2));
                     continue;
                 }
-                page => page?,
+                Err(error) => {
+                    self.query.limit = self.size;
+                    self.query.offset = Some(self.query.offset.unwrap_or(0) + 1);
+                    if !error.is_too_large() {
+                        self.repeats = Self::MAX_REPEATS;
+                        return Err(error);
+                    }
+                    self.repeats += 1;
+                    return Err(RequestError::item(self.luma.token(), &error.to_string(), &()));
+                }
+                Ok(page) => page,
             };
             self.clock_ahead = self.clock_ahead.or(clock_ahead);
             // Only an empty page is the end: the service may give fewer tasks than it was asked for.

@@ -1,89 +1,159 @@
-//! Make videos with Luma Dream Machine through the Ace Data Cloud API.
+//! Makes videos with Luma Dream Machine through the Ace Data Cloud API.
 //!
-//! The crate has three parts, and each is useful without the others:
-//!
-//! 1. [a typed client](#a-typed-client), generated from the service's OpenAPI document;
-//! 2. [awaiting videos](#awaiting-videos), which take minutes and cost money, one or a hundred thousand;
-//! 3. [tools for language models](#tools-for-language-models): schemas, a dispatcher, exports.
+//! A video takes one to five minutes and costs money. So this crate sends a submit once, waits for the video
+//! through restarts and failures, and says of each error whether something is billed.
 //!
 //! ```no_run
-//! # async fn example() -> Result<(), luma_client::Error> {
 //! use luma_client::{AspectRatio, Luma};
 //!
-//! let luma = Luma::from_env()?; // ACEDATACLOUD_API_TOKEN
-//! let task = luma
-//!     .generate("A lighthouse at dusk, waves, slow zoom in")
-//!     .aspect_ratio(AspectRatio::Ratio21x9)
-//!     .submit() // one POST
-//!     .await?;
-//! println!("store this to resume: {}", task.id());
-//! let video = task.wait().await?; // one to five minutes
-//! luma.download(&video, "lighthouse.mp4").await?;
-//! # Ok(()) }
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let luma = Luma::from_env()?; // ACEDATACLOUD_API_TOKEN
+//!     let task = luma
+//!         .generate("A lighthouse at dusk, waves, slow zoom in")
+//!         .aspect_ratio(AspectRatio::Ratio21x9)
+//!         .submit() // one POST
+//!         .await?;
+//!     std::fs::write("task.json", serde_json::to_string(&task.to_ref())?)?; // to resume from
+//!     let video = task.wait().await?; // one to five minutes
+//!     luma.download(&video, "lighthouse.mp4").await?;
+//!     Ok(())
+//! }
 //! ```
 //!
-//! # A typed client
+//! | to | see |
+//! |---|---|
+//! | write a service step by step | [the tutorial](guide::tutorial) |
+//! | make a video, from text, images or a video | [`Luma::generate`], [`Luma::extend`] |
+//! | wait for one, or for many | [`TaskHandle::wait`], [`Luma::watch`] |
+//! | resume after a restart | [`TaskRef`], [`Luma::task`] |
+//! | find out about a lost response | [`Luma::reconcile`] |
+//! | know what is billed and what is retried | [costs and retries](guide::costs) |
+//! | know how a task, a wait and a call can end | [states and errors](guide::states) |
+//! | run many workers on a queue | [scaling out](guide::scaling) |
+//! | give the tools to a model | [the agent loop](#an-agent-loop), [the MCP server](guide::mcp) |
+//! | test without token, network or bill | the crate `luma-simulator` |
 //!
-//! [`Luma`] holds token, connections and limits; it is cheap to clone, and [`Luma::builder`] sets what the
-//! environment does not. [`generate`](Luma::generate) and [`extend`](Luma::extend) build a submit, check it,
-//! and send it once. Unset fields are omitted.
+//! # Many videos
+//!
+//! All waits of a client share one poller, which looks up at most 50 tasks in a request. So there may be any
+//! number of them.
 //!
 //! ```no_run
-//! # async fn example(luma: luma_client::Luma) -> Result<(), luma_client::Error> {
-//! // An image that comes to life, then what happens next.
-//! let task = luma
-//!     .generate("The fox wakes up and stretches")
-//!     .start_image_url("https://example.com/fox.jpg")
-//!     .submit()
-//!     .await?;
-//! let first = task.wait().await?;
-//! let task = luma.extend(&first, "It walks into the wood").submit().await?;
-//! let second = task.wait().await?;
-//! println!("{:?} x {:?} pixels", second.width(), second.height());
-//! # Ok(()) }
+//! use futures::{StreamExt, TryStreamExt, stream};
+//! use luma_client::{Luma, TaskHandle};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let luma = Luma::from_env()?;
+//!     let tasks: Vec<TaskHandle> = stream::iter(["A fox", "An owl", "A hare", "A lynx"])
+//!         .map(|prompt| luma.generate(prompt).submit())
+//!         .buffer_unordered(3) // the service allows five requests at a time
+//!         .try_collect()
+//!         .await?;
+//!     let mut done = luma.watch(&tasks);
+//!     while let Some((id, result)) = done.next().await {
+//!         match result {
+//!             Ok(video) => println!("{id}: {}", video.url()),
+//!             Err(error) => println!("{error}"),
+//!         }
+//!     }
+//!     Ok(())
+//! }
 //! ```
 //!
-//! Below it, [`Luma::api`] is the generated client ([`api`]) with authentication, limits and retries in place.
+//! # After a restart
 //!
-//! # Awaiting videos
-//!
-//! A submit gives a [`TaskHandle`]. [`wait`](TaskHandle::wait) is a future of the [`Video`] with a deadline and a
-//! poll interval; [`updates`](Wait::updates) is a stream of the reports. All waits of a client share one
-//! poller, so there may be any number of them.
+//! A task continues at the service, whatever happens to the process. Its [`TaskRef`] is plain data. Any process
+//! can wait for it, as often as you like:
 //!
 //! ```no_run
-//! # async fn example(luma: luma_client::Luma, ids: Vec<luma_client::TaskId>) {
-//! use futures::StreamExt;
+//! use luma_client::{Luma, TaskRef, WaitError};
 //!
-//! let mut done = luma.watch(ids); // each as it finishes
-//! while let Some((id, result)) = done.next().await {
-//!     match result {
-//!         Ok(video) => println!("{id}: {}", video.url()),
-//!         Err(error) => println!("{error}"),
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let luma = Luma::from_env()?;
+//!     let stored: TaskRef = serde_json::from_str(&std::fs::read_to_string("task.json")?)?;
+//!     match luma.task(stored).wait().await {
+//!         Ok(video) => {
+//!             // The former process may have downloaded it already.
+//!             luma.download(&video, "lighthouse.mp4").overwrite(true).await?;
+//!         }
+//!         Err(WaitError::Failed { failure, .. }) => println!("no video: {failure}"),
+//!         Err(error) => println!("wait again later: {error}"),
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! A process that is killed during the submit itself has no `TaskRef` yet. To survive that, too, store the
+//! [`Submission`] before it is sent: [the tutorial](guide::tutorial) does it.
+//!
+//! **Do not drop the future of a submit.** The service may have accepted the request, and its task id is lost. A
+//! web framework drops the future of a handler when the client disconnects, so submit in a spawned task:
+//!
+//! ```no_run
+//! use luma_client::{Luma, TaskRef};
+//!
+//! async fn handler(luma: Luma, prompt: String) -> anyhow::Result<TaskRef> {
+//!     let submit = tokio::spawn(async move { luma.generate(prompt).submit().await });
+//!     Ok(submit.await??.to_ref()) // better: store it inside the spawned task
+//! }
+//! ```
+//!
+//! # Callbacks
+//!
+//! The service can call back when a video is finished. The wait then ends at once, and polling finds the videos
+//! whose callback was lost. Callbacks are unsigned: keep their URL secret.
+//!
+//! ```no_run
+//! use axum::{Router, body::Bytes, extract::State, http::StatusCode, routing::post};
+//! use luma_client::{Luma, webhook};
+//!
+//! async fn callback(State(luma): State<Luma>, body: Bytes) -> StatusCode {
+//!     match webhook::parse(&body) {
+//!         Ok(task) => {
+//!             luma.notify(task); // ends the wait
+//!             StatusCode::NO_CONTENT
+//!         }
+//!         Err(_) => StatusCode::BAD_REQUEST,
 //!     }
 //! }
-//! # }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let luma = Luma::from_env()?;
+//!     let secret = "a-long-random-word";
+//!     let app = Router::new()
+//!         .route(&format!("/luma/{secret}"), post(callback))
+//!         .with_state(luma.clone());
+//!     let listener = tokio::net::TcpListener::bind("0.0.0.0:8080").await?;
+//!     tokio::spawn(async move { axum::serve(listener, app).await });
+//!
+//!     let task = luma
+//!         .generate("A lighthouse at dusk")
+//!         .callback_url(format!("https://videos.example.com/luma/{secret}"))
+//!         .submit()
+//!         .await?;
+//!     println!("{}", task.wait().await?.url());
+//!     Ok(())
+//! }
 //! ```
 //!
-//! A wait can be dropped at any time and started again from a stored [`TaskRef`], in this process or another:
-//! [`Luma::task`] does no I/O. If the service calls back, [`webhook`] reads the callback and [`Luma::notify`]
-//! ends the wait at once.
+//! # An agent loop
 //!
-//! # Tools for language models
+//! With the feature `mcp`, the module `mcp` has the `luma_…` tools: their schemas in the formats of MCP, OpenAI,
+//! Anthropic and Gemini, and a dispatcher that calls them. The crate `luma-mcp` is an MCP server with them, and
+//! `luma mcp` of the crate `luma-cli` runs it.
 //!
-//! With the feature `mcp` the module `mcp` has the nine `luma_…` tools: their schemas in the format of MCP,
-//! OpenAI, Anthropic and Gemini, and a dispatcher that calls them. The crate `luma-mcp` is an MCP server with
-//! them, and the crate `luma-cli` has it as `luma mcp`.
+#![cfg_attr(feature = "mcp", doc = include_str!("mcp/agent_loop.md"))]
+//! # The generated client
 //!
-//! # More
+//! [`Luma::api`] is the client that is generated from the service's OpenAPI document ([`api`]), with authentication,
+//! limits and retries in place.
 //!
-//! - [States and errors](guide::states): how a task, a wait and a call can end.
-//! - [Costs and retries](guide::costs): what is billed, what is retried, what to do if a response is lost.
-//! - [Scaling out](guide::scaling): many processes, a durable queue, restarts.
-//! - [The MCP server](guide::mcp) in each host, and over HTTP.
-//!
-//! The crate `luma-simulator` is the service on a loopback port, faults included, for tests without token,
-//! network or bill. With the feature `blocking`, `block_on` makes each call without async code.
+//! With the feature `blocking`, `block_on` makes each call without async code. Full programs are on the pages
+//! of the [examples](guide::examples).
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

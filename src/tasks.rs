@@ -10,7 +10,7 @@ use crate::{
         types::{TaskAction, TaskQuery},
     },
     http::{ApiError, RequestError, Token, receive},
-    model::{Outcome, Task, TaskAnswer},
+    model::{Outcome, QueryResponse, Task},
     util::{
         TaskId,
         time::{date, unix_seconds},
@@ -37,13 +37,13 @@ impl TaskQuery {
 /// Looks one task up.
 pub(crate) async fn retrieve(api: &api::Client, id: &TaskId) -> Result<Task, RequestError> {
     let query = TaskQuery { id: Some(id.to_string()), ..TaskQuery::new(TaskAction::Retrieve) };
-    let (answer, _) = ask(api, &query).await.map_err(|error| error.about(id))?;
-    let mut task = match answer {
-        TaskAnswer::Task(task) => *task,
-        TaskAnswer::Batch(batch) => {
+    let (response, _) = ask(api, &query).await.map_err(|error| error.about(id))?;
+    let mut task = match response {
+        QueryResponse::Task(task) => *task,
+        QueryResponse::Batch(batch) => {
             batch.items.into_iter().find(|task| is_about(task, id)).unwrap_or_default()
         }
-        TaskAnswer::Deleted(_) => Task::default(),
+        QueryResponse::Deleted(_) => Task::default(),
     };
     let token = token(api);
     if task.id.is_some() && !is_about(&task, id) {
@@ -77,34 +77,48 @@ pub(crate) async fn retrieve_batch(
     Ok(tasks)
 }
 
-/// A page of the account's tasks, and by how many seconds the service's clock is ahead of this
+/// A page of the account's tasks, also what only stands for one, and by how many seconds the service's clock is ahead of this
 /// machine's, if the response tells.
 pub(crate) async fn list(
     api: &api::Client,
     query: &TaskQuery,
 ) -> Result<(Vec<Task>, Option<f64>), RequestError> {
-    let (answer, headers) = ask(api, query).await?;
+    let (response, headers) = ask(api, query).await?;
     let clock_ahead = || Some(unix_seconds(date(&headers)?)? - unix_seconds(SystemTime::now())?);
-    Ok((batch_of(answer, token(api))?, clock_ahead()))
+    Ok((batch_of(response, token(api))?, clock_ahead()))
+}
+
+/// An item of a page, or why it is not a task.
+pub(crate) fn item(api: &api::Client, task: Task) -> Result<Task, RequestError> {
+    match task.outcome() {
+        Outcome::Refused => {
+            let reason = format!("an item of it is an error: {}", refusal(&task, token(api)));
+            Err(RequestError::item(token(api), &reason, &task))
+        }
+        Outcome::Missing if task.request.is_none() => {
+            Err(RequestError::item(token(api), "an item of it is not a task", &task))
+        }
+        _ => Ok(task),
+    }
 }
 
 /// Deletes a task from the account's history; returns whether the service did so.
 pub(crate) async fn delete(api: &api::Client, id: &TaskId) -> Result<bool, RequestError> {
     let query = TaskQuery { id: Some(id.to_string()), ..TaskQuery::new(TaskAction::Delete) };
-    let (answer, _) = ask(api, &query).await.map_err(|error| error.about(id))?;
-    match &answer {
-        TaskAnswer::Deleted(deleted) if deleted.id.is_empty() || is_same(&deleted.id, id) => {
+    let (response, _) = ask(api, &query).await.map_err(|error| error.about(id))?;
+    match &response {
+        QueryResponse::Deleted(deleted) if deleted.id.is_empty() || is_same(&deleted.id, id) => {
             Ok(deleted.deleted)
         }
-        TaskAnswer::Task(task) if **task == Task::default() => {
+        QueryResponse::Task(task) if **task == Task::default() => {
             Err(RequestError::NotFound { task: id.clone() })
         }
-        TaskAnswer::Task(task) if task.outcome() == Outcome::Refused => {
+        QueryResponse::Task(task) if task.outcome() == Outcome::Refused => {
             Err(refusal(task, token(api)).about(id))
         }
         _ => {
             let reason = "it does not say whether the task was deleted";
-            Err(RequestError::unexpected(token(api), reason, &answer))
+            Err(RequestError::unexpected(token(api), reason, &response))
         }
     }
 }
@@ -113,14 +127,14 @@ pub(crate) async fn delete(api: &api::Client, id: &TaskId) -> Result<bool, Reque
 async fn ask(
     api: &api::Client,
     query: &TaskQuery,
-) -> Result<(TaskAnswer, HeaderMap), RequestError> {
+) -> Result<(QueryResponse, HeaderMap), RequestError> {
     receive(token(api), api.query_tasks(query).await).await
 }
 
-fn batch_of(answer: TaskAnswer, token: &Token) -> Result<Vec<Task>, RequestError> {
-    match answer {
-        TaskAnswer::Batch(batch) => Ok(batch.items),
-        TaskAnswer::Task(task) if task.error_info().is_some() => Err(refusal(&task, token)),
+fn batch_of(response: QueryResponse, token: &Token) -> Result<Vec<Task>, RequestError> {
+    match response {
+        QueryResponse::Batch(batch) => Ok(batch.items),
+        QueryResponse::Task(task) if task.error_info().is_some() => Err(refusal(&task, token)),
         other => Err(RequestError::unexpected(token, "it has no items", &other)),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Callbacks are **unsigned**: anybody who knows the URL can send one. Keep the URL secret (a
 //! random path for each task), take a callback as a hint, and look the task up before anything
-//! that matters depends on it. They may come twice, and before the submit was answered.
+//! important depends on it. They may come twice, and before the response to the submit.
 //!
 //! ```
 //! use luma_client::{TaskState, webhook};
@@ -14,11 +14,13 @@
 //! // luma.notify(task) ends the waits on it.
 //! # Ok::<(), webhook::WebhookError>(())
 //! ```
+//!
+//! The example [`webhook`](crate::guide::examples::webhook) receives callbacks with axum.
 
 use crate::{
     api::types::VideoResult,
     model::{Task, decode},
-    util::TaskId,
+    util::{TaskId, json::to_utf8},
 };
 
 /// The largest body that is read, in bytes: a callback has about one KiB.
@@ -28,14 +30,14 @@ pub const MAX_BYTES: usize = 1 << 16;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WebhookError {
-    /// It is larger than [`MAX_BYTES`].
-    #[error("the callback has {0} bytes, more than the {MAX_BYTES} that are read")]
+    /// The body is larger than [`MAX_BYTES`].
+    #[error("the callback has {0} bytes: at most {MAX_BYTES} are read")]
     TooLarge(usize),
-    /// It is not a JSON object.
+    /// The body is not a JSON object.
     #[error("the callback is not a JSON object")]
     NotAnObject,
-    /// It does not say which task it is about.
-    #[error("the callback has no task_id, so it names no task")]
+    /// The body names no task.
+    #[error("the callback names no task: it has no task_id")]
     NoTaskId,
 }
 
@@ -49,8 +51,7 @@ pub fn parse(body: &[u8]) -> Result<Task, WebhookError> {
     if body.len() > MAX_BYTES {
         return Err(WebhookError::TooLarge(body.len()));
     }
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let result: VideoResult = decode(body).map_err(|_| WebhookError::NotAnObject)?;
+    let result: VideoResult = decode(&to_utf8(body)).map_err(|_| WebhookError::NotAnObject)?;
     let id = result.task_id.as_deref().map(str::parse::<TaskId>);
     let Some(Ok(id)) = id else {
         return Err(WebhookError::NoTaskId);

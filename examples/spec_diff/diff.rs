@@ -1,4 +1,4 @@
-//! What two OpenAPI documents say differently of the fields that travel. Pure.
+//! The differences between two OpenAPI documents, by the fields of requests and responses. Pure functions.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-/// What is said of one field.
+/// What a document says about one field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Field {
     pub types: BTreeSet<String>,
@@ -74,7 +74,7 @@ pub fn diff(ours: &Value, theirs: &Value) -> Vec<Change> {
         .collect()
 }
 
-/// Every field of every request and every successful answer.
+/// Every field of every request and every successful response.
 pub fn fields(document: &Value) -> BTreeMap<String, Field> {
     let mut found = BTreeMap::new();
     for (path, methods) in entries(&document["paths"]) {

@@ -2,12 +2,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use luma_client::{Task, TaskState, fields::TaskAnswer};
+use luma_client::{Task, TaskState, fields::QueryResponse};
 
 fuzz_target!(|body: &[u8]| {
     match serde_json::from_slice(body) {
-        Ok(TaskAnswer::Task(task)) => check(&task),
-        Ok(TaskAnswer::Batch(batch)) => batch.items.iter().for_each(check),
+        Ok(QueryResponse::Task(task)) => check(&task),
+        Ok(QueryResponse::Batch(batch)) => batch.items.iter().for_each(check),
         Ok(_) | Err(_) => {}
     }
 });

@@ -8,7 +8,10 @@ use std::{
 
 use http::StatusCode;
 
-use crate::http::{ConfigError, TransportError};
+use crate::{
+    http::{ConfigError, TransportError},
+    util::text::shown_status,
+};
 
 /// Why a download failed. The video itself is not affected: download it again.
 ///
@@ -82,8 +85,8 @@ pub enum DownloadError {
     /// The HTTP client for downloads cannot be built.
     #[error(transparent)]
     Client(#[from] ConfigError),
-    /// The server answered with another HTTP status than that of a file.
-    #[error("the download failed with HTTP {status}{}{}", quoted(excerpt), advice(*status))]
+    /// The server responded with a status other than success.
+    #[error("the download failed with {}{}{}", shown_status(*status), quoted(excerpt), advice(*status))]
     Status {
         /// The HTTP status.
         status: StatusCode,
@@ -125,7 +128,7 @@ pub enum DownloadError {
 }
 
 impl DownloadError {
-    /// Whether the same download may succeed later.
+    /// Returns whether the same download may succeed later.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Transport(_) | Self::WrongLength { .. } | Self::Empty => true,
@@ -134,13 +137,13 @@ impl DownloadError {
         }
     }
 
-    /// Whether the URL may have expired: HTTP 403, 404 or 410. A new lookup of the task returns a new
-    /// URL.
+    /// Returns whether the URL may have expired: HTTP 403, 404 or 410. A new lookup of the task gives a
+    /// new URL.
     pub fn is_expired(&self) -> bool {
         matches!(self, Self::Status { status, .. } if is_expired(*status))
     }
 
-    /// How long the server asked to wait before the next request.
+    /// Returns how long the server asked to wait before the next request.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
@@ -211,6 +214,7 @@ mod tests {
     fn status_is_shown_with_its_reason_and_what_to_do() {
         for (error, expected) in [
             (status(500, ""), "HTTP 500 Internal Server Error"),
+            (status(524, ""), "HTTP 524"),
             (status(500, "<p>"), "HTTP 500 Internal Server Error: \"<p>\""),
             (
                 status(404, "gone"),

@@ -1,4 +1,4 @@
-//! A video to a file: streamed, resumed after a cut, in place only when it is complete.
+//! Downloads: streamed, resumed after a cut, and visible only when they are complete.
 //!
 //! [`response`] and [`media_type`] decide, as pure functions; [`partial`] keeps the file until it is
 //! complete; [`transfer`] sends requests until then.
@@ -55,38 +55,38 @@ impl Luma {
     }
 }
 
-/// How far a download is.
+/// The progress of a download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
     /// Bytes so far.
     pub bytes: u64,
-    /// Bytes of the whole file, if the server told it.
+    /// Bytes of the whole file, if the server sent its length.
     pub total: Option<u64>,
 }
 
-/// A file that was downloaded.
+/// A downloaded file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Downloaded {
     path: PathBuf,
     bytes: u64,
-    media_type: String,
+    media_type: &'static str,
 }
 
 impl Downloaded {
-    /// The target, as it was given.
+    /// Returns the path, as it was given.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its size in bytes.
+    /// Returns the size in bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// What it is, such as `video/mp4`: by its first bytes, or by the server if they are unknown.
+    /// Returns the media type by the first bytes, such as `video/mp4`.
     pub fn media_type(&self) -> &str {
-        &self.media_type
+        self.media_type
     }
 }
 
@@ -115,17 +115,20 @@ struct Settings<'a> {
 ///
 /// **Retries.** After a cut the rest is requested if the server confirms by a strong ETag that the
 /// file is the same; otherwise the whole file is requested. A new call starts from the beginning. If
-/// the task ended less than two minutes ago, HTTP 403 and 404 are retried for 30 seconds: the URL may
-/// be known before the file is there.
+/// the task ended less than two minutes ago, or at an unknown time, HTTP 403 and 404 are retried for 30
+/// seconds: the URL may be known before the file exists.
 ///
-/// **Media types.** The first bytes decide: MP4, QuickTime, WebM and Matroska are videos; JPEG, PNG,
-/// GIF, WebP, AVIF and HEIF are images. An unknown format is accepted if the `Content-Type` names
-/// a video (for a thumbnail, an image), is `application/octet-stream`, or is missing. Text, such as
-/// HTML, JSON or a playlist, is always refused.
+/// **Media types.** The first bytes decide: MP4 of any brand but those of sound and pictures, QuickTime,
+/// WebM, Matroska, AVI and MPEG are videos; JPEG, PNG, GIF, WebP, AVIF and HEIF are images. Everything
+/// else is refused, whatever its `Content-Type` says.
 ///
 /// **URLs.** Only https URLs with a public host are requested. If the API's base URL is on loopback,
-/// plain http and loopback hosts are allowed, too. Up to five redirects are followed, never from
-/// https to http. The API token is not sent.
+/// plain http and loopback hosts are allowed, too. Names other than `localhost` are not resolved to check
+/// their addresses. Up to five redirects are followed, never from https to http. The API token is not sent.
+///
+/// # Panics
+///
+/// Panics outside a tokio runtime with I/O and time enabled.
 ///
 /// ```no_run
 /// # async fn example(luma: luma_client::Luma, video: luma_client::Video)

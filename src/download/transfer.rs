@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     Downloaded, Progress, Settings,
     error::DownloadError,
-    media_type::{HEAD_BYTES, detect, is_expected, is_text},
+    media_type::{HEAD_BYTES, detect, is_text},
     partial::PartialFile,
     response::{Action, Range, Version},
 };
@@ -17,6 +17,7 @@ use crate::{
     client::Luma,
     http::TransportError,
     util::{
+        json::to_utf8,
         retry_after,
         text::{EXCERPT, WORD, clean},
         url::{media_url, shown},
@@ -35,7 +36,7 @@ struct Transfer<'a> {
     /// What the server has said about the file so far.
     version: Version,
     /// What the bytes so far are.
-    media_type: String,
+    media_type: &'static str,
 }
 
 /// Downloads the file.
@@ -44,7 +45,7 @@ pub(super) async fn run(settings: Settings<'_>) -> Result<Downloaded, DownloadEr
     let mut transfer = Transfer {
         file: file.map_err(|error| DownloadError::io(&settings.target, error))?,
         version: Version::default(),
-        media_type: String::new(),
+        media_type: "",
         settings,
     };
     let (mut since, mut retries, mut longest) = (Instant::now(), 0, 0);
@@ -104,15 +105,15 @@ impl Transfer<'_> {
             if head.is_empty() {
                 return Err(DownloadError::Empty);
             }
-            let (expected, found) = (self.settings.expected, detect(&head, response.headers()));
-            if !is_expected(expected, &found) {
-                return Err(DownloadError::WrongType {
-                    expected,
-                    found: clean(&found, WORD),
-                    excerpt: excerpt(&head, is_signed),
-                });
-            }
-            self.media_type = found;
+            let expected = self.settings.expected;
+            self.media_type = match detect(&head, response.headers()) {
+                Ok(found) if found.starts_with(expected) => found,
+                found => {
+                    let found = clean(&found.map_or_else(|other| other, str::to_owned), WORD);
+                    let excerpt = excerpt(&head, is_signed);
+                    return Err(DownloadError::WrongType { expected, found, excerpt });
+                }
+            };
             self.write(&head).await?;
         }
         while let Some(chunk) = response.chunk().await.map_err(TransportError::new)? {
@@ -149,16 +150,17 @@ impl Transfer<'_> {
 impl Settings<'_> {
     /// How long to wait after an error; `None` if it ends the download.
     fn delay(&self, error: &DownloadError, retries: usize, elapsed: Duration) -> Option<Duration> {
-        let mut policy = self.retry;
         // A policy without retries has none for a new video, either.
-        policy.delays().next()?;
+        self.retry.delays().next()?;
         if error.is_expired() && self.is_new {
-            policy = policy.max_attempts(u32::MAX).max_elapsed(APPEARS_WITHIN);
-        } else if !error.is_retryable() {
-            return None;
+            let policy = self.retry.max_attempts(u32::MAX).max_elapsed(APPEARS_WITHIN);
+            let rest = APPEARS_WITHIN.checked_sub(elapsed).filter(|rest| !rest.is_zero())?;
+            // The last request is sent when the time is up.
+            let backoff = policy.delays().nth(retries)?.min(rest);
+            return policy.delay(backoff, error.retry_after(), elapsed);
         }
-        let backoff = policy.delays().nth(retries)?;
-        policy.delay(backoff, error.retry_after(), elapsed)
+        let backoff = self.retry.delays().nth(retries).filter(|_| error.is_retryable())?;
+        self.retry.delay(backoff, error.retry_after(), elapsed)
     }
 }
 
@@ -187,7 +189,7 @@ async fn send(luma: &Luma, url: &str, range: Range<'_>) -> Result<Response, Down
 /// The beginning of a body that is text, as one line. Nothing of a signed URL is shown.
 fn excerpt(body: &[u8], is_signed: bool) -> String {
     match is_text(body) && !is_signed {
-        true => clean(&String::from_utf8_lossy(body), EXCERPT),
+        true => clean(&String::from_utf8_lossy(&to_utf8(body)), EXCERPT),
         false => String::new(),
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     model::{ErrorCode, fields::ErrorInfo},
     util::{
         TaskId, json, retry_after,
-        text::{MESSAGE, WORD},
+        text::{MESSAGE, WORD, shown_status},
     },
 };
 
@@ -42,7 +42,7 @@ impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.code {
             Some(code) => write!(f, "{code} (HTTP {})", self.status.as_u16())?,
-            None => write!(f, "HTTP {}", self.status)?,
+            None => f.write_str(&shown_status(self.status))?,
         }
         if !self.message.is_empty() {
             write!(f, ": {}", self.message)?;
@@ -177,15 +177,13 @@ impl ApiError {
         !self.names_task && matches!(self.meaning(), 301 | 307 | 308 | 400..=407 | 409..=451)
     }
 
-    /// Whether it refuses lookups altogether. There is nothing to moderate in a lookup, so the status
-    /// counts whatever the code, unless it may pass, like the page of a gateway.
-    pub(crate) fn refuses_lookups(&self) -> bool {
-        self.is_account() || (!self.is_transient() && matches!(self.status.as_u16(), 401 | 403))
-    }
-
-    /// Whether the account or its token is the reason, so that no other call can succeed either.
+    /// Whether the account or its token is the reason, so that no other lookup can succeed either.
+    ///
+    /// There is nothing to moderate in a lookup, so 401 counts whatever the code, unless it may pass. A 403
+    /// that no code explains may be about one task, such as that of another account.
     pub(crate) fn is_account(&self) -> bool {
-        !self.is_gateway_page() && matches!(self.meaning(), 401..=403)
+        let is_status = self.status == StatusCode::UNAUTHORIZED && !self.is_transient();
+        !self.is_gateway_page() && (is_status || matches!(self.meaning(), 401 | 402))
     }
 }
 
@@ -197,8 +195,10 @@ fn task_ids(json: &Value) -> Vec<&Value> {
     };
     match json {
         Value::Object(map) => {
-            let ids = map.iter().flat_map(|(name, value)| match name.as_str() {
-                "task_id" | "taskId" | "task_ids" => vec![value],
+            let letters = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
+            let ids = map.iter().flat_map(|(name, value)| match &*letters(name) {
+                "taskid" | "taskids" => vec![value],
+                "task" if value.is_object() => vec![&value["id"]],
                 _ => task_ids(value),
             });
             ids.filter(is_id).collect()

@@ -7,11 +7,11 @@ use url::Url;
 
 use crate::util::url::{is_loopback, parse_http, shown};
 
-/// Environment variable with the API token.
+/// The environment variable with the API token.
 pub const TOKEN_VARIABLE: &str = "ACEDATACLOUD_API_TOKEN";
-/// Environment variable with the base URL, instead of the default.
+/// The environment variable with the base URL, if it is not the default.
 pub const BASE_URL_VARIABLE: &str = "ACEDATACLOUD_API_BASE_URL";
-/// Where the service is, unless the builder or the environment says otherwise.
+/// The base URL of the service, unless the builder or the environment has another one.
 pub const DEFAULT_BASE_URL: &str = "https://api.acedata.cloud";
 
 /// Why a client cannot be built. It never shows the token.
@@ -30,7 +30,7 @@ pub enum ConfigError {
          expand it. Write the token itself there, or set {TOKEN_VARIABLE}"
     )]
     PlaceholderToken,
-    /// The token cannot stand in a header.
+    /// The token has characters that a header cannot hold.
     #[error(
         "the API token has spaces, line breaks, control characters or non-ASCII characters: copy it \
          again, without anything around it"
@@ -43,6 +43,12 @@ pub enum ConfigError {
         url: String,
         /// What is wrong with it.
         reason: &'static str,
+    },
+    /// A time or a size is zero, so that every request would fail.
+    #[error("{setting} is zero, so every request would fail: use a larger value, or leave it out")]
+    Zero {
+        /// The setter of the builder.
+        setting: &'static str,
     },
     /// The HTTP client could not be set up.
     #[error("the HTTP client could not be set up: {0}")]
@@ -122,10 +128,15 @@ pub(crate) fn base_url(
 fn check_base_url(text: &str, allow_http: bool) -> Result<Url, ConfigError> {
     let Some(mut url) = parse_http(text) else {
         // It may hold anything, a token too.
-        let reason = "use an http or https URL with a host, such as https://api.acedata.cloud";
+        let reason = match Url::parse(text) {
+            Err(url::ParseError::InvalidPort) => "its port is not a number from 1 to 65535",
+            _ => "use an http or https URL with a host, such as https://api.acedata.cloud",
+        };
         return Err(ConfigError::BaseUrl { url: "…".to_owned(), reason });
     };
-    let reason = if !url.username().is_empty() || url.password().is_some() {
+    let reason = if url.port() == Some(0) {
+        "its port is not a number from 1 to 65535"
+    } else if !url.username().is_empty() || url.password().is_some() {
         "remove the user name and password"
     } else if url.query().is_some() || url.fragment().is_some() {
         "remove the query and the fragment"
@@ -262,6 +273,15 @@ mod tests {
         ] {
             let url = check_base_url(given, false).expect(given);
             assert_eq!(stem(&url), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn base_url_with_a_bad_port_is_refused_because_of_it() {
+        for port in ["0", "65536", "99999", "-1", "http", "80x"] {
+            let error = check_base_url(&format!("http://127.0.0.1:{port}"), false);
+            let error = error.expect_err(port).to_string();
+            assert!(error.contains("port is not a number from 1 to 65535"), "{error}");
         }
     }
 

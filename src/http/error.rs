@@ -13,42 +13,52 @@ use crate::{
     util::{TaskId, text::EXCERPT},
 };
 
-/// There was no whole response.
+/// The connection could not be made, broke or timed out before there was a whole response.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", self.summary())]
-pub struct TransportError {
-    /// `None` if the client was shut down before the request was sent.
-    source: Option<reqwest::Error>,
+#[error(transparent)]
+pub struct TransportError(Cause);
+
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    #[error("the client was shut down: no further request was sent")]
+    ShutDown,
+    #[error("the service did not respond within {0:.0?}")]
+    NoResponse(Duration),
+    #[error("{}", summary(.0))]
+    Http(#[source] reqwest::Error),
 }
 
 impl TransportError {
     pub(crate) fn new(source: reqwest::Error) -> Self {
         // The URL says nothing new, and a base URL may be private.
-        Self { source: Some(source.without_url()) }
+        Self(Cause::Http(source.without_url()))
     }
 
-    /// Whether nothing was sent: the connection could not be made, or the client was shut down.
+    /// Returns whether nothing was sent: the connection could not be made, or the client was shut down.
     pub fn is_not_sent(&self) -> bool {
-        self.source.as_ref().is_none_or(reqwest::Error::is_connect)
+        matches!(self.0, Cause::ShutDown) || self.is_connect()
     }
 
-    /// Whether the connection could not be made.
+    /// Returns whether the connection could not be made.
     pub fn is_connect(&self) -> bool {
-        self.source.as_ref().is_some_and(reqwest::Error::is_connect)
+        matches!(&self.0, Cause::Http(error) if error.is_connect())
     }
 
-    /// Whether the time for the call ran out.
+    /// Returns whether the timeout of the call expired.
     pub fn is_timeout(&self) -> bool {
-        self.source.as_ref().is_some_and(reqwest::Error::is_timeout)
-    }
-
-    fn summary(&self) -> &'static str {
-        match self.source {
-            None => "the client was shut down: no further request was sent",
-            Some(_) if self.is_connect() => "could not connect to the service",
-            Some(_) if self.is_timeout() => "the service did not answer in time",
-            Some(_) => "the connection to the service broke",
+        match &self.0 {
+            Cause::ShutDown => false,
+            Cause::NoResponse(_) => true,
+            Cause::Http(error) => error.is_timeout(),
         }
+    }
+}
+
+fn summary(error: &reqwest::Error) -> &'static str {
+    match error {
+        _ if error.is_connect() => "could not connect to the service",
+        _ if error.is_timeout() => "the service did not respond in time",
+        _ => "the connection to the service broke",
     }
 }
 
@@ -69,11 +79,12 @@ enum DecodeErrorKind {
     TooLarge,
     /// Readable, but not what was asked for.
     Unexpected,
+    /// Readable, but for one of the tasks that it lists.
+    Item,
 }
 
 impl DecodeError {
     fn new(kind: DecodeErrorKind, token: &Token, reason: &str, body: &[u8]) -> Self {
-        // A parser's reason quotes values.
         let reason = token.show(reason, EXCERPT);
         let reason = match token.show_body(body) {
             excerpt if excerpt.is_empty() => reason,
@@ -82,18 +93,27 @@ impl DecodeError {
         Self { kind, reason }
     }
 
-    /// Whether it is larger than [`max_response_bytes`](crate::LumaBuilder::max_response_bytes): the
-    /// same call would meet it again.
+    /// Returns whether the response is larger than
+    /// [`max_response_bytes`](crate::LumaBuilder::max_response_bytes): the same call would get it again.
     pub fn is_too_large(&self) -> bool {
         self.kind == DecodeErrorKind::TooLarge
+    }
+
+    /// Whether it is about one task of a list. [`History`](crate::History) continues with the next one.
+    pub fn is_item(&self) -> bool {
+        self.kind == DecodeErrorKind::Item
     }
 }
 
 /// Marks a response that stands for a reason of ours: the service did not send it like this.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum LocalFailure {
     /// The body is larger than the limit, in bytes.
     TooLarge(usize),
+    /// The body is compressed in this way, which was not asked for.
+    Compressed(String),
+    /// No whole response came within this time.
+    TimedOut(Duration),
     /// The client was shut down before the request was sent.
     ShutDown,
 }
@@ -134,17 +154,17 @@ pub enum RequestError {
 }
 
 impl RequestError {
-    /// Whether the same lookup may succeed later.
+    /// Returns whether the same lookup may succeed later.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Api(error) => error.is_transient(),
             Self::Transport(_) => true,
-            Self::Decode(error) => !error.is_too_large(),
+            Self::Decode(error) => !error.is_too_large() && !error.is_item(),
             Self::NotFound { .. } => false,
         }
     }
 
-    /// The error that the service responded with.
+    /// Returns the error that the service responded with.
     pub fn api(&self) -> Option<&ApiError> {
         match self {
             Self::Api(error) => Some(error),
@@ -152,7 +172,7 @@ impl RequestError {
         }
     }
 
-    /// How long the service asked to wait before the next request.
+    /// Returns how long the service asked to wait before the next request.
     pub fn retry_after(&self) -> Option<Duration> {
         self.api()?.retry_after
     }
@@ -168,7 +188,7 @@ impl RequestError {
 
     /// Whether no other lookup of this account can succeed either.
     pub(crate) fn ends_all_lookups(&self) -> bool {
-        self.api().is_some_and(ApiError::refuses_lookups)
+        self.api().is_some_and(ApiError::is_account)
     }
 
     /// Whether the service certainly did not accept what was sent.
@@ -197,9 +217,25 @@ impl RequestError {
         }
     }
 
+    /// No response came within this time.
+    pub(crate) fn no_response(time: Duration) -> Self {
+        TransportError(Cause::NoResponse(time)).into()
+    }
+
+    /// Whether the response is larger than the limit.
+    pub(crate) fn is_too_large(&self) -> bool {
+        matches!(self, Self::Decode(error) if error.is_too_large())
+    }
+
     /// The response is not one whole JSON object.
     pub(crate) fn unreadable(token: &Token, reason: &str, body: &[u8]) -> Self {
         DecodeError::new(DecodeErrorKind::Unreadable, token, reason, body).into()
+    }
+
+    /// One task of a list could not be read.
+    pub(crate) fn item(token: &Token, reason: &str, item: &impl Serialize) -> Self {
+        let item = serde_json::to_vec(item).unwrap_or_default();
+        DecodeError::new(DecodeErrorKind::Item, token, reason, &item).into()
     }
 
     /// The response could be read, but is not what was asked for.
@@ -222,7 +258,7 @@ pub(crate) async fn receive<T: Lenient>(
         }
         Err(Failure::InvalidResponsePayload(body, _)) => match decode(&body) {
             Ok(value) => return Ok((value, HeaderMap::new())),
-            Err(reason) => RequestError::unreadable(token, &reason.to_string(), &body),
+            Err(reason) => RequestError::unreadable(token, reason, &body),
         },
         Err(Failure::UnexpectedResponse(response)) => read_error(token, response)
             .await
@@ -238,11 +274,16 @@ pub(crate) async fn receive<T: Lenient>(
 }
 
 async fn read_error(token: &Token, response: Response) -> reqwest::Result<RequestError> {
-    let failure = response.extensions().get::<LocalFailure>().copied();
+    let failure = response.extensions().get::<LocalFailure>().cloned();
     let (status, headers) = (response.status(), response.headers().clone());
     let body = response.bytes().await?;
     Ok(match failure {
-        Some(LocalFailure::ShutDown) => TransportError { source: None }.into(),
+        Some(LocalFailure::ShutDown) => TransportError(Cause::ShutDown).into(),
+        Some(LocalFailure::TimedOut(time)) => RequestError::no_response(time),
+        Some(LocalFailure::Compressed(name)) => {
+            let reason = format!("it is compressed ({name}), which was not asked for");
+            RequestError::unreadable(token, &reason, b"")
+        }
         Some(LocalFailure::TooLarge(limit)) => {
             let reason = format!("it is larger than the limit of {limit} bytes");
             DecodeError::new(DecodeErrorKind::TooLarge, token, &reason, &body).into()

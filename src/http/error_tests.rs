@@ -141,6 +141,11 @@ fn error_that_names_a_task_is_not_a_refusal() {
         (r#"{"data":{"task_id":"a"}}"#, true, Some("a")),
         (r#"{"data":[{"taskId":"a"}]}"#, true, Some("a")),
         (r#"{"task_ids":["a"]}"#, true, None),
+        (r#"{"TaskID":"a"}"#, true, Some("a")),
+        (r#"{"error":{"code":"bad_request","task-id":"a"}}"#, true, Some("a")),
+        (r#"{"task":{"id":"a"}}"#, true, Some("a")),
+        (r#"{"task":{"state":"none"}}"#, false, None),
+        (r#"{"task":"generate"}"#, false, None),
         (r#"{"task_id":17}"#, true, None),
         (r#"{"task_id":"no id"}"#, true, None),
         (r#"{"task_id":17,"data":{"task_id":"a"}}"#, true, Some("a")),
@@ -155,7 +160,8 @@ fn error_that_names_a_task_is_not_a_refusal() {
     }
 }
 
-/// The account's errors end every wait; moderation and bad parameters end one call.
+/// The account's errors end every wait. Moderation, bad parameters and a 403 that no code explains end one
+/// call.
 #[test]
 fn account_is_the_reason_by_code_or_status() {
     use ErrorCode::*;
@@ -172,11 +178,12 @@ fn account_is_the_reason_by_code_or_status() {
         );
         for status in [200, 400, 401, 403, 500] {
             let error = read(status, &format!(r#"{{"error":{{"code":"{code}"}}}}"#));
+            let account = account || (status == 401 && !error.is_transient());
             assert_eq!(error.is_account(), account, "{status} {code}");
         }
     }
     for (status, account) in
-        [(400, false), (401, true), (402, true), (403, true), (404, false), (500, false)]
+        [(400, false), (401, true), (402, true), (403, false), (404, false), (500, false)]
     {
         assert_eq!(read(status, "").is_account(), account, "{status}");
         assert_eq!(read(status, r#"{"error":{"code":"new"}}"#).is_account(), account, "{status}");

@@ -1,14 +1,20 @@
 //! How the generated client sends: token, limits, retries. Every operation of the spec comes through
 //! here; a client without these hooks does not compile.
 
-use bytes::{Buf, Bytes, BytesMut};
-use http::{StatusCode, header::AUTHORIZATION};
+use std::{borrow::Cow, pin::pin, time::Duration};
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, StatusCode,
+    header::{ACCEPT_ENCODING, AUTHORIZATION},
+};
 use progenitor_client::{ClientHooks, ClientInfo, OperationInfo};
 use reqwest::{Request, Response, ResponseBuilderExt};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{
     api_error::ApiError,
+    encoding,
     error::LocalFailure,
     retry::{AttemptEnd, Operation},
     settings::Settings,
@@ -19,14 +25,18 @@ use crate::{
     util::json,
 };
 
+/// How much longer a response may take that has arrived when its time is up, as on a machine that was
+/// suspended: reading it takes a moment.
+const GRACE: Duration = Duration::from_millis(100);
+
 impl ClientHooks<Settings> for Client {
     async fn pre<E>(&self, request: &mut Request, _: &OperationInfo) -> Result<(), Error<E>> {
         let settings = self.inner();
         let headers = request.headers_mut();
         headers.insert(AUTHORIZATION, settings.token.bearer.clone());
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         // The version of our document, which the generator sends, means nothing to the service.
         headers.remove("api-version");
-        *request.timeout_mut() = Some(settings.timeout);
         Ok(())
     }
 
@@ -37,16 +47,19 @@ impl ClientHooks<Settings> for Client {
         let begin = Instant::now();
         let mut delays = settings.retry.delays();
         let mut attempt = 1_u32;
+        let mut last = None;
         loop {
             // Every request of this client has a body in memory, which can be cloned.
             let Some(again) = request.try_clone() else {
                 return self.client().execute(request).await;
             };
-            let permit = settings.token.in_flight.acquire().await;
-            if settings.shutdown.is_cancelled() {
-                return Ok(local_failure(LocalFailure::ShutDown, Bytes::new()).into());
-            }
-            let outcome = send(self.client(), again, settings).await;
+            let permit = settings.token.in_flight.acquire();
+            let Some(permit) = settings.shutdown.run_until_cancelled(permit).await else {
+                // If there was an attempt, its end says what happened.
+                let unsent = || Ok(local_failure(LocalFailure::ShutDown, Bytes::new()));
+                return last.unwrap_or_else(unsent).map(Response::from);
+            };
+            let outcome = send_in_time(self.client(), again, settings).await;
             drop(permit);
             tracing::debug!(
                 operation = info.operation_id,
@@ -67,6 +80,7 @@ impl ClientHooks<Settings> for Client {
             // The next round sees whether the client was shut down.
             let _ = settings.shutdown.run_until_cancelled(tokio::time::sleep(delay)).await;
             attempt += 1;
+            last = Some(outcome);
         }
     }
 }
@@ -76,10 +90,15 @@ fn attempt_end(
     outcome: &reqwest::Result<http::Response<Bytes>>,
     token: &Token,
 ) -> Option<AttemptEnd> {
+    let failure =
+        |response: &http::Response<_>| response.extensions().get::<LocalFailure>().cloned();
     match outcome {
         Err(error) if error.is_connect() => Some(AttemptEnd::NoConnection),
         Err(_) => Some(AttemptEnd::Lost),
-        Ok(response) if response.extensions().get::<LocalFailure>().is_some() => None,
+        Ok(response) if failure(response).is_some() => {
+            let is_lost = matches!(failure(response), Some(LocalFailure::TimedOut(_)));
+            is_lost.then_some(AttemptEnd::Lost)
+        }
         Ok(response) if response.status().is_success() => {
             (!json::is_whole(response.body())).then_some(AttemptEnd::Lost)
         }
@@ -98,6 +117,21 @@ fn local_failure(failure: LocalFailure, body: Bytes) -> http::Response<Bytes> {
     response
 }
 
+/// Sends once, within the timeout. The timer of the HTTP client would be looked at before the response.
+async fn send_in_time(
+    client: &reqwest::Client,
+    request: Request,
+    settings: &Settings,
+) -> reqwest::Result<http::Response<Bytes>> {
+    let mut response = pin!(send(client, request, settings));
+    for time in [settings.timeout, GRACE] {
+        if let Ok(response) = timeout(time, &mut response).await {
+            return response;
+        }
+    }
+    Ok(local_failure(LocalFailure::TimedOut(settings.timeout), Bytes::new()))
+}
+
 /// Sends once and reads the whole body, so that a cut in the middle of it counts as this attempt's.
 async fn send(
     client: &reqwest::Client,
@@ -106,17 +140,40 @@ async fn send(
 ) -> reqwest::Result<http::Response<Bytes>> {
     let mut received = client.execute(request).await?;
     let limit = settings.max_response_bytes;
-    let (mut body, mut is_cut) = (BytesMut::new(), false);
-    while !is_cut && let Some(chunk) = received.chunk().await? {
-        let room = limit - body.len();
-        is_cut = chunk.len() > room;
-        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+    let (mut chunks, mut len) = (Vec::with_capacity(1), 0);
+    while len <= limit
+        && let Some(chunk) = received.chunk().await?
+    {
+        len += chunk.len();
+        chunks.push(chunk);
     }
-    if body.starts_with(b"\xef\xbb\xbf") {
-        // JSON has no byte order mark, but some gateways send one.
-        body.advance(3);
+    // Most bodies come in one chunk, which is not copied.
+    let mut body = match chunks.as_mut_slice() {
+        [only] => std::mem::take(only),
+        chunks => chunks.concat().into(),
+    };
+    let mut is_cut = len > limit;
+    body.truncate(limit);
+    match encoding::decode(&body, received.headers(), limit) {
+        Ok(None) => {}
+        Ok(Some(decoded)) => {
+            is_cut |= decoded.len() > limit;
+            body = decoded.into();
+            body.truncate(limit);
+        }
+        Err(name) if received.status().is_success() => {
+            return Ok(local_failure(LocalFailure::Compressed(name), Bytes::new()));
+        }
+        // The status says enough.
+        Err(name) => body = format!("a body that is compressed ({name})").into(),
     }
-    let body = settings.token.redact_body(&body).map_or_else(|| body.freeze(), Bytes::from);
+    body = match json::to_utf8(&body) {
+        Cow::Borrowed(text) => body.slice_ref(text),
+        Cow::Owned(text) => text.into(),
+    };
+    if let Some(redacted) = settings.token.redact_body(&body) {
+        body = redacted.into();
+    }
     // The beginning of an error says enough.
     if is_cut && received.status().is_success() {
         return Ok(local_failure(LocalFailure::TooLarge(limit), body));

@@ -46,11 +46,6 @@ impl MediaClients {
 
 fn finish(client: ClientBuilder, read_timeout: Duration) -> Result<Client, ConfigError> {
     let client = client
-        // The range of a file has a meaning only if its bytes come as they are.
-        .no_gzip()
-        .no_brotli()
-        .no_deflate()
-        .no_zstd()
         // The query of a signed URL is a secret.
         .referer(false)
         // A download has no other bound.
@@ -77,6 +72,12 @@ pub(crate) fn build_client(client: ClientBuilder) -> Result<Client, ConfigError>
         // A redirect or a retry could send a submit twice; a download checks each URL first.
         .redirect(Policy::none())
         .retry(reqwest::retry::never())
+        // The range of a file has a meaning only if its bytes come as they are. What the API sends is
+        // decoded within the limit of its size.
+        .no_gzip()
+        .no_brotli()
+        .no_deflate()
+        .no_zstd()
         // It would show the token and the query of a signed URL.
         .connection_verbose(false)
         .build();

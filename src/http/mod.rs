@@ -1,7 +1,8 @@
-//! How the generated client sends, and what went wrong when a request gave no result.
+//! How the generated client sends requests, and the errors of a request without a result.
 
 mod api_error;
 pub(crate) mod config;
+mod encoding;
 mod error;
 mod hooks;
 mod media;

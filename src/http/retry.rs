@@ -43,30 +43,31 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// One attempt, no more.
+    /// Returns a policy that never retries.
     pub fn none() -> Self {
         Self::default().max_attempts(1)
     }
 
-    /// How many requests are sent at most, the first included; 0 counts as 1.
+    /// Sets how many requests are sent at most, the first included. 0 counts as 1.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = attempts.max(1);
         self
     }
 
-    /// The time before the second attempt. It doubles from one to the next.
+    /// Sets the delay before the second attempt. It doubles with each attempt.
     pub fn min_delay(mut self, delay: Duration) -> Self {
         self.min_delay = delay;
         self
     }
 
-    /// What the time between attempts grows to at most, before jitter.
+    /// Sets the longest delay between attempts, before jitter.
     pub fn max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = delay;
         self
     }
 
-    /// No attempt begins later than this after the first. A longer `Retry-After` ends the retries.
+    /// Sets the time after the first attempt within which others may begin. A longer `Retry-After` ends the
+    /// retries.
     pub fn max_elapsed(mut self, elapsed: Duration) -> Self {
         self.max_elapsed = elapsed;
         self

@@ -188,7 +188,7 @@ fn api_problem(error: &ApiError) -> Problem {
     let code = error.code.as_ref().map_or(&*status, ErrorCode::as_str);
     let reason = error.status.canonical_reason().unwrap_or("an error");
     let problem = match error.message.trim() {
-        "" => Problem::new(code, &format!("the service answered: {reason}")),
+        "" => Problem::new(code, &format!("the service responded: {reason}")),
         message => Problem::new(code, message),
     };
     problem.traced(error.trace_id.as_deref())

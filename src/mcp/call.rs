@@ -1,4 +1,4 @@
-//! A call as a host sends it, and its answer in the host's format.
+//! A call as a host sends it, and its result in the host's format.
 
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ pub struct Call {
     pub name: String,
     /// The arguments as they came: an object, its JSON text, or null.
     pub arguments: Value,
-    /// The id that ties the answer to the call, if the host sends one.
+    /// The id that ties the result to the call, if the host sends one.
     pub id: Option<String>,
     format: Format,
 }
@@ -91,12 +91,12 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// [`UnknownTool`] if no tool has the name. `Outcome::from` turns it into an answer.
+    /// [`UnknownTool`] if no tool has the name. `Outcome::from` turns it into a result.
     pub async fn run(&self, luma: &Luma, context: &Context) -> Result<Outcome, UnknownTool> {
         dispatch::call(luma, &self.name, self.arguments.clone(), context).await
     }
 
-    /// Returns the answer in the format of the call: a message with the role `tool`, a
+    /// Returns the result in the format of the call: a message with the role `tool`, a
     /// `function_call_output` item, a `tool_result` block, a `functionResponse` part, or the `result` of
     /// MCP.
     pub fn answer(&self, outcome: &Outcome) -> Value {

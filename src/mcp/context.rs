@@ -1,4 +1,4 @@
-//! How long a call may take, who hears of its progress, and what may end it.
+//! The settings of a call: how long it is held, its progress callback, its cancellation.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -82,7 +82,7 @@ impl Context {
         self
     }
 
-    /// Ends the call when the token is cancelled. A held lookup answers with the state that it knows. An
+    /// Ends the call when the token is cancelled. A held lookup returns the state that it knows. An
     /// attempt at a submit that is under way is awaited, because it may be billed, but no new attempt
     /// begins. For the same reason, cancel a call by its token and do not drop its future.
     pub fn cancelled_by(mut self, token: CancellationToken) -> Self {

@@ -77,7 +77,7 @@ pub async fn call(
     Ok(outcome)
 }
 
-/// Returns what `luma_get_task` answers for a task that was looked up already.
+/// Returns the result of `luma_get_task` for a task that was looked up already.
 pub fn report(luma: &Luma, id: &TaskId, task: &Task, context: &Context) -> Outcome {
     let mut outcome = TaskReport::of(id, task, context.read_only).into_outcome();
     outcome.edit(&|text, max_chars| luma.redact(text, max_chars));
@@ -191,7 +191,7 @@ async fn submit(luma: &Luma, submission: Submission, hold: Duration, context: &C
         return cancelled();
     }
     let begin = Instant::now();
-    // From here on a video may be billed. Only the answer ends an attempt.
+    // From here on a video may be billed. Only the response ends an attempt.
     let luma = luma.with_shutdown(context.cancel.clone());
     let handle = match luma.submit(&submission).await {
         Ok(handle) => handle,
@@ -317,7 +317,7 @@ async fn watch(
             Err(WaitError::Poll { source, .. } | WaitError::Deadline { source: Some(source), .. }),
         ) => Err(advice::explain(&source, Stage::Lookup)),
         (None, _) => {
-            let message = format!("the service did not answer in {} seconds", hold.as_secs());
+            let message = format!("the service did not respond in {} seconds", hold.as_secs());
             let next_step = advice::later(Stage::Lookup, None);
             Err((Problem::new("timeout", &message), next_step))
         }

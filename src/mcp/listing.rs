@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use futures_util::TryStreamExt;
+use futures_util::StreamExt;
 
 use super::results::{State, TaskReport};
 use crate::{History, Luma, RequestError, Task, fields::Timestamp};
@@ -39,7 +39,7 @@ pub(crate) fn since(text: &str, now: SystemTime) -> Option<SystemTime> {
     let time =
         |text: String| serde_json::from_value::<Timestamp>(text.into()).ok()?.to_system_time();
     match age {
-        Some(age) => now.checked_sub(age),
+        Some(age) => now.checked_sub(age).filter(|time| *time > SystemTime::UNIX_EPOCH),
         None => time(text.to_owned()).or_else(|| time(format!("{text}T00:00:00Z"))),
     }
 }
@@ -72,7 +72,12 @@ async fn collect(
     read_only: bool,
 ) -> Result<(Vec<TaskReport>, Option<String>), RequestError> {
     let (mut reports, mut seen, mut last) = (Vec::new(), 0, None);
-    while let Some(task) = history.try_next().await? {
+    while let Some(task) = history.next().await {
+        let task = match task {
+            // It has no id, and cannot be shown.
+            Err(RequestError::Decode(error)) if error.is_item() => continue,
+            task => task?,
+        };
         let (Some(Ok(id)), cursor) = (task.id.as_deref().map(str::parse), Cursor::of(&task)) else {
             continue;
         };

@@ -1,4 +1,4 @@
-//! Tools for language models: nine tools with schemas, a dispatcher, and the formats of the usual hosts.
+//! Tools for language models: their schemas, a dispatcher, and the formats of the usual hosts.
 //!
 //! The module does no I/O of its own except through [`Luma`](crate::Luma). Use it in your own model loop or
 //! MCP server, or run the ready-made server of the crate `luma-mcp`.
@@ -11,10 +11,10 @@
 //! // The tool list, in the format of MCP, OpenAI, Anthropic or Gemini.
 //! let tools = mcp::export::anthropic();
 //!
-//! // A tool call, as the same hosts send it, and its answer in the same format.
+//! // A tool call, as the same hosts send it, and its result in the same format.
 //! let call = Call::read(&request)?;
 //! let outcome = call.run(&luma, &Context::new()).await?;
-//! let answer = call.answer(&outcome);
+//! let result = call.answer(&outcome);
 //! # Ok(()) }
 //! ```
 //!
@@ -22,6 +22,9 @@
 //! `luma_list_tasks`. Results are typed
 //! objects under the one key `result`. A mistake of the model becomes an [`Outcome`] with
 //! [`is_error`](Outcome::is_error) and a text that says what to do. Only an unknown tool is an [`Err`].
+//!
+//! The example [`tool_loop`](crate::guide::examples::tool_loop) is a model loop with them, and
+//! [`export_tools`](crate::guide::examples::export_tools) prints them for each host.
 
 mod advice;
 mod arguments;

@@ -1,9 +1,12 @@
-//! How a body becomes a value: one odd field costs that field, never the rest.
+//! Lenient reading: an unreadable field costs that field, never the rest.
 
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, error::Category};
 
-use crate::{api::types::VideoResult, util::json};
+use crate::{
+    api::types::{Task, VideoResult},
+    util::json,
+};
 
 /// A type that is read from an object, whatever single fields hold.
 pub(crate) trait Lenient: DeserializeOwned {
@@ -20,10 +23,18 @@ impl Lenient for VideoResult {
 ///
 /// # Errors
 ///
-/// The parser's reason, if the body is not one whole JSON object.
-pub(crate) fn decode<T: Lenient>(body: &[u8]) -> Result<T, serde_json::Error> {
-    let lenient = || read_object(json::read(body)?);
-    serde_json::from_slice(body).or_else(|reason| lenient().ok_or(reason))
+/// What the body is, if it is not one whole JSON object. The parser's own words name types of this crate.
+pub(crate) fn decode<T: Lenient>(body: &[u8]) -> Result<T, &'static str> {
+    let reason = match serde_json::from_slice(body) {
+        Ok(value) => return Ok(value),
+        Err(_) if body.trim_ascii().is_empty() => "it is empty",
+        Err(error) => match error.classify() {
+            Category::Eof => "it ends too early",
+            Category::Data => "it is not a JSON object",
+            _ => "it is not JSON",
+        },
+    };
+    json::read(body).and_then(read_object).ok_or(reason)
 }
 
 pub(super) fn read_object<T: Lenient>(value: Value) -> Option<T> {
@@ -36,6 +47,11 @@ pub(super) fn read_object<T: Lenient>(value: Value) -> Option<T> {
 /// Where fields are kept that could not be read. Not under their own names: a stored task must be
 /// readable again.
 const UNREADABLE: &str = "unreadable";
+
+/// What stands for a task in a list, but is no object.
+pub(super) fn unreadable(value: Value) -> Task {
+    Task { extra: Map::from_iter([(UNREADABLE.to_owned(), value)]), ..Task::default() }
+}
 
 /// Reads a struct of optional fields from the readable ones, and keeps the others in `extra`.
 pub(super) fn readable_fields<T: DeserializeOwned + Default>(
@@ -65,7 +81,7 @@ mod tests {
 
     use super::{
         super::{
-            answer::TaskAnswer,
+            response::QueryResponse,
             task::{Task, TaskState},
         },
         *,
@@ -78,17 +94,36 @@ mod tests {
             {"id":"a","trace_id":7,"response":{"state":"completed","video_url":"u","prompt":5}},
             "odd",
             {"id":"b","response":[1]}]}"#;
-        let Ok(TaskAnswer::Batch(batch)) = decode(body) else {
+        let Ok(QueryResponse::Batch(batch)) = decode(body) else {
             panic!("not a batch");
         };
         let ids: Vec<_> = batch.items.iter().map(|task| task.id.as_deref()).collect();
-        assert_eq!(ids, [Some("a"), Some("b")]);
+        // What is no task keeps its place.
+        assert_eq!(ids, [Some("a"), None, Some("b")]);
+        assert_eq!(batch.items[1].extra[UNREADABLE], "odd");
         assert_eq!(batch.items[0].state(), TaskState::Completed);
         // The odd field is kept, and can be stored.
         assert_eq!(batch.items[0].extra[UNREADABLE], json!({ "trace_id": 7 }));
         let stored = serde_json::to_string(&batch.items[0]).expect("JSON");
         let again: Task = serde_json::from_str(&stored).expect("a task");
         assert_eq!(again.extra, batch.items[0].extra);
+    }
+
+    #[test]
+    fn unreadable_body_is_described_without_names_of_types() {
+        for (body, expected) in [
+            ("", "it is empty"),
+            (" \n", "it is empty"),
+            ("[]", "it is not a JSON object"),
+            ("7", "it is not a JSON object"),
+            ("\"text\"", "it is not a JSON object"),
+            ("{\"id\":", "it ends too early"),
+            ("<html>", "it is not JSON"),
+            ("{]", "it is not JSON"),
+        ] {
+            assert_eq!(decode::<QueryResponse>(body.as_bytes()).err(), Some(expected), "{body}");
+            assert_eq!(decode::<VideoResult>(body.as_bytes()).err(), Some(expected), "{body}");
+        }
     }
 
     #[test]
@@ -111,7 +146,7 @@ mod tests {
     #[test]
     fn body_that_is_cut_or_no_object_is_an_error() {
         for body in ["", "[]", "5", "<html>", "{\"a\":"] {
-            assert!(decode::<TaskAnswer>(body.as_bytes()).is_err(), "{body}");
+            assert!(decode::<QueryResponse>(body.as_bytes()).is_err(), "{body}");
             assert!(decode::<VideoResult>(body.as_bytes()).is_err(), "{body}");
         }
     }

@@ -29,7 +29,7 @@ open_enum! {
     TokenExpired = "token_expired",
     /// `no_token`.
     NoToken = "no_token",
-    /// `payment_required`: the account has to be paid for first.
+    /// `payment_required`: the account needs a payment first.
     PaymentRequired = "payment_required",
     /// `forbidden`: moderation refused the prompt.
     Forbidden = "forbidden",
@@ -48,7 +48,7 @@ open_enum! {
 }
 
 impl ErrorCode {
-    /// What the user can do about it; `None` for a code that this version does not know.
+    /// Returns what the user can do; `None` for a code that this version does not know.
     ///
     /// The one table of advice: the command line, the tools and the library's own messages use it.
     ///
@@ -75,7 +75,7 @@ impl ErrorCode {
             Self::TooManyRequests => "too many requests: wait, then try again more slowly",
             Self::ApiError => "the service failed: try again later",
             Self::Timeout => {
-                "the service did not answer in time: look the task up before you repeat"
+                "the service did not respond in time: look the task up before you submit again"
             }
             Self::Other(_) => return None,
         })

@@ -20,7 +20,7 @@ use time::{
     format_description::well_known::{Iso8601, Rfc3339},
 };
 
-pub use super::answer::{TaskAnswer, TaskResponse};
+pub use super::response::{QueryResponse, TaskResponse};
 
 /// A number, also when it was sent as a string.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub use super::answer::{TaskAnswer, TaskResponse};
 pub struct Number(Value);
 
 impl Number {
-    /// The number; `None` for anything but a finite number.
+    /// Returns the number; `None` for anything but a finite number.
     pub fn as_f64(&self) -> Option<f64> {
         let number = self.0.as_f64().or_else(|| text(&self.0)?.parse().ok());
         number.filter(|number| number.is_finite())
@@ -56,14 +56,14 @@ impl Number {
 pub struct Timestamp(Value);
 
 impl Timestamp {
-    /// Seconds since the Unix epoch; `None` if the value is not a time.
+    /// Returns the seconds since the Unix epoch; `None` if the value is not a time.
     ///
-    /// Milliseconds and microseconds are recognized by their size.
+    /// Milliseconds, microseconds and nanoseconds are recognized by their size.
     pub fn unix_seconds(&self) -> Option<f64> {
-        /// Seconds of the year 5138: larger numbers are milliseconds or microseconds.
+        /// Seconds of the year 5138: larger numbers are in smaller units.
         const LAST_SECOND: f64 = 1e11;
         let mut seconds = self.0.as_f64().or_else(|| parse_text(text(&self.0)?))?;
-        for _ in 0..2 {
+        for _ in 0..3 {
             if seconds >= LAST_SECOND {
                 seconds /= 1e3;
             }
@@ -71,7 +71,7 @@ impl Timestamp {
         (seconds.is_finite() && seconds > 0.0).then_some(seconds)
     }
 
-    /// The time; `None` if the value is not a time.
+    /// Returns the time; `None` if the value is not a time.
     pub fn to_system_time(&self) -> Option<SystemTime> {
         let offset = Duration::try_from_secs_f64(self.unix_seconds()?).ok()?;
         SystemTime::UNIX_EPOCH.checked_add(offset)
@@ -99,7 +99,7 @@ fn parse_text(text: &str) -> Option<f64> {
 pub struct RawState(Value);
 
 impl RawState {
-    /// The word without white space around it; `None` if there is none.
+    /// Returns the word without white space around it; `None` if there is none.
     pub fn as_str(&self) -> Option<&str> {
         text(&self.0)
     }
@@ -111,17 +111,17 @@ impl RawState {
 pub struct ErrorInfo(pub(crate) Value);
 
 impl ErrorInfo {
-    /// An error with a code and a message, as the service reports it.
+    /// Creates an error with a code and a message, as the service reports it.
     pub fn new(code: &str, message: &str) -> Self {
         Self(serde_json::json!({ "code": code, "message": message }))
     }
 
-    /// The code; `None` if the error is a bare string or has no code.
+    /// Returns the code; `None` if the error is a bare string or has no code.
     pub fn code(&self) -> Option<&str> {
         text(self.0.get("code")?)
     }
 
-    /// The message: that of the object, or the bare string.
+    /// Returns the message of the object, or the bare string.
     pub fn message(&self) -> Option<&str> {
         text(self.0.get("message").unwrap_or(&self.0))
     }
@@ -188,6 +188,7 @@ mod tests {
             (json!("1785585600"), noon),
             (json!(1_785_585_600_000_u64), noon),
             (json!(1_785_585_600_000_000_u64), noon),
+            (json!(1_785_585_600_000_000_000_u64), noon),
             (json!("1785585600250"), Some(1_785_585_600.25)),
             (json!("2026-08-01T12:00:00Z"), noon),
             (json!("2026-08-01T12:00:00.000Z"), noon),

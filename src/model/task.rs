@@ -5,9 +5,9 @@ use std::fmt;
 use serde_json::Value;
 
 use super::{
-    answer::TaskResponse,
     error_code::ErrorCode,
     fields::{ErrorInfo, RawState, Timestamp},
+    response::TaskResponse,
     video::Video,
 };
 pub use crate::api::types::Task;
@@ -20,9 +20,9 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TaskState {
-    /// Accepted, not begun.
+    /// Accepted, but not begun.
     Pending,
-    /// In work.
+    /// Being made.
     Processing,
     /// Done: there is a video.
     Completed,
@@ -34,7 +34,7 @@ pub enum TaskState {
 }
 
 impl TaskState {
-    /// Whether the task has ended: its state never changes again.
+    /// Returns whether the task has ended. Its state then never changes again.
     pub fn is_terminal(&self) -> bool {
         matches!(self, Self::Completed | Self::Failed)
     }
@@ -52,15 +52,15 @@ impl fmt::Display for TaskState {
     }
 }
 
-/// Why a task ended without a video, in the service's own words.
+/// Why a task ended without a video, as the service reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TaskFailure {
-    /// What kind of end it was.
+    /// How the task ended.
     pub kind: FailureKind,
     /// The service's code.
     pub code: Option<ErrorCode>,
-    /// The service's words.
+    /// The service's message.
     pub message: Option<String>,
     /// Quote it to the vendor's support.
     pub trace_id: Option<String>,
@@ -72,7 +72,7 @@ pub struct TaskFailure {
 pub enum FailureKind {
     /// The service reports that it failed, or was cancelled or refused.
     Reported,
-    /// The service reports that it ended, but there is no video.
+    /// The service reports that the task is completed, but without a video.
     NoVideo,
 }
 
@@ -106,7 +106,7 @@ pub(crate) enum Outcome {
     Completed,
     Failed(FailureKind),
     /// `success` is false, and nothing says why or that the task has ended.
-    Doubtful,
+    Unsuccessful,
     /// The report is an error about the lookup, not about the work.
     Refused,
     /// The report names no task at all.
@@ -114,7 +114,7 @@ pub(crate) enum Outcome {
 }
 
 impl Task {
-    /// The state that this report shows.
+    /// Returns the state that this report shows.
     ///
     /// The services report it in several ways; the rules, first match first:
     /// no response yet: pending; a known state word decides, whatever `success` says, but completed
@@ -133,14 +133,14 @@ impl Task {
         self.outcome().into()
     }
 
-    /// The video, once the task is completed.
+    /// Returns the video, if the task is completed.
     pub fn video(&self) -> Option<Video> {
         let result = self.result().filter(|_| self.outcome() == Outcome::Completed)?;
         let ended = self.finished_at.as_ref().and_then(Timestamp::to_system_time);
         Video::from_result(self.id.as_deref(), result, ended)
     }
 
-    /// Why there is no video, once the task has failed.
+    /// Returns why there is no video, if the task has failed.
     pub fn failure(&self) -> Option<TaskFailure> {
         match self.outcome() {
             Outcome::Failed(kind) => Some(self.failure_of(kind)),
@@ -178,7 +178,7 @@ impl Task {
     pub(crate) fn outcome(&self) -> Outcome {
         use FailureKind::{NoVideo, Reported};
         use Outcome::{
-            Completed, Doubtful, Failed, Missing, Pending, Processing, Refused, Unknown,
+            Completed, Failed, Missing, Pending, Processing, Refused, Unknown, Unsuccessful,
         };
 
         let finished = self.finished_at.as_ref().is_some_and(|time| time.unix_seconds().is_some());
@@ -206,7 +206,7 @@ impl Task {
         let Some(word) = words.into_iter().flatten().find_map(RawState::as_str) else {
             return match success {
                 Some(false) if ended => Failed(Reported),
-                Some(false) => Doubtful,
+                Some(false) => Unsuccessful,
                 None if finished => completed_or(Failed(NoVideo)),
                 Some(true) | None => completed_or(Pending),
             };
@@ -238,7 +238,7 @@ impl From<Outcome> for TaskState {
     }
 }
 
-/// A synchronous answer or the body of a callback, as the task that a lookup would show.
+/// A synchronous response or the body of a callback, as the task that a lookup would show.
 impl From<VideoResult> for Task {
     fn from(result: VideoResult) -> Self {
         Self {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::fields::Number;
 use crate::{api::types::VideoResult, util::TaskId};
 
-/// A finished video: plain data, which can be stored and read again.
+/// A finished video. It is plain data, which can be stored and read again.
 ///
 /// ```no_run
 /// # async fn example(luma: luma_client::Luma, id: luma_client::TaskId)
@@ -73,56 +73,55 @@ impl Video {
         self
     }
 
-    /// Whether its task ended, or was seen to end, within this time before `now`.
+    /// Whether its task may have ended, or was seen to end, within this time before `now`: also if it is not
+    /// known when it ended. A time in the future is by another clock, and counts as now.
     pub(crate) fn is_younger_than(&self, age: Duration, now: SystemTime) -> bool {
-        [self.finished_at, self.seen_at].into_iter().flatten().any(|time| {
-            // The service's clock may be ahead.
-            now.duration_since(time).unwrap_or_else(|ahead| ahead.duration()) < age
-        })
+        let latest = self.finished_at.max(self.seen_at);
+        latest.is_none_or(|time| now.duration_since(time).unwrap_or_default() < age)
     }
 
-    /// The id of the video, as [`extend`](crate::Luma::extend) takes it, if the service sent one.
+    /// Returns the id of the video, as [`extend`](crate::Luma::extend) takes it, if the service sent one.
     pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
     }
 
-    /// The task that made it.
+    /// Returns the task that made it.
     pub fn task_id(&self) -> Option<&TaskId> {
         self.task_id.as_ref()
     }
 
-    /// Where it can be downloaded. The URL expires after 30 days; a new lookup of the task may give a
+    /// Returns the URL of the file. It expires after 30 days; a new lookup of the task may give a
     /// fresh one.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Width in pixels.
+    /// Returns the width in pixels.
     pub fn width(&self) -> Option<u32> {
         self.width
     }
 
-    /// Height in pixels.
+    /// Returns the height in pixels.
     pub fn height(&self) -> Option<u32> {
         self.height
     }
 
-    /// Where a still picture can be downloaded.
+    /// Returns the URL of a still picture.
     pub fn thumbnail_url(&self) -> Option<&str> {
         self.thumbnail_url.as_deref()
     }
 
-    /// Width and height of the still picture in pixels.
+    /// Returns width and height of the still picture in pixels.
     pub fn thumbnail_size(&self) -> Option<(u32, u32)> {
         self.thumbnail_width.zip(self.thumbnail_height)
     }
 
-    /// The prompt as the service used it.
+    /// Returns the prompt as the service used it.
     pub fn prompt(&self) -> Option<&str> {
         self.prompt.as_deref()
     }
 
-    /// When its task ended, by the service's clock.
+    /// Returns when its task ended, by the service's clock.
     pub fn finished_at(&self) -> Option<SystemTime> {
         self.finished_at
     }
@@ -135,5 +134,36 @@ impl fmt::Display for Video {
             write!(f, " ({width}x{height})")?;
         }
         write!(f, " at {}", self.url)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn video_is_new_by_the_latest_known_time() {
+        let (now, age) = (SystemTime::now(), Duration::from_secs(120));
+        let ago = |seconds| Some(now - Duration::from_secs(seconds));
+        let ahead = |seconds| Some(now + Duration::from_secs(seconds));
+        let result = VideoResult { video_url: Some("u".to_owned()), ..VideoResult::default() };
+        for (finished_at, seen_at, expected) in [
+            (None, None, true),
+            (ago(0), None, true),
+            (ago(119), None, true),
+            (ago(121), None, false),
+            (ahead(300), None, true),
+            (ahead(86_400), None, true),
+            (None, ago(10), true),
+            (None, ago(500), false),
+            // Looked up late, or by another clock.
+            (ago(500), ago(10), true),
+            (ago(10), ago(500), true),
+            (ago(500), ago(500), false),
+        ] {
+            let video = Video::from_result(None, &result, finished_at).expect("a video");
+            let video = Video { seen_at, ..video };
+            assert_eq!(video.is_younger_than(age, now), expected, "{finished_at:?} {seen_at:?}");
+        }
     }
 }

@@ -139,7 +139,7 @@ impl Poller {
         Membership { status, _seat: Seat { id, commands } }
     }
 
-    /// Takes in a report that came by another way than a lookup.
+    /// Applies a report that did not come from a lookup.
     pub(crate) fn notify(&self, task: Task) {
         let Some(Ok(id)) = task.id.as_deref().map(str::parse::<TaskId>) else {
             return;
@@ -177,8 +177,8 @@ struct Actor {
     commands: mpsc::UnboundedReceiver<Command>,
 }
 
-/// What a lookup was for, and what it brought.
-type Landing = (Arc<[TaskId]>, Result<Vec<Task>, RequestError>);
+/// The ids of a lookup, and its result.
+type Response = (Arc<[TaskId]>, Result<Vec<Task>, RequestError>);
 
 impl Actor {
     async fn run(mut self) {
@@ -194,8 +194,9 @@ impl Actor {
             if self.state.is_empty() {
                 return;
             }
+            let silence = self.state.tell_silence(Instant::now());
             let timer = async {
-                match next {
+                match next.into_iter().chain(silence).min() {
                     Some(next) => sleep_until(next).await,
                     None => std::future::pending().await,
                 }
@@ -206,7 +207,7 @@ impl Actor {
                 Some(command) = self.commands.recv() => self.apply(command),
                 Some((ids, result)) = in_flight.next() => {
                     let now = self.now();
-                    self.state.land(&ids, result, now);
+                    self.state.receive(&ids, result, now);
                 }
                 () = timer => {}
             }
@@ -236,7 +237,7 @@ impl Actor {
         }
     }
 
-    fn send(&self, ids: Arc<[TaskId]>) -> impl Future<Output = Landing> + use<> {
+    fn send(&self, ids: Arc<[TaskId]>) -> impl Future<Output = Response> + use<> {
         let first = ids.first().map(TaskId::as_str);
         let span = tracing::debug_span!("lookup", tasks = ids.len(), first);
         let lookup = self.shared.lookup.lookup(ids.clone());

@@ -51,13 +51,14 @@ const ADAPTIVE: [(f64, f64); 9] = [
 ];
 
 impl PollInterval {
-    /// The same interval at every age. The vendor asks for three to five seconds or more.
+    /// Returns the same interval for tasks of every age. The vendor recommends at least three to five
+    /// seconds.
     pub fn fixed(interval: Duration) -> Self {
         Self(Kind::Fixed(interval))
     }
 
-    /// The time to the next lookup of a task that was submitted `age` ago, before anything is added;
-    /// at least 10 ms.
+    /// Returns the time to the next lookup of a task that was submitted `age` ago, without jitter and
+    /// backoff; at least 10 ms.
     pub fn interval(&self, age: Duration) -> Duration {
         match self.0 {
             Kind::Adaptive => adaptive(age),

@@ -11,7 +11,7 @@ mod status;
 
 pub(crate) use self::{
     actor::{Membership, Poller},
-    state::Options,
+    state::{Options, SILENT_AFTER},
     status::{End, Status},
 };
 pub use self::{interval::PollInterval, status::LookupFailure};

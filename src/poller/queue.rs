@@ -43,7 +43,7 @@ impl Queue {
     /// The next batch; or when to ask again, unless something is queued before.
     ///
     /// A due task waits for others, but only if they are due before its time is up. With `busy` it
-    /// waits as long as it can: an answer may make room before, so that few connections are needed.
+    /// waits as long as it can: a response may make room before, so that few connections are needed.
     pub(super) fn take(
         &mut self,
         now: Instant,

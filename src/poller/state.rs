@@ -1,4 +1,4 @@
-//! What the poller knows and decides. No I/O and no clock of its own.
+//! The state of the poller and its decisions. No I/O, and no clock of its own.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -40,6 +40,8 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 const MAX_HOLD: Duration = Duration::from_secs(5 * 60);
 /// After more failures than this in a row it is not about the ids of one batch.
 const FEW_FAILURES: u32 = 2;
+/// How long a lookup may take before its waits are told. It is not a failure yet.
+pub(crate) const SILENT_AFTER: Duration = Duration::from_secs(5);
 /// How many unknown state words are remembered, so that each is logged once.
 const MAX_WORDS: usize = 100;
 
@@ -100,8 +102,8 @@ struct Entry {
     /// An age, and when that was.
     age: (Duration, Instant),
     knows_age: bool,
-    /// An end that is not believed yet: how long it must be seen, and since when it is.
-    doubt: Option<(Duration, Instant)>,
+    /// An end that does not count yet: how long it must be seen, and since when it is seen.
+    possible_end: Option<(Duration, Instant)>,
 }
 
 impl Entry {
@@ -118,7 +120,7 @@ impl Entry {
             jitter: now.jitter,
             age: (ASSUMED_AGE, now.instant),
             knows_age: false,
-            doubt: None,
+            possible_end: None,
         }
     }
 
@@ -135,6 +137,11 @@ impl Entry {
 
     fn join(&mut self, mut options: Options, status: Sender, now: Instant) {
         self.learn_age(options.age, now);
+        let asked = self.status.asked;
+        status.send(|status| {
+            status.asked = asked;
+            false
+        });
         if let Some(polled) = self.polled {
             // Waits that come and go, each with a last lookup of its own, must not undercut the
             // interval.
@@ -192,6 +199,26 @@ impl Entry {
         }
     }
 
+    /// Takes note of when the lookup in flight was sent, if there is one. No wait needs to wake for it.
+    fn set_asked(&mut self, asked: Option<Instant>) {
+        self.status.asked = asked;
+        for waiter in &self.waiters {
+            waiter.status.send(|status| {
+                status.asked = asked;
+                false
+            });
+        }
+    }
+
+    /// Tells the waits that lookups fail, and with what. `since` counts if they did not fail before.
+    fn set_failure(&mut self, error: &Arc<RequestError>, since: Instant) {
+        let known = self.status.failure.as_ref().map(|failure| failure.since);
+        let since = known.unwrap_or(since.into_std());
+        let failure = LookupFailure { error: error.clone(), since };
+        (self.status.task, self.status.failure) = (None, Some(failure));
+        self.publish();
+    }
+
     /// Tells the waits, and wakes those that want it.
     fn publish(&self) {
         for waiter in &self.waiters {
@@ -203,14 +230,14 @@ impl Entry {
         }
     }
 
-    /// Takes in a report. Returns it if it is the end.
+    /// Applies a report. Returns it if it is the end.
     fn report(&mut self, task: Task, now: Now) -> Option<Arc<Task>> {
         let created = task.created_at.as_ref().and_then(|at| at.to_system_time());
         let age = created.and_then(|at| now.wall.duration_since(at).ok());
         self.learn_age(age, now.instant);
         (self.alone, self.failures, self.status.failure) = (false, 0, None);
         let outcome = task.outcome();
-        if self.believes(&outcome, now.instant) {
+        if self.has_ended(&outcome, now.instant) {
             return Some(Arc::new(task));
         }
         let state = TaskState::from(outcome);
@@ -223,29 +250,25 @@ impl Entry {
         None
     }
 
-    /// Whether the task has ended. Some ends are believed only after they were seen for some time.
-    fn believes(&mut self, outcome: &Outcome, now: Instant) -> bool {
+    /// Whether the task has ended. Some ends count only after they were seen for some time.
+    fn has_ended(&mut self, outcome: &Outcome, now: Instant) -> bool {
         let patience = match outcome {
             Outcome::Failed(FailureKind::NoVideo) => NO_VIDEO_FOR,
-            Outcome::Doubtful => NO_REASON_FOR,
+            Outcome::Unsuccessful => NO_REASON_FOR,
             outcome => {
-                self.doubt = None;
+                self.possible_end = None;
                 return matches!(outcome, Outcome::Completed | Outcome::Failed(_));
             }
         };
-        let seen = self.doubt.filter(|(known, _)| *known == patience);
-        let (_, since) = *self.doubt.insert(seen.unwrap_or((patience, now)));
+        let seen = self.possible_end.filter(|(known, _)| *known == patience);
+        let (_, since) = *self.possible_end.insert(seen.unwrap_or((patience, now)));
         now.saturating_duration_since(since) >= patience
     }
 
-    /// Takes in that a lookup failed, which ends the waits that tolerate no more.
+    /// Applies a failed lookup, which ends the waits that allow no more failures.
     fn fail(&mut self, error: &Arc<RequestError>, now: Instant) {
-        let since = self.status.failure.as_ref().map(|failure| failure.since);
-        let since = since.unwrap_or(now.into_std());
-        let failure = LookupFailure { error: error.clone(), since };
-        (self.status.task, self.status.failure) = (None, Some(failure));
         self.failures = self.failures.saturating_add(1);
-        self.publish();
+        self.set_failure(error, now);
         self.waiters.retain(|waiter| {
             let is_over = self.failures > waiter.options.max_errors;
             if is_over {
@@ -260,13 +283,21 @@ impl Entry {
     }
 }
 
+/// A lookup without a response yet.
+struct InFlight {
+    ids: Arc<[TaskId]>,
+    sent: Instant,
+    /// Whether its waits were told that there is no response.
+    is_told: bool,
+}
+
 /// The tasks that are waited for, and what is to be done about them.
 #[derive(Default)]
 pub(crate) struct State {
     entries: HashMap<TaskId, Box<Entry>>,
     queue: Queue,
     early: EarlyReports,
-    in_flight: usize,
+    in_flight: Vec<InFlight>,
     /// Lookups that failed since one succeeded.
     failures: u32,
     /// Nothing goes out before, because the service asked for it.
@@ -331,7 +362,7 @@ impl State {
         }
     }
 
-    /// Takes in a report that came by another way than a lookup.
+    /// Applies a report that did not come from a lookup.
     pub(crate) fn notify(&mut self, id: TaskId, task: Task, now: Now) {
         match self.entries.get(&id) {
             Some(entry) if !entry.waiters.is_empty() => {
@@ -353,37 +384,58 @@ impl State {
         if let Some(hold) = self.hold_until {
             return Err(self.queue.first().map(|first| first.max(hold)));
         }
-        while self.in_flight < limit {
-            let mut ids = self.queue.take(now, self.in_flight >= FEW_IN_FLIGHT)?;
+        while self.in_flight.len() < limit {
+            let mut ids = self.queue.take(now, self.in_flight.len() >= FEW_IN_FLIGHT)?;
             ids.retain(|id| {
                 let entry = self.entries.get_mut(id).filter(|entry| !entry.waiters.is_empty());
                 if let Some(entry) = entry {
                     (entry.queued, entry.again, entry.in_flight) = (None, false, true);
                     entry.polled = Some(now);
+                    entry.set_asked(Some(now));
                     return true;
                 }
                 self.entries.remove(id);
                 false
             });
             if !ids.is_empty() {
-                self.in_flight += 1;
-                return Ok(ids.into());
+                let ids: Arc<[TaskId]> = ids.into();
+                self.in_flight.push(InFlight { ids: ids.clone(), sent: now, is_told: false });
+                return Ok(ids);
             }
         }
         Err(None)
     }
 
-    /// Takes in what a lookup brought.
-    pub(crate) fn land(
+    /// Reports to the waits which lookups have had no response for some time. Returns when to check again.
+    pub(crate) fn tell_silence(&mut self, now: Instant) -> Option<Instant> {
+        let error = Arc::new(RequestError::no_response(SILENT_AFTER));
+        for lookup in self.in_flight.iter_mut().filter(|lookup| !lookup.is_told) {
+            if now < lookup.sent + SILENT_AFTER {
+                // The others were sent later.
+                return Some(lookup.sent + SILENT_AFTER);
+            }
+            lookup.is_told = true;
+            for id in &*lookup.ids {
+                if let Some(entry) = self.entries.get_mut(id) {
+                    entry.set_failure(&error, lookup.sent);
+                }
+            }
+        }
+        None
+    }
+
+    /// Applies the result of a lookup.
+    pub(crate) fn receive(
         &mut self,
         ids: &[TaskId],
         result: Result<Vec<Task>, RequestError>,
         now: Now,
     ) {
-        self.in_flight -= 1;
+        self.in_flight.retain(|lookup| !std::ptr::eq(&*lookup.ids, ids));
         for id in ids {
             if let Some(entry) = self.entries.get_mut(id) {
                 entry.in_flight = false;
+                entry.set_asked(None);
                 (entry.polled, entry.jitter) = (Some(now.instant), now.jitter);
                 entry.status.polls += 1;
             }

@@ -1,11 +1,11 @@
-//! What the poller tells a wait.
+//! What a wait sees of the poller: the latest report, failures and the end.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time,
 };
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     http::RequestError,
@@ -23,6 +23,8 @@ pub(crate) struct Status {
     pub(crate) polls: u32,
     /// Set while lookups fail.
     pub(crate) failure: Option<LookupFailure>,
+    /// When the lookup was sent that has no response yet.
+    pub(crate) asked: Option<Instant>,
     /// Set once. Nothing changes afterwards.
     pub(crate) end: Option<End>,
     /// The poller's task has gone with its runtime: without an end, join again.
@@ -103,8 +105,8 @@ pub(crate) enum End {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LookupFailure {
-    /// What the last lookup failed with.
+    /// What the last lookup failed with; or that it has had no response for some seconds.
     pub error: Arc<RequestError>,
-    /// When the first of the failures in a row was seen.
-    pub since: Instant,
+    /// When the first of the failures in a row was seen, or when the lookup was sent that has no response.
+    pub since: time::Instant,
 }

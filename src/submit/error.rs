@@ -47,7 +47,7 @@ pub enum SubmitError {
 }
 
 impl SubmitError {
-    /// Whether the same submit may succeed later **and** a repeat cannot be billed twice.
+    /// Returns whether the same submit may succeed later **and** a repeat cannot be billed twice.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::NotAccepted(error) => error.is_retryable(),
@@ -55,12 +55,12 @@ impl SubmitError {
         }
     }
 
-    /// Whether the service may have accepted the submit, and then bills it.
+    /// Returns whether the service may have accepted the submit, and then bills it.
     pub fn may_have_been_accepted(&self) -> bool {
         matches!(self, Self::Unconfirmed { .. })
     }
 
-    /// The error that the service responded with.
+    /// Returns the error that the service responded with.
     pub fn api(&self) -> Option<&ApiError> {
         match self {
             Self::NotAccepted(error) | Self::Unconfirmed { source: error, .. } => error.api(),
@@ -68,7 +68,7 @@ impl SubmitError {
         }
     }
 
-    /// How long the service asked to wait before the next request.
+    /// Returns how long the service asked to wait before the next request.
     pub fn retry_after(&self) -> Option<Duration> {
         self.api()?.retry_after
     }

@@ -1,4 +1,4 @@
-//! What a task in the account's history says of a lost submit. Pure functions.
+//! Whether a task of the account's history matches a lost submit. Pure functions.
 
 use std::{fmt, time::SystemTime};
 
@@ -36,6 +36,9 @@ impl fmt::Display for InconclusiveReason {
         let (text, ids) = match self {
             Self::NoHistory => ("the service shows no history of the account", &[][..]),
             Self::TooLong => ("the history is too long to search", &[][..]),
+            Self::Ambiguous(ids) if ids.is_empty() => {
+                ("it may be a task whose id the history does not show", &[][..])
+            }
             Self::Ambiguous(ids) => ("it may be any of these tasks:", &ids[..]),
             Self::Unexplained(ids) => ("these tasks are new and unexplained:", &ids[..]),
         };
@@ -53,7 +56,7 @@ pub(super) struct Findings {
     pub(super) old_in_a_row: usize,
     last_created: Option<f64>,
     /// Made by an equal request with the same callback, and not before the submit.
-    named: Vec<TaskId>,
+    same_callback: Vec<TaskId>,
     /// Made since the submit, by an equal request.
     equal: Vec<TaskId>,
     /// Perhaps made since, or by an equal request.
@@ -65,7 +68,7 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    pub(super) fn take(&mut self, task: &Task, age: Age, resemblance: Resemblance) {
+    pub(super) fn take(&mut self, task: &Task, age: Age, comparison: Comparison) {
         self.tasks += 1;
         let created = task.created_at.as_ref().and_then(Timestamp::unix_seconds);
         let is_sorted = self.last_created.is_none_or(|last| created <= Some(last));
@@ -75,12 +78,12 @@ impl Findings {
             Age::LongBefore => 1,
             _ => 0,
         };
-        let tasks = match (age, resemblance) {
-            (Age::LongBefore, _) | (_, Resemblance::OtherCallback) => return,
-            (Age::Before, Resemblance::Other) => return,
-            (_, Resemblance::Other) => &mut self.unexplained,
-            (Age::Unclear | Age::Since, Resemblance::Named) => &mut self.named,
-            (Age::Since, Resemblance::Equal) => &mut self.equal,
+        let tasks = match (age, comparison) {
+            (Age::LongBefore, _) | (_, Comparison::OtherSubmission) => return,
+            (Age::Before, Comparison::Different) => return,
+            (_, Comparison::Different) => &mut self.unexplained,
+            (Age::Unclear | Age::Since, Comparison::SameCallback) => &mut self.same_callback,
+            (Age::Since, Comparison::Same) => &mut self.equal,
             // The clock that dates tasks need not be the one that sets the `Date` header.
             _ => &mut self.unclear,
         };
@@ -90,19 +93,24 @@ impl Findings {
         }
     }
 
+    /// Takes note of a task that is too large to be read.
+    pub(super) fn add_unreadable(&mut self) {
+        (self.tasks, self.has_nameless) = (self.tasks + 1, true);
+    }
+
     /// The task, or none; or why neither can be said.
     pub(super) fn conclusion(mut self) -> Result<Option<TaskId>, InconclusiveReason> {
-        match (self.named.len(), self.equal.len(), self.unclear.len()) {
+        match (self.same_callback.len(), self.equal.len(), self.unclear.len()) {
             _ if self.has_nameless => {}
             // An account without any task looks like a service without any history.
             (0, 0, 0) if self.tasks == 0 => return Err(InconclusiveReason::NoHistory),
             (0, 0, 0) if self.unexplained.is_empty() => return Ok(None),
             (0, 0, 0) => return Err(InconclusiveReason::Unexplained(self.unexplained)),
-            (1, _, _) => return Ok(self.named.pop()),
+            (1, _, _) => return Ok(self.same_callback.pop()),
             (0, 1, 0) => return Ok(self.equal.pop()),
             _ => {}
         }
-        let candidates = [self.named, self.equal, self.unclear].concat();
+        let candidates = [self.same_callback, self.equal, self.unclear].concat();
         Err(InconclusiveReason::Ambiguous(candidates))
     }
 }
@@ -138,23 +146,23 @@ pub(super) fn age(task: &Task, sent_at: SystemTime, clock_ahead: Option<f64>) ->
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Resemblance {
-    /// Equal, and the video goes to the same callback URL.
-    Named,
-    Equal,
+pub(super) enum Comparison {
+    /// Same, and the video goes to the same callback URL.
+    SameCallback,
+    Same,
     /// The task does not show its request, or shows a part that the service may have changed.
     Unclear,
     /// Another request.
-    Other,
+    Different,
     /// The callback URL of another submission: it cannot be the same.
-    OtherCallback,
+    OtherSubmission,
 }
 
 /// Whether a task was made by this request, as far as the task shows its own. Fields that the service
 /// adds do not count, nor the server-side timeout.
-pub(super) fn resemblance(request: &VideoRequest, shown: Option<&Value>) -> Resemblance {
+pub(super) fn compare(request: &VideoRequest, shown: Option<&Value>) -> Comparison {
     let (Ok(ours), Some(theirs @ Value::Object(_))) = (serde_json::to_value(request), shown) else {
-        return Resemblance::Unclear;
+        return Comparison::Unclear;
     };
     // What makes a video besides the prompt, with the default that the service may fill in.
     let defaults = json!({
@@ -170,23 +178,23 @@ pub(super) fn resemblance(request: &VideoRequest, shown: Option<&Value>) -> Rese
     });
     let callback = |request: &Value| Url::parse(request["callback_url"].as_str()?).ok();
     match (callback(&ours).zip(callback(theirs)), is_equal) {
-        (Some((ours, theirs)), _) if is_anothers(&ours, &theirs) => Resemblance::OtherCallback,
+        (Some((ours, theirs)), _) if is_of_another(&ours, &theirs) => Comparison::OtherSubmission,
         // No submit is sent without a prompt: a task without one shows its request in part.
-        (_, None) => Resemblance::Unclear,
-        (None, Some(true)) => Resemblance::Equal,
-        (Some((ours, theirs)), Some(true)) if ours == theirs => Resemblance::Named,
+        (_, None) => Comparison::Unclear,
+        (None, Some(true)) => Comparison::Same,
+        (Some((ours, theirs)), Some(true)) if ours == theirs => Comparison::SameCallback,
         // Another place may be the service's own, and a query may have been hidden.
-        (Some(_), Some(true)) => Resemblance::Unclear,
+        (Some(_), Some(true)) => Comparison::Unclear,
         // The service may have changed the text of the submission that a unique URL names.
         (Some((ours, theirs)), Some(false)) if ours == theirs && ours.query().is_some() => {
-            Resemblance::Unclear
+            Comparison::Unclear
         }
-        (_, Some(false)) => Resemblance::Other,
+        (_, Some(false)) => Comparison::Different,
     }
 }
 
 /// Whether a callback URL is that of another submission: the same place with another query.
-fn is_anothers(ours: &Url, theirs: &Url) -> bool {
+fn is_of_another(ours: &Url, theirs: &Url) -> bool {
     ours[..Position::AfterPath] == theirs[..Position::AfterPath]
         && theirs.query().is_some_and(|query| ours.query() != Some(query))
 }
@@ -245,42 +253,42 @@ mod tests {
 
     #[test]
     fn resemblance_ignores_what_storing_changes() {
-        use Resemblance::*;
+        use Comparison::*;
         let request: VideoRequest = serde_json::from_value(json!({
             "action": "generate", "prompt": "a lighthouse", "async": true,
             "callback_url": "https://example.com/1",
         }))
         .expect("a request");
         for (theirs, expected) in [
-            (json!({ "action": "generate", "prompt": "a lighthouse", "async": true }), Equal),
-            (json!({ "prompt": "a lighthouse" }), Equal),
-            (json!({ "prompt": " a lighthouse\n" }), Equal),
+            (json!({ "action": "generate", "prompt": "a lighthouse", "async": true }), Same),
+            (json!({ "prompt": "a lighthouse" }), Same),
+            (json!({ "prompt": " a lighthouse\n" }), Same),
             (
                 json!({ "prompt": "a lighthouse", "aspect_ratio": "16:9", "loop": false,
                     "enhancement": true, "video_id": null, "brand_new": 1 }),
-                Equal,
+                Same,
             ),
-            (json!({ "prompt": "a lighthouse", "timeout": 5, "callback_url": "x" }), Equal),
-            (json!({ "prompt": "a\r\nlighthouse" }), Equal),
-            (json!({ "prompt": "A lighthouse" }), Other),
-            (json!({ "prompt": "a lighthouse", "aspect_ratio": "9:16" }), Other),
-            (json!({ "prompt": "a lighthouse", "loop": true }), Other),
-            (json!({ "prompt": "a lighthouse", "enhancement": false }), Other),
-            (json!({ "prompt": "a lighthouse", "start_image_url": "https://h/a" }), Other),
-            (json!({ "prompt": "a lighthouse", "action": "extend", "video_id": "v" }), Other),
+            (json!({ "prompt": "a lighthouse", "timeout": 5, "callback_url": "x" }), Same),
+            (json!({ "prompt": "a\r\nlighthouse" }), Same),
+            (json!({ "prompt": "A lighthouse" }), Different),
+            (json!({ "prompt": "a lighthouse", "aspect_ratio": "9:16" }), Different),
+            (json!({ "prompt": "a lighthouse", "loop": true }), Different),
+            (json!({ "prompt": "a lighthouse", "enhancement": false }), Different),
+            (json!({ "prompt": "a lighthouse", "start_image_url": "https://h/a" }), Different),
+            (json!({ "prompt": "a lighthouse", "action": "extend", "video_id": "v" }), Different),
             (json!({}), Unclear),
             (json!({ "action": "generate" }), Unclear),
             (json!("a lighthouse"), Unclear),
             (json!(null), Unclear),
         ] {
             let task = task("a", NOW, theirs.clone());
-            assert_eq!(resemblance(&request, task.request.as_ref()), expected, "{theirs}");
+            assert_eq!(compare(&request, task.request.as_ref()), expected, "{theirs}");
         }
     }
 
     #[test]
     fn callbacks_tell_equal_requests_apart() {
-        use Resemblance::*;
+        use Comparison::*;
         const OURS: &str = "https://app.example/luma?job=17";
         let request = |prompt: &str, callback: Option<&Value>| json!({ "prompt": prompt, "callback_url": callback });
         let ours: VideoRequest =
@@ -289,21 +297,21 @@ mod tests {
             serde_json::from_value(request("a fox", None)).expect("a request");
         // The callback that a task shows; with the same prompt, with another.
         for (theirs, same_prompt, other_prompt) in [
-            (json!(OURS), Named, Unclear),
-            (json!("https://APP.example:443/luma?job=17"), Named, Unclear),
-            (json!("https://app.example/luma?job=18"), OtherCallback, OtherCallback),
-            (json!("https://app.example/luma"), Unclear, Other),
-            (json!("https://app.example/other?job=17"), Unclear, Other),
-            (json!("https://gateway.example/luma?job=17"), Unclear, Other),
-            (json!(null), Equal, Other),
-            (json!(""), Equal, Other),
+            (json!(OURS), SameCallback, Unclear),
+            (json!("https://APP.example:443/luma?job=17"), SameCallback, Unclear),
+            (json!("https://app.example/luma?job=18"), OtherSubmission, OtherSubmission),
+            (json!("https://app.example/luma"), Unclear, Different),
+            (json!("https://app.example/other?job=17"), Unclear, Different),
+            (json!("https://gateway.example/luma?job=17"), Unclear, Different),
+            (json!(null), Same, Different),
+            (json!(""), Same, Different),
         ] {
             for (prompt, expected) in [("a fox", same_prompt), ("an owl", other_prompt)] {
                 let shown = request(prompt, Some(&theirs));
-                assert_eq!(resemblance(&ours, Some(&shown)), expected, "{prompt} {theirs}");
+                assert_eq!(compare(&ours, Some(&shown)), expected, "{prompt} {theirs}");
             }
             let shown = request("a fox", Some(&theirs));
-            assert_eq!(resemblance(&plain, Some(&shown)), Equal, "{theirs}");
+            assert_eq!(compare(&plain, Some(&shown)), Same, "{theirs}");
         }
     }
 
@@ -311,51 +319,48 @@ mod tests {
     fn conclusion_follows_from_the_findings() {
         use {
             Age::{Before, LongBefore, Since},
-            Resemblance::{Equal, Named, Other, OtherCallback},
+            Comparison::{Different, OtherSubmission, Same, SameCallback},
         };
         let id = |id: &str| id.parse::<TaskId>().expect("an id");
         for (tasks, expected) in [
             (vec![], Err(InconclusiveReason::NoHistory)),
-            (vec![(Since, Other)], Err(InconclusiveReason::Unexplained(vec![id("0")]))),
-            (vec![(Since, OtherCallback)], Ok(None)),
+            (vec![(Since, Different)], Err(InconclusiveReason::Unexplained(vec![id("0")]))),
+            (vec![(Since, OtherSubmission)], Ok(None)),
             (
-                vec![(Before, Equal), (LongBefore, Equal), (LongBefore, Resemblance::Unclear)],
+                vec![(Before, Same), (LongBefore, Same), (LongBefore, Comparison::Unclear)],
                 Err(InconclusiveReason::Ambiguous(vec![id("0")])),
             ),
-            (vec![(Before, Other), (LongBefore, Equal)], Ok(None)),
-            (vec![(Since, Other), (Since, Equal), (LongBefore, Equal)], Ok(Some(id("1")))),
+            (vec![(Before, Different), (LongBefore, Same)], Ok(None)),
+            (vec![(Since, Different), (Since, Same), (LongBefore, Same)], Ok(Some(id("1")))),
             (
-                vec![(Since, Equal), (Before, Equal)],
+                vec![(Since, Same), (Before, Same)],
                 Err(InconclusiveReason::Ambiguous(vec![id("0"), id("1")])),
             ),
             (
-                vec![(Since, Equal), (Since, Equal)],
+                vec![(Since, Same), (Since, Same)],
                 Err(InconclusiveReason::Ambiguous(vec![id("0"), id("1")])),
             ),
-            (vec![(Age::Unclear, Equal)], Err(InconclusiveReason::Ambiguous(vec![id("0")]))),
+            (vec![(Age::Unclear, Same)], Err(InconclusiveReason::Ambiguous(vec![id("0")]))),
+            (vec![(Since, Comparison::Unclear)], Err(InconclusiveReason::Ambiguous(vec![id("0")]))),
+            (vec![(Age::Unclear, Different)], Err(InconclusiveReason::Unexplained(vec![id("0")]))),
             (
-                vec![(Since, Resemblance::Unclear)],
-                Err(InconclusiveReason::Ambiguous(vec![id("0")])),
-            ),
-            (vec![(Age::Unclear, Other)], Err(InconclusiveReason::Unexplained(vec![id("0")]))),
-            (
-                vec![(Since, Equal), (Since, Named), (Since, Resemblance::Unclear)],
+                vec![(Since, Same), (Since, SameCallback), (Since, Comparison::Unclear)],
                 Ok(Some(id("1"))),
             ),
-            (vec![(Age::Unclear, Named)], Ok(Some(id("0")))),
+            (vec![(Age::Unclear, SameCallback)], Ok(Some(id("0")))),
             (
-                vec![(Before, Named), (LongBefore, Named)],
+                vec![(Before, SameCallback), (LongBefore, SameCallback)],
                 Err(InconclusiveReason::Ambiguous(vec![id("0")])),
             ),
             (
-                vec![(Since, Named), (Since, Named), (Since, Other)],
+                vec![(Since, SameCallback), (Since, SameCallback), (Since, Different)],
                 Err(InconclusiveReason::Ambiguous(vec![id("0"), id("1")])),
             ),
         ] {
             let mut seen = Findings::default();
-            for (number, (age, resemblance)) in tasks.iter().enumerate() {
+            for (number, (age, comparison)) in tasks.iter().enumerate() {
                 let task = task(&number.to_string(), NOW, json!({}));
-                seen.take(&task, *age, *resemblance);
+                seen.take(&task, *age, *comparison);
             }
             assert_eq!(seen.conclusion(), expected, "{tasks:?}");
         }
@@ -372,7 +377,7 @@ mod tests {
             (Age::LongBefore, 1),
             (Age::Since, 0),
         ] {
-            seen.take(&task, age, Resemblance::Other);
+            seen.take(&task, age, Comparison::Different);
             assert_eq!(seen.old_in_a_row, in_a_row);
         }
     }

@@ -1,4 +1,4 @@
-//! Submitting a video: built, checked, sent once; and what became of a submit whose response was lost.
+//! Submits: built, checked, sent once, and reconciled if the response was lost.
 
 mod check;
 mod error;

@@ -1,4 +1,4 @@
-//! Looking for the task of a submission whose response was lost.
+//! The search for the task of a submission whose response was lost.
 
 use std::{
     pin::Pin,
@@ -8,7 +8,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    matching::{Findings, InconclusiveReason, Resemblance, age, id_of, resemblance},
+    matching::{Comparison, Findings, InconclusiveReason, age, compare, id_of},
     registry::Registry,
     submission::Submission,
 };
@@ -36,6 +36,10 @@ pub enum Reconciliation {
 }
 
 /// A search for the task of a submission, from [`Luma::reconcile`]. Await it.
+///
+/// # Panics
+///
+/// Panics outside a tokio runtime with I/O and time enabled.
 #[must_use = "nothing is searched before it is awaited"]
 #[derive(Clone, Debug)]
 pub struct Reconcile {
@@ -117,7 +121,7 @@ impl Reconcile {
             let searched = begin.elapsed();
             let wait = match self.look(&registry).await? {
                 Ok(Some(_)) if registry.has_equal_in_flight(&self.submission) => Self::INTERVAL,
-                Ok(Some(id)) if registry.claim(&id, self.submission.key) => {
+                Ok(Some(id)) if registry.assign(&id, self.submission.key) => {
                     let submitted_at = Some(self.submission.created_at);
                     let task = self.luma.task(TaskRef { id, submitted_at });
                     return Ok(Reconciliation::Found(task));
@@ -149,6 +153,11 @@ impl Reconcile {
                 Err(error) if error.is_unsupported() => {
                     return Ok(Err(InconclusiveReason::NoHistory));
                 }
+                // It may be the task.
+                Err(RequestError::Decode(error)) if error.is_item() => {
+                    findings.add_unreadable();
+                    continue;
+                }
                 Ok(None) if history.is_incomplete() => return Ok(Err(InconclusiveReason::TooLong)),
                 page => page?,
             };
@@ -159,15 +168,15 @@ impl Reconcile {
                 // A clock that was set back since must not hide the task.
                 let sent_at = (*created_at).min(SystemTime::now());
                 let id = id_of(&task);
-                let resemblance = match &id {
-                    Some(id) if registry.is_anothers(id, *key) => Resemblance::OtherCallback,
-                    _ => resemblance(request, task.request.as_ref()),
+                let comparison = match &id {
+                    Some(id) if registry.is_of_another(id, *key) => Comparison::OtherSubmission,
+                    _ => compare(request, task.request.as_ref()),
                 };
                 let is_traced = trace_id.is_some() && *trace_id == task.trace_id;
-                if is_traced && resemblance != Resemblance::OtherCallback && id.is_some() {
+                if is_traced && comparison != Comparison::OtherSubmission && id.is_some() {
                     return Ok(Ok(id));
                 }
-                findings.take(&task, age(&task, sent_at, history.clock_ahead), resemblance);
+                findings.take(&task, age(&task, sent_at, history.clock_ahead), comparison);
                 if findings.tasks >= Self::MAX_TASKS {
                     return Ok(Err(InconclusiveReason::TooLong));
                 }

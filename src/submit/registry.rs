@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    matching::{Resemblance, resemblance},
+    matching::{Comparison, compare},
     submission::Submission,
 };
 use crate::util::TaskId;
@@ -32,7 +32,7 @@ impl Registry {
 
     /// Takes a task for that of the submission with this key; false if it is that of another: the first
     /// owner of a task stays its owner.
-    pub(super) fn claim(&self, id: &TaskId, key: u64) -> bool {
+    pub(super) fn assign(&self, id: &TaskId, key: u64) -> bool {
         let mut submissions = self.lock();
         let owner = submissions.owner(id);
         if owner.is_none() {
@@ -42,7 +42,7 @@ impl Registry {
         owner.is_none_or(|owner| owner == key)
     }
 
-    pub(super) fn is_anothers(&self, id: &TaskId, key: u64) -> bool {
+    pub(super) fn is_of_another(&self, id: &TaskId, key: u64) -> bool {
         self.lock().owner(id).is_some_and(|owner| owner != key)
     }
 
@@ -57,8 +57,8 @@ impl Registry {
         let submissions = self.lock();
         submissions.in_flight.iter().filter(|other| other.key != submission.key).any(|other| {
             let shown = serde_json::to_value(&other.request).ok();
-            let resemblance = resemblance(&submission.request, shown.as_ref());
-            !matches!(resemblance, Resemblance::Other | Resemblance::OtherCallback)
+            let comparison = compare(&submission.request, shown.as_ref());
+            !matches!(comparison, Comparison::Different | Comparison::OtherSubmission)
         })
     }
 }
@@ -86,20 +86,20 @@ mod tests {
     use crate::api::types::VideoRequest;
 
     #[test]
-    fn task_of_one_submission_is_not_claimed_by_another() {
+    fn task_of_one_submission_is_not_assigned_to_another() {
         let registry = Registry::default();
         let id = |number: usize| number.to_string().parse::<TaskId>().expect("an id");
-        assert!(registry.claim(&id(0), 1));
-        assert!(!registry.claim(&id(0), 2));
-        assert!(registry.claim(&id(0), 1), "its owner may claim it again");
+        assert!(registry.assign(&id(0), 1));
+        assert!(!registry.assign(&id(0), 2));
+        assert!(registry.assign(&id(0), 1), "its owner may have it again");
         for number in 1..=Registry::MAX_TASKS {
-            assert!(registry.claim(&id(number), 1));
+            assert!(registry.assign(&id(number), 1));
         }
-        assert!(!registry.is_anothers(&id(0), 2), "the oldest is forgotten");
-        assert!(registry.is_anothers(&id(1), 2));
-        assert!(!registry.is_anothers(&id(1), 1));
-        assert!(!registry.claim(&id(2), 2));
-        assert!(registry.is_anothers(&id(2), 2), "the first owner stays");
+        assert!(!registry.is_of_another(&id(0), 2), "the oldest is forgotten");
+        assert!(registry.is_of_another(&id(1), 2));
+        assert!(!registry.is_of_another(&id(1), 1));
+        assert!(!registry.assign(&id(2), 2));
+        assert!(registry.is_of_another(&id(2), 2), "the first owner stays");
     }
 
     #[test]

@@ -139,13 +139,18 @@ macro_rules! submit_methods {
             /// [`RetryPolicy`](crate::RetryPolicy) allows. A submit that may have been accepted is never
             /// sent again.
             ///
-            /// **Do not drop the future** before it ends, for example by a timeout around it: the task
-            /// may have been accepted, and its id would be lost. Bound it by the client's
-            /// [`timeout`](crate::LumaBuilder::timeout).
+            /// **Do not drop the future** before it ends: the task may have been accepted, and its id is
+            /// lost. Use the client's [`timeout`](crate::LumaBuilder::timeout) instead of a timeout
+            /// around it. A web handler, whose future is dropped when its client disconnects, submits in
+            /// a spawned task ([costs and retries](crate::guide::costs)).
             ///
             /// # Errors
             ///
             /// [`SubmitError`]: its variant says whether the service may have accepted the request.
+            ///
+            /// # Panics
+            ///
+            /// Panics outside a tokio runtime with I/O and time enabled.
             pub async fn submit(self) -> Result<TaskHandle, SubmitError> {
                 let luma = self.luma.clone();
                 let submission = self.prepare()?;
@@ -160,7 +165,8 @@ submit_methods!(Extend);
 
 impl Generate {
     /// Sets the image to begin with, by its public URL. Without an end image it is animated; with one,
-    /// the video leads from one to the other.
+    /// the video leads from one to the other, as in the example
+    /// [`image_to_video`](crate::guide::examples::image_to_video).
     pub fn start_image_url(mut self, url: impl Into<String>) -> Self {
         self.request.start_image_url = Some(url.into());
         self
@@ -176,7 +182,8 @@ impl Luma {
     /// Builds the continuation of a video. Nothing is sent before [`Extend::submit`].
     ///
     /// A finished [`Video`] is a source: `luma.extend(&video, "…")`. If only its id was stored, use
-    /// [`VideoSource::VideoId`].
+    /// [`VideoSource::VideoId`]. The example [`longer_film`](crate::guide::examples::longer_film) extends a
+    /// video twice.
     pub fn extend(&self, source: impl Into<VideoSource>, prompt: impl Into<String>) -> Extend {
         let mut request = request(VideoAction::Extend, prompt);
         match source.into() {

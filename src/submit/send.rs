@@ -11,18 +11,22 @@ use crate::{
 };
 
 impl Luma {
-    /// Sends a submission; see [`Generate::submit`](crate::Generate::submit). Each call makes, and
-    /// bills, a video of its own.
+    /// Sends a submission, as [`Generate::submit`](crate::Generate::submit) does. A second call is a second
+    /// submit: it makes, and bills, a second video.
     ///
     /// # Errors
     ///
     /// [`SubmitError::NotAccepted`] and [`SubmitError::Unconfirmed`].
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a tokio runtime with I/O and time enabled.
     pub async fn submit(&self, submission: &Submission) -> Result<TaskHandle, SubmitError> {
         let registry = self.shared::<Registry>();
         let _in_flight = registry.begin(submission);
         match create(self, &submission.request).await {
             Ok(id) => {
-                registry.claim(&id, submission.key);
+                registry.assign(&id, submission.key);
                 Ok(TaskHandle::submitted_now(self.clone(), id))
             }
             Err(error) if error.is_refusal() => Err(SubmitError::NotAccepted(error)),

@@ -36,6 +36,9 @@ use crate::api::types::VideoRequest;
 /// };
 /// # Ok(()) }
 /// ```
+///
+/// [The tutorial](crate::guide::tutorial) does this in a service, and [scaling out](crate::guide::scaling) with
+/// many workers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Submission {
     #[serde(with = "json_text")]
@@ -52,12 +55,12 @@ impl Submission {
         Self { request, created_at: SystemTime::now(), key: fastrand::u64(..), trace_id: None }
     }
 
-    /// The request to send.
+    /// Returns the request.
     pub fn request(&self) -> &VideoRequest {
         &self.request
     }
 
-    /// When it was made, by the clock of the machine that made it.
+    /// Returns when it was prepared, by the clock of that machine.
     pub fn created_at(&self) -> SystemTime {
         self.created_at
     }

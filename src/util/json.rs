@@ -1,17 +1,39 @@
-//! JSON that is almost JSON: whether it is whole, and what a parser will take of it.
+//! Almost-JSON: whether a body is complete, and how it is repaired.
+
+use std::borrow::Cow;
 
 use serde_json::Value;
 
-/// Whether the body is one whole object, or null. One that was cut is not.
+/// The body as UTF-8 without a byte order mark: some gateways send a mark, or UTF-16 with or without one.
+pub(crate) fn to_utf8(body: &[u8]) -> Cow<'_, [u8]> {
+    let utf16 = |text: &[u8], unit: fn([u8; 2]) -> u16| {
+        let units = text.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
+        let characters = char::decode_utf16(units);
+        let text: String = characters.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+        Cow::Owned(text.into_bytes())
+    };
+    match body {
+        [0xef, 0xbb, 0xbf, rest @ ..] => Cow::Borrowed(rest),
+        [0xff, 0xfe, text @ ..] | text @ [b'{' | b'<', 0, _, 0, ..] => {
+            utf16(text, u16::from_le_bytes)
+        }
+        [0xfe, 0xff, text @ ..] | text @ [0, b'{' | b'<', 0, _, ..] => {
+            utf16(text, u16::from_be_bytes)
+        }
+        _ => Cow::Borrowed(body),
+    }
+}
+
+/// Whether the body begins with one whole object, or is null. One that was cut is not whole.
 ///
-/// Counting brackets is enough for most bodies, and takes many bytes at a time. If the counts differ, as
-/// with brackets in a text, the body is read.
+/// Counting braces is enough for most bodies, and takes many bytes at a time: where a body was cut, its
+/// first brace is not closed. If the counts differ, as with braces in a text, the body is read.
 pub(crate) fn is_whole(body: &[u8]) -> bool {
-    let body = body.trim_ascii();
-    let count = |byte| memchr::memchr_iter(byte, body).count();
-    let is_object = body.starts_with(b"{") && body.ends_with(b"}");
-    let is_even = || count(b'{') == count(b'}') && count(b'[') == count(b']');
-    body == b"null" || (is_object && (is_even() || repair(body).is_some()))
+    let trimmed = body.trim_ascii();
+    let count = |byte| memchr::memchr_iter(byte, trimmed).count();
+    let is_object = trimmed.starts_with(b"{") && trimmed.ends_with(b"}");
+    let is_even = || count(b'{') == count(b'}');
+    (is_object && is_even()) || repair(body).is_some()
 }
 
 /// Reads a body, repaired if the strict parser refuses it.
@@ -25,14 +47,17 @@ const MAX_DEPTH: usize = 100;
 /// Rewrites a whole body so that a strict parser reads it; `None` if it is not whole.
 ///
 /// Lone surrogates and invalid UTF-8 become U+FFFD, raw control characters are escaped, numbers that
-/// JSON or an `f64` cannot hold (NaN, Infinity, 1e999) and values nested too deep become null.
+/// JSON or an `f64` cannot hold (NaN, Infinity, 1e999) and values nested too deep become null. Commas
+/// before a closing bracket, NULs between values, and what follows the object are dropped.
 pub(crate) fn repair(body: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(body.trim_ascii());
-    if !text.starts_with('{') && text != "null" {
-        return None;
+    let text = String::from_utf8_lossy(body);
+    let text = text.trim_matches(is_space);
+    if text == "null" {
+        return Some(text.to_owned());
     }
-    let mut out = String::with_capacity(text.len());
-    let (mut depth, mut rest) = (0_usize, &*text);
+    let mut rest = text.strip_prefix('{')?;
+    let (mut out, mut depth) = (String::with_capacity(text.len()), 1_usize);
+    out.push('{');
     while !rest.is_empty() {
         let token;
         (token, rest) = rest.split_at(token_len(rest)?);
@@ -46,30 +71,38 @@ pub(crate) fn repair(body: &[u8]) -> Option<String> {
                 depth += 1;
             }
             "}" | "]" => {
-                depth = depth.checked_sub(1)?;
+                depth -= 1;
                 if depth < MAX_DEPTH {
+                    out.truncate(out.trim_end_matches([',', ' ']).len());
                     out.push_str(token);
                 }
-                if depth == 0 && !rest.is_empty() {
-                    return None;
+                if depth == 0 {
+                    return Some(out);
                 }
             }
             _ if depth > MAX_DEPTH => {}
             string if string.starts_with('"') => repair_string(string, &mut out),
-            "," | ":" | " " | "\t" | "\n" | "\r" => out.push_str(token),
+            "," | ":" => out.push_str(token),
+            space if space.starts_with(is_space) => out.push(' '),
             word if serde_json::from_str::<Value>(word).is_ok() => out.push_str(word),
             _ => out.push_str("null"),
         }
     }
-    (depth == 0).then_some(out)
+    None
+}
+
+/// White space, and control characters, which mean nothing outside of a text.
+fn is_space(c: char) -> bool {
+    c.is_whitespace() || c.is_control()
 }
 
 /// The length of a string, a word, or a single mark at the beginning; `None` if a string does not end.
 fn token_len(text: &str) -> Option<usize> {
-    const MARKS: [char; 10] = ['{', '}', '[', ']', ',', ':', ' ', '\t', '\n', '\r'];
     if !text.starts_with('"') {
-        let word = text.find(|c| c == '"' || MARKS.contains(&c));
-        return Some(word.unwrap_or(text.len()).max(1));
+        let is_mark = |c: char| is_space(c) || matches!(c, '"' | '{' | '}' | '[' | ']' | ',' | ':');
+        let mark_len = || text.chars().next().map(char::len_utf8);
+        let word_len = text.find(is_mark).unwrap_or(text.len());
+        return Some(word_len).filter(|len| *len > 0).or_else(mark_len);
     }
     let mut at = 1;
     loop {
@@ -147,13 +180,20 @@ mod tests {
             (b"{\"a\":[{\"b\":\"]\"}]}", true),
             (b"{\"a\":\"b}", false),
             (b"{\"a\":\"b\\", false),
-            (b"{}}", false),
-            (b"{} {}", false),
+            // What follows the object does not cut it.
+            (b"{}}", true),
+            (b"{} {}", true),
+            (b"{}\n<!-- gateway 7 -->", true),
+            (b"{}\0\0", true),
+            (b"\0{}", true),
+            (b"null\0", true),
+            (b"<p>{}", false),
+            (b"{\"a\":[}", false),
         ] {
             let shown = String::from_utf8_lossy(body);
             assert_eq!(repair(body).is_some(), expected, "{shown}");
-            // A text that was cut behind a bracket, and two objects, are found out when they are read.
-            let is_odd = [&b"{\"a\":\"b}"[..], b"{} {}"].contains(&body);
+            // A text that was cut behind a brace, and a list without an end, are found out when it is read.
+            let is_odd = [&b"{\"a\":\"b}"[..], b"{\"a\":[}"].contains(&body);
             assert_eq!(is_whole(body), expected || is_odd, "{shown}");
         }
     }
@@ -179,11 +219,42 @@ mod tests {
                 br#"{"a":[true,false,null,-1,"\\\"\/"]}"#.to_vec(),
                 json!({"a": [true, false, null, -1, "\\\"/"]}),
             ),
+            (
+                b"{\"a\":[1, 2,],\"b\":{\"c\":\"d,\" ,\n},}".to_vec(),
+                json!({"a": [1, 2], "b": {"c": "d,"}}),
+            ),
+            (b"{,}".to_vec(), json!({})),
+            (b"{\"a\":1} trailing {\"a\":2".to_vec(), json!({"a": 1})),
+            (b"\0 {\0\"a\":\0\"x\0y\"\0}\0".to_vec(), json!({"a": "x\0y"})),
+            ("{\"a\"\u{a0}:\u{3000}1}".as_bytes().to_vec(), json!({"a": 1})),
         ] {
             let shown = String::from_utf8_lossy(&body);
             let repaired = repair(&body).expect(&shown);
             let got: Value = serde_json::from_str(&repaired).expect(&shown);
             assert_eq!(got, expected, "{shown}");
+        }
+    }
+
+    #[test]
+    fn body_of_another_encoding_becomes_utf8() {
+        let text = "{\"a\":\"😀 é\"}";
+        let utf16 = |bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(bytes).collect()
+        };
+        let odd = [&utf16(u16::to_le_bytes)[..], b"\0"].concat();
+        for body in [
+            text.as_bytes().to_vec(),
+            format!("\u{feff}{text}").into_bytes(),
+            utf16(u16::to_le_bytes),
+            utf16(u16::to_be_bytes),
+            utf16(u16::to_le_bytes)[2..].to_vec(),
+            utf16(u16::to_be_bytes)[2..].to_vec(),
+            odd,
+        ] {
+            assert_eq!(to_utf8(&body), text.as_bytes(), "{body:?}");
+        }
+        for body in [&b""[..], b"\xff", b"\xfe\xff", b"\xff\xfe\x3d\xd8"] {
+            let _ = to_utf8(body);
         }
     }
 

@@ -20,7 +20,7 @@ macro_rules! open_enum {
             /// The words that this version knows.
             pub const KNOWN: &'static [Self] = &[$(Self::$variant),*];
 
-            /// The word as the service spells it.
+            /// Returns the word as the service spells it.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $text,)*

@@ -6,10 +6,11 @@ use http::{HeaderMap, header::RETRY_AFTER};
 
 use super::time::date;
 
-/// The longest `Retry-After` that is believed.
-pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+/// The longest `Retry-After`, a year: a program may add it to any time.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// Reads a `Retry-After`: seconds (a fraction is tolerated) or an HTTP date, at most an hour.
+/// Reads a `Retry-After`: seconds (a fraction is tolerated) or an HTTP date. How long is waited at most is up
+/// to the caller.
 ///
 /// A date counts from the `Date` of the same response, so a wrong local clock does no harm.
 pub(crate) fn read(headers: &HeaderMap) -> Option<Duration> {
@@ -42,9 +43,11 @@ mod tests {
             ("Sat, 01 Aug 2026 12:00:30 GMT", Some(30.0)),
             ("Sat, 01 Aug 2026 11:00:00 GMT", Some(0.0)),
             ("Saturday, 01-Aug-26 12:00:30 GMT", Some(30.0)),
-            ("Sat, 01 Aug 2099 12:00:00 GMT", Some(3600.0)),
-            ("99999999999999999999999", Some(3600.0)),
-            ("inf", Some(3600.0)),
+            ("86400", Some(86_400.0)),
+            ("Sun, 02 Aug 2026 12:00:00 GMT", Some(86_400.0)),
+            ("Sat, 01 Aug 2099 12:00:00 GMT", Some(31_536_000.0)),
+            ("99999999999999999999999", Some(31_536_000.0)),
+            ("inf", Some(31_536_000.0)),
             ("-5", None),
             ("NaN", None),
             ("soon", None),

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-/// The id of a task: all that is needed to await its video, in this process or another.
+/// The id of a task. It is enough to wait for the video, in this process or another.
 ///
 /// ```
 /// use luma_client::TaskId;
@@ -22,7 +22,7 @@ impl TaskId {
     /// The longest id, in bytes. A UUID has 36.
     pub const MAX_LEN: usize = 200;
 
-    /// The id as the service spells it.
+    /// Returns the id as the service spells it.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! Text of the service, made fit for a terminal, a log or a model.
+//! Text of the service as it can be shown in a terminal, in a log and to a model.
 //!
 //! ```
 //! use luma_client::text::clean;
@@ -14,7 +14,7 @@ pub(crate) const WORD: usize = 100;
 /// The same of a body that could not be read.
 pub(crate) const EXCERPT: usize = 200;
 
-/// Makes one line of a text, without invisible characters, cut to `max_chars` characters.
+/// Returns a text as one line, without invisible characters, cut to `max_chars` characters.
 ///
 /// White space becomes single spaces. Control, bidirectional, zero-width and tag characters are
 /// removed. A text that is cut ends with `…`.
@@ -30,6 +30,14 @@ pub fn clean(text: &str, max_chars: usize) -> String {
         line.push('…');
     }
     line
+}
+
+/// `HTTP 404 Not Found`, without words for a status that has none.
+pub(crate) fn shown_status(status: http::StatusCode) -> String {
+    match status.canonical_reason() {
+        Some(reason) => format!("HTTP {} {reason}", status.as_u16()),
+        None => format!("HTTP {}", status.as_u16()),
+    }
 }
 
 /// Whether a character shows nothing: controls, format and bidirectional controls, fillers, tags.
@@ -67,6 +75,20 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(clean(text, 100), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn status_without_known_words_is_a_number() {
+        for (status, expected) in [
+            (200, "HTTP 200 OK"),
+            (502, "HTTP 502 Bad Gateway"),
+            (520, "HTTP 520"),
+            (524, "HTTP 524"),
+            (599, "HTTP 599"),
+        ] {
+            let status = http::StatusCode::from_u16(status).expect("a status");
+            assert_eq!(shown_status(status), expected);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Time as the service counts it, and time that never comes.
+//! Unix times of the service, and instants beyond the range of the clock.
 
 use std::time::{Duration, SystemTime};
 

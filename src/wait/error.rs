@@ -8,7 +8,7 @@ use crate::{
     util::TaskId,
 };
 
-/// Why a wait ended without a video. Every case names the task, which can be awaited again.
+/// Why a wait ended without a video. Each variant names the task, which can be awaited again.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WaitError {
@@ -35,7 +35,7 @@ pub enum WaitError {
         polls: u32,
         /// How long this wait took.
         elapsed: Duration,
-        /// Why the last lookup failed, if it did.
+        /// Why the last lookup failed, or that its response had not come yet.
         source: Option<Arc<RequestError>>,
     },
     /// The service knows no task with this id.
@@ -65,7 +65,7 @@ pub enum WaitError {
 }
 
 impl WaitError {
-    /// Whether another wait on the same task may give its video.
+    /// Returns whether another wait for the same task may give its video.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Deadline { .. } | Self::Cancelled { .. } => true,
@@ -74,7 +74,7 @@ impl WaitError {
         }
     }
 
-    /// The task.
+    /// Returns the task.
     pub fn task(&self) -> &TaskId {
         match self {
             Self::Failed { task, .. }

@@ -22,11 +22,11 @@ use crate::{
     poller::{LookupFailure, PollInterval},
 };
 
-/// A wait for a video: a future that gives the [`Video`], or a [`WaitError`]. Nothing is sent before it is
-/// polled.
+/// A future of the [`Video`] of a task or a [`WaitError`], from
+/// [`TaskHandle::wait`](crate::TaskHandle::wait). Nothing is sent before it is polled.
 ///
 /// All waits of one client and its clones share one poller, which looks up at most 50 tasks a request. A
-/// wait can be dropped at any time, and another one begun: nothing is lost by it.
+/// wait can be dropped at any time and begun again: the task continues.
 ///
 /// ```no_run
 /// # async fn example(luma: luma_client::Luma, id: luma_client::TaskId) {
@@ -152,16 +152,16 @@ impl<'a> Wait<'a> {
         self.set(|setup| setup.on_update = Some(Box::new(callback)))
     }
 
-    /// Calls back with each lookup that failed while the wait continues, so that a program can show since
-    /// when the service cannot be reached, and why. The next [update](Self::on_update) tells that it can
-    /// be reached again.
+    /// Calls back with each lookup that failed while the wait continues, and when one has had no response
+    /// for five seconds. So a program can show since when the service cannot be reached, and why. The next
+    /// [update](Self::on_update) tells that it can be reached again.
     ///
     /// ```no_run
     /// # async fn example(luma: luma_client::Luma, id: luma_client::TaskId)
     /// # -> Result<(), luma_client::WaitError> {
     /// let wait = luma.task(id).wait().on_error(|failure| {
     ///     let seconds = failure.since.elapsed().as_secs();
-    ///     println!("no answer for {seconds} s: {}", failure.error);
+    ///     println!("no response for {seconds} s: {}", failure.error);
     /// });
     /// let video = wait.await?;
     /// # Ok(()) }
@@ -170,7 +170,8 @@ impl<'a> Wait<'a> {
         self.set(|setup| setup.on_error = Some(Box::new(callback)))
     }
 
-    /// Waits as a stream of the task's reports. Callbacks that were set are dropped.
+    /// Returns a stream of the task's reports instead. Callbacks that were set are dropped:
+    /// [`Updates::failure`] tells of lookups that fail.
     ///
     /// # Panics
     ///

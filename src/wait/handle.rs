@@ -1,11 +1,11 @@
-//! A submitted task in the user's hands.
+//! The handle of a submitted task.
 
 use std::{fmt, time::SystemTime};
 
 use super::{future::Wait, task_ref::TaskRef};
 use crate::{client::Luma, http::RequestError, model::Task, tasks::retrieve, util::TaskId};
 
-/// A task, and the client to look it up with.
+/// A task, and the client that looks it up.
 ///
 /// ```no_run
 /// # async fn example(luma: luma_client::Luma) -> Result<(), Box<dyn std::error::Error>> {
@@ -37,12 +37,12 @@ impl TaskHandle {
         Self { luma, task }
     }
 
-    /// The id. Keep it, and the task can be awaited after a restart.
+    /// Returns the id. To resume the wait after a restart, store [`to_ref`](Self::to_ref).
     pub fn id(&self) -> &TaskId {
         &self.task.id
     }
 
-    /// What to store to resume the wait later: the id and the time of the submit.
+    /// Returns what to store to resume the wait later: the id and the time of the submit.
     pub fn to_ref(&self) -> TaskRef {
         self.task.clone()
     }
@@ -54,6 +54,10 @@ impl TaskHandle {
     /// [`RequestError::NotFound`] if no task has the id. [`Api`](RequestError::Api),
     /// [`Transport`](RequestError::Transport) and [`Decode`](RequestError::Decode) after the retries that
     /// the client's policy allows.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a tokio runtime with I/O and time enabled.
     pub async fn get(&self) -> Result<Task, RequestError> {
         retrieve(self.luma.api(), &self.task.id).await
     }
@@ -77,18 +81,19 @@ impl From<TaskHandle> for TaskRef {
 }
 
 impl Luma {
-    /// Gives a handle on a task that was submitted earlier, also by another process. No I/O.
+    /// Returns a handle for a task that was submitted earlier, also by another process. Does no I/O.
     pub fn task(&self, task: impl Into<TaskRef>) -> TaskHandle {
         TaskHandle { luma: self.clone(), task: task.into() }
     }
 
-    /// Takes in a task that was reported by another way than a lookup, like a
-    /// [callback](crate::webhook). If it has ended, waits on it end at once. The same report twice does
-    /// no harm.
+    /// Applies a report of a task that did not come from a lookup, such as a [callback](crate::webhook).
+    /// If the task has ended, its waits end at once. The same report may come twice.
     ///
     /// An end that comes before the wait begins is kept for 15 minutes, without the fields that this
     /// version does not know. Because anybody may send callbacks, the last 1,024 are kept, and of them
     /// those of at most 8 KiB as JSON. A wait finds the others by a lookup.
+    ///
+    /// The example [`webhook`](crate::guide::examples::webhook) receives callbacks with axum.
     pub fn notify(&self, task: Task) {
         self.poller().notify(task);
     }

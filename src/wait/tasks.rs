@@ -15,12 +15,16 @@ impl Luma {
     /// given twice is looked up once.
     ///
     /// If a request for 50 fails for another reason than an outage or a broken connection, its ids are
-    /// looked up singly, so that one bad id costs only that id.
+    /// looked up singly, so that one bad id costs only that id, such as the id of another account's task.
     ///
     /// # Errors
     ///
     /// For each task as [`TaskHandle::get`](crate::TaskHandle::get). For all of them if the service cannot
     /// be reached, or if the token or the account is the reason.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a tokio runtime with I/O and time enabled.
     ///
     /// ```no_run
     /// # async fn example(luma: luma_client::Luma, ids: Vec<luma_client::TaskId>)

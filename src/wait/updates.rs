@@ -4,7 +4,7 @@ use std::{
     fmt,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use futures_core::{Stream, stream::BoxStream};
@@ -15,7 +15,7 @@ use super::{
     task_ref::TaskRef,
     waiting::{Event, Settings, Waiting},
 };
-use crate::{client::Luma, model::Task, util::TaskId};
+use crate::{client::Luma, model::Task, poller::LookupFailure, util::TaskId};
 
 /// The reports of a task, from [`Wait::updates`](crate::Wait::updates).
 ///
@@ -45,7 +45,8 @@ use crate::{client::Luma, model::Task, util::TaskId};
 #[must_use = "streams do nothing unless polled"]
 pub struct Updates {
     id: TaskId,
-    stream: BoxStream<'static, Result<Arc<Task>, WaitError>>,
+    stream: BoxStream<'static, Event>,
+    failure: Option<LookupFailure>,
 }
 
 impl fmt::Debug for Updates {
@@ -59,20 +60,34 @@ impl Updates {
         settings.immediately = true;
         let id = task.id.clone();
         let begin = async move { Waiting::begin(&luma, &task, &settings, true) };
-        let reports = |waiting| stream::unfold(Some(waiting), next);
-        let stream = Box::pin(stream::once(begin).flat_map(reports));
-        Self { id, stream }
+        let events = |waiting: Waiting| {
+            stream::unfold(waiting, async |mut waiting| Some((waiting.next().await, waiting)))
+        };
+        let stream = Box::pin(stream::once(begin).flat_map(events));
+        Self { id, stream, failure: None }
     }
-}
 
-async fn next(waiting: Option<Waiting>) -> Option<(Result<Arc<Task>, WaitError>, Option<Waiting>)> {
-    let mut waiting = waiting?;
-    loop {
-        match waiting.next().await {
-            Event::Update(task) => return Some((Ok(task), Some(waiting))),
-            Event::Failure(_) => {}
-            Event::End(end) => return Some((Err(end.err()?), None)),
-        }
+    /// Why the task cannot be looked up at the moment, and since when; `None` after a report, and before
+    /// the first lookup.
+    ///
+    /// ```no_run
+    /// # async fn example(luma: luma_client::Luma, id: luma_client::TaskId) {
+    /// use std::time::Duration;
+    /// use futures::StreamExt;
+    /// use tokio::time::timeout;
+    ///
+    /// let mut updates = luma.task(id).wait().updates();
+    /// // Once a second, also while there is no report.
+    /// while let Ok(Some(_)) | Err(_) = timeout(Duration::from_secs(1), updates.next()).await {
+    ///     if let Some(failure) = updates.failure() {
+    ///         let seconds = failure.since.elapsed().as_secs();
+    ///         println!("no response for {seconds} s: {}", failure.error);
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn failure(&self) -> Option<&LookupFailure> {
+        self.failure.as_ref()
     }
 }
 
@@ -80,6 +95,19 @@ impl Stream for Updates {
     type Item = Result<Arc<Task>, WaitError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.stream.as_mut().poll_next(cx)
+        loop {
+            match ready!(self.stream.poll_next_unpin(cx)) {
+                Some(Event::Failure(failure)) => self.failure = Some(failure),
+                Some(Event::Update(task)) => {
+                    self.failure = None;
+                    return Poll::Ready(Some(Ok(task)));
+                }
+                Some(Event::End(end)) => {
+                    self.stream = stream::empty().boxed();
+                    return Poll::Ready(end.err().map(Err));
+                }
+                None => return Poll::Ready(None),
+            }
+        }
     }
 }

@@ -12,8 +12,9 @@ use tracing::{Instrument, Span, field::Empty};
 use super::{error::WaitError, task_ref::TaskRef};
 use crate::{
     client::Luma,
+    http::RequestError,
     model::{FailureKind, Task, Video},
-    poller::{End, LookupFailure, Membership, Options, PollInterval, Poller, Status},
+    poller::{End, LookupFailure, Membership, Options, PollInterval, Poller, SILENT_AFTER, Status},
     util::time::after,
 };
 
@@ -86,7 +87,7 @@ impl Waiting {
         let deadline = settings.deadline.and_then(|time| after(begin, time));
         let last_look = deadline.zip(settings.deadline);
         let options = Options {
-            interval: settings.interval.unwrap_or(*luma.default_interval()),
+            interval: settings.interval.unwrap_or(*luma.poll_interval()),
             last_look: last_look
                 .map(|(deadline, whole)| deadline - before_deadline(whole))
                 .filter(|look| *look > begin),
@@ -189,12 +190,16 @@ impl Waiting {
         if status.end.is_some() {
             return None;
         }
+        let failure = status.failure.map(|failure| failure.error);
+        let silence = status.asked.map(|asked| asked.elapsed());
+        let silence = silence.filter(|time| failure.is_none() || *time >= SILENT_AFTER);
+        let silence = silence.map(|time| Arc::new(RequestError::no_response(time)));
         Some(end(Err(WaitError::Deadline {
             task: self.task.id.clone(),
             last_state: status.state,
             polls: status.polls,
             elapsed: self.begin.elapsed(),
-            source: status.failure.map(|failure| failure.error),
+            source: silence.or(failure),
         })))
     }
 

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{error::WaitError, future::Wait, task_ref::TaskRef, waiting::Settings};
 use crate::{client::Luma, model::Video, poller::PollInterval, util::TaskId};
 
-/// Waits for many tasks, from [`Luma::watch`]: a stream of the tasks as they end.
+/// A stream of tasks as they end, from [`Luma::watch`].
 ///
 /// ```no_run
 /// # async fn example(luma: luma_client::Luma, ids: Vec<luma_client::TaskId>) {
@@ -57,11 +57,12 @@ impl fmt::Debug for Watch {
 }
 
 impl Luma {
-    /// Waits for many tasks and gives each as it ends. A task that is given twice is given back once.
+    /// Waits for many tasks, and yields each one as it ends. Duplicates are yielded once.
     ///
-    /// Give it ids, [`TaskRef`]s or handles. An id alone says nothing of the task's age: it is looked up
-    /// at once, and is not found if the service does not show it yet. So for tasks that were submitted
-    /// just now, give their handles or `TaskRef`s.
+    /// It takes ids, [`TaskRef`]s and handles. For tasks that were submitted just now, use handles or
+    /// `TaskRef`s: a bare id is looked up at once, and is not found if the service does not show it yet.
+    ///
+    /// The example [`many`](crate::guide::examples::many) submits and watches several.
     pub fn watch<T: Into<TaskRef>>(&self, tasks: impl IntoIterator<Item = T>) -> Watch {
         let mut unique: Vec<TaskRef> = Vec::new();
         let mut places: HashMap<TaskId, usize> = HashMap::new();

@@ -15,7 +15,7 @@ use luma_client::{
             VideoRequest, VideoResult,
         },
     },
-    fields::{ErrorInfo, Number, RawState, TaskAnswer, TaskResponse, Timestamp},
+    fields::{ErrorInfo, Number, QueryResponse, RawState, TaskResponse, Timestamp},
     webhook::WebhookError,
 };
 use luma_simulator::{
@@ -39,7 +39,7 @@ fn types_move_between_threads() {
 
     shared::<(Client, TaskAction, TaskQuery, TaskBatch, DeletedTask)>();
     shared::<(VideoAction, VideoRequest, VideoResult, ErrorResponse)>();
-    shared::<(TaskAnswer, TaskResponse)>();
+    shared::<(QueryResponse, TaskResponse)>();
     shared::<(ErrorInfo, Number, RawState, Timestamp)>();
 
     shared::<(Simulator, SimulatorBuilder, Fault, Target, TaskScript)>();

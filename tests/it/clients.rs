@@ -67,13 +67,9 @@ async fn response_over_the_limit_is_refused() {
     let size = simulator.task(id.as_str()).expect("a task").to_string().len();
     let limited =
         |bytes| builder(simulator.url()).max_response_bytes(bytes).build().expect("a client");
-    for (limit, expected) in [
-        (size + 200, "ok"),
-        (size, "ok"),
-        (size - 1, "unreadable"),
-        (10, "unreadable"),
-        (0, "unreadable"),
-    ] {
+    for (limit, expected) in
+        [(size + 200, "ok"), (size, "ok"), (size - 1, "unreadable"), (1, "unreadable")]
+    {
         let before = simulator.stats().lookups;
         let lookup = limited(limit).task(&id).get().await;
         assert_eq!(end(&lookup), expected, "{limit} of {size}");

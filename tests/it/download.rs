@@ -104,8 +104,10 @@ fn film(size: usize, seed: u32) -> Vec<u8> {
     head.into_iter().chain(noise).take(size).collect()
 }
 
+/// A task that ended long ago.
 fn response_with(url: &str) -> Value {
-    json!({ "id": "a-task", "response": { "state": "completed", "video_url": url } })
+    let response = json!({ "state": "completed", "video_url": url });
+    json!({ "id": "a-task", "finished_at": 1_785_585_600, "response": response })
 }
 
 fn video_of(task: Value) -> Video {

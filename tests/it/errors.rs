@@ -6,7 +6,7 @@ use httpmock::MockServer;
 use luma_client::{
     ErrorCode, Luma, RequestError, RetryPolicy,
     api::types::{ErrorResponse, TaskAction, TaskQuery, VideoAction, VideoRequest, VideoResult},
-    fields::{ErrorInfo, TaskAnswer},
+    fields::{ErrorInfo, QueryResponse},
 };
 use serde_json::json;
 
@@ -146,7 +146,7 @@ async fn documented_success_is_read() {
         when.body(&request());
         then.ok(&result);
     });
-    let answer: TaskAnswer = serde_json::from_value(json!({ "id": "a-task" })).expect("a task");
+    let answer: QueryResponse = serde_json::from_value(json!({ "id": "a-task" })).expect("a task");
     server.query_tasks(|when: operations::QueryTasksWhen, then| {
         when.body(&query());
         then.ok(&answer);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use luma_client::{Task, TaskId, TaskState, fields::TaskAnswer, webhook};
+use luma_client::{Task, TaskId, TaskState, fields::QueryResponse, webhook};
 use proptest::{collection, option, prelude::*};
 use serde_json::{Map, Value, json};
 
@@ -174,10 +174,10 @@ proptest! {
 
     #[test]
     fn answer_of_any_json_is_read_or_refused(answer in any_json()) {
-        match serde_json::from_str::<TaskAnswer>(&answer.to_string()) {
-            Ok(TaskAnswer::Task(task)) => read_all(&task),
-            Ok(TaskAnswer::Batch(batch)) => batch.items.iter().for_each(read_all),
-            Ok(TaskAnswer::Deleted(deleted)) => {
+        match serde_json::from_str::<QueryResponse>(&answer.to_string()) {
+            Ok(QueryResponse::Task(task)) => read_all(&task),
+            Ok(QueryResponse::Batch(batch)) => batch.items.iter().for_each(read_all),
+            Ok(QueryResponse::Deleted(deleted)) => {
                 prop_assert_eq!(answer["id"].as_str().unwrap_or_default(), deleted.id)
             },
             Ok(other) => prop_assert!(false, "a new shape: {other:?}"),
@@ -187,7 +187,7 @@ proptest! {
 
     #[test]
     fn answer_of_any_bytes_does_not_panic(answer: Vec<u8>) {
-        let _ = serde_json::from_slice::<TaskAnswer>(&answer);
+        let _ = serde_json::from_slice::<QueryResponse>(&answer);
     }
 
     #[test]

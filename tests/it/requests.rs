@@ -1,12 +1,15 @@
 //! What a submit sends, to the byte; and what is refused before anything is sent.
 
+use std::time::Duration;
+
 use luma_client::{
     AspectRatio, InvalidInput, Submission, SubmitError, VideoSource,
     http_types::header::{HeaderMap, HeaderName},
 };
-use luma_simulator::Simulator;
+use luma_simulator::{Fault, Simulator};
+use tokio::sync::{mpsc, oneshot};
 
-use crate::support::{TOKEN, client, start};
+use crate::support::{TOKEN, builder, client, start};
 
 const URL: &str = "https://a.example/";
 
@@ -123,4 +126,38 @@ async fn video_is_extended_by_its_id() {
     let sent = simulator.requests().pop().expect("a request").json().expect("JSON");
     assert_eq!(sent["video_id"].as_str(), video.id());
     assert!(sent["video_url"].is_null());
+}
+
+/// A machine that was suspended has the response in its socket when it wakes up, later than the timeout.
+#[tokio::test]
+async fn response_that_came_while_nothing_ran_is_read() {
+    let (addresses, mut address) = mpsc::unbounded_channel();
+    let (arrived, mut arrives) = mpsc::unbounded_channel();
+    let (stop, stopped) = oneshot::channel::<()>();
+    // It runs while this thread does not.
+    let service = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let simulator = Simulator::with_duration(Duration::ZERO).await.expect("a simulator");
+            let fault = Fault::slow(Duration::from_millis(300)).map_body(move |body| {
+                arrived.send(()).expect("a receiver");
+                body
+            });
+            simulator.inject(fault);
+            addresses.send(simulator.url().to_owned()).expect("a receiver");
+            stopped.await.expect("the end of the test");
+            simulator.stats()
+        })
+    });
+    let url = address.recv().await.expect("an address");
+    let luma = builder(&url).timeout(Duration::from_secs(2)).build().expect("a client");
+    let submit = luma.generate("A fox").submit();
+    let suspend = async {
+        arrives.recv().await.expect("a request");
+        std::thread::sleep(Duration::from_secs(3));
+    };
+    let (submit, ()) = tokio::join!(submit, suspend);
+    submit.expect("accepted");
+    stop.send(()).expect("a receiver");
+    assert_eq!(service.join().expect("no panic").submits_accepted, 1);
 }

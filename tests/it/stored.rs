@@ -12,6 +12,8 @@ fn assert_stored<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T)
     assert_eq!(serde_json::from_slice::<T>(&json).expect("JSON"), *value);
     let postcard = postcard::to_stdvec(value).expect("postcard");
     assert_eq!(postcard::from_bytes::<T>(&postcard).expect("postcard"), *value);
+    let bincode = bincode::serialize(value).expect("bincode");
+    assert_eq!(bincode::deserialize::<T>(&bincode).expect("bincode"), *value);
     let compact = rmp_serde::to_vec(value).expect("MessagePack");
     assert_eq!(rmp_serde::from_slice::<T>(&compact).expect("MessagePack"), *value);
     let named = rmp_serde::to_vec_named(value).expect("MessagePack");
@@ -49,4 +51,21 @@ fn stored_value_with_a_bad_id_is_refused() {
     }
     let long = postcard::to_stdvec(&"x".repeat(201)).expect("postcard");
     assert!(postcard::from_bytes::<TaskId>(&long).is_err());
+    let long = bincode::serialize(&"x".repeat(201)).expect("bincode");
+    assert!(bincode::deserialize::<TaskId>(&long).is_err());
+}
+
+/// What version 0.1.0 wrote. Later versions must read it: the tasks are paid for.
+#[test]
+fn stored_json_of_the_first_version_is_read() {
+    let time = r#"{"secs_since_epoch":1700000000,"nanos_since_epoch":0}"#;
+    let task = format!(r#"{{"id":"b8976e18","submitted_at":{time}}}"#);
+    let task: TaskRef = serde_json::from_str(&task).expect("a task");
+    assert_eq!(task.id.as_str(), "b8976e18");
+    let submission = format!(
+        r#"{{"request":{{"action":"generate","prompt":"A fox","async":true}},
+            "created_at":{time},"key":7,"trace_id":null}}"#
+    );
+    let submission: Submission = serde_json::from_str(&submission).expect("a submission");
+    assert_eq!(submission.request().prompt.as_deref(), Some("A fox"));
 }

@@ -5,11 +5,12 @@ mod webhook;
 
 use std::time::{Duration, SystemTime};
 
-use futures::{StreamExt, future::join_all};
+use futures::{FutureExt, StreamExt, future::join_all};
 use luma_client::{
-    Luma, PollInterval, RequestError, TaskHandle, TaskId, TaskRef, TaskState, Video, WaitError,
+    Luma, PollInterval, RequestError, TaskHandle, TaskId, TaskRef, TaskState, Video, WaitError, mcp,
 };
 use luma_simulator::{Fault, JobDuration, NotFound, Simulator, Target, TaskScript};
+use serde_json::json;
 
 /// For what must come, but may take its time on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -137,6 +138,54 @@ async fn dropped_wait_sends_nothing_more() {
     tokio::time::sleep(10 * QUICK).await;
     // One may have been on its way.
     assert!(simulator.stats().lookups <= before + 1);
+}
+
+/// Without an interval of its own: away from this machine the first lookup of a new task comes after 22
+/// seconds.
+#[tokio::test]
+async fn short_job_on_this_machine_is_noticed_soon() {
+    let (simulator, luma) = start(JOB).await;
+    let soon = Duration::from_secs(15);
+    let context = mcp::Context::new();
+    for (way, end) in [
+        ("wait", async { submit(&luma).await.wait().await.is_ok() }.boxed_local()),
+        (
+            "watch",
+            async {
+                luma.watch([submit(&luma).await]).all(|end| async move { end.1.is_ok() }).await
+            }
+            .boxed_local(),
+        ),
+        (
+            "updates",
+            async {
+                submit(&luma).await.wait().updates().all(|task| async move { task.is_ok() }).await
+            }
+            .boxed_local(),
+        ),
+        (
+            "tool that submits",
+            async {
+                let arguments = json!({ "prompt": "A fox", "timeout": 20 });
+                let outcome = mcp::call(&luma, "luma_generate_video", arguments, &context).await;
+                outcome.expect("a tool").structured_content["result"]["state"] == "completed"
+            }
+            .boxed_local(),
+        ),
+        (
+            "tool that looks up",
+            async {
+                let arguments = json!({ "task_id": submit(&luma).await.id() });
+                let outcome = mcp::call(&luma, "luma_get_task", arguments, &context).await;
+                outcome.expect("a tool").structured_content["result"]["state"] == "completed"
+            }
+            .boxed_local(),
+        ),
+    ] {
+        let end = tokio::time::timeout(soon, end).await;
+        assert_eq!(end, Ok(true), "{way}");
+    }
+    assert_eq!(simulator.stats().submits_accepted, 5);
 }
 
 #[tokio::test]

@@ -4,8 +4,8 @@
 use std::{io::Write, time::Duration};
 
 use flate2::{Compression, write::GzEncoder};
-use futures::TryStreamExt;
-use luma_client::{Task, TaskState, webhook};
+use futures::{StreamExt, TryStreamExt};
+use luma_client::{RequestError, Task, TaskState, webhook};
 use luma_simulator::{Fault, Target};
 use serde_json::json;
 
@@ -160,14 +160,40 @@ async fn gzip_is_bounded_by_its_content() {
         ("whole", 200, whole, "ok", "ok"),
         ("large", 200, large.clone(), "unconfirmed: unreadable", "unreadable"),
         ("large error", 400, large, "HTTP 400", "HTTP 400"),
-        ("cut", 200, cut, "unconfirmed: broken", "broken"),
-        ("not gzip", 200, b"{\"id\":\"a\"}".to_vec(), "unconfirmed: broken", "broken"),
+        ("cut", 200, cut, "unconfirmed: unreadable", "unreadable"),
+        ("not gzip", 200, b"{\"task_id\":\"a\",\"id\":\"a\"}".to_vec(), "ok", "ok"),
     ] {
         let fault = Fault::status(status).header("content-encoding", "gzip").body(body);
         simulator.inject(fault.always());
         assert_eq!(end(&luma.generate("A fox").submit().await), submitted, "{case}");
         assert_eq!(end(&luma.task(id("a")).get().await), looked_up, "{case}");
         simulator.clear_faults();
+    }
+}
+
+/// What cannot be decoded is named, and an error keeps its status.
+#[tokio::test]
+async fn unasked_compression_is_named() {
+    let (simulator, luma) = start().await;
+    for encoding in ["br", "zstd", "compress"] {
+        let fault = |status| {
+            let fault = Fault::status(status).body(&b"\x28\xb5\x2f\xfd\x04"[..]);
+            fault.header("content-encoding", encoding)
+        };
+        simulator.inject(fault(200).on(Target::Submit).accepting(true));
+        let error = luma.generate("A fox").submit().await.expect_err("unreadable");
+        assert!(error.may_have_been_accepted());
+        let source = std::error::Error::source(&error).expect("a source").to_string();
+        let named = format!("it is compressed ({encoding}), which was not asked for");
+        assert!(source.ends_with(&named), "{source}");
+        simulator.inject(fault(400));
+        let error = luma.task(id("a")).get().await.expect_err("an error");
+        let shown = error.to_string();
+        assert_eq!(end::<(), _>(&Err(error)), "HTTP 400");
+        assert!(shown.contains(&format!("a body that is compressed ({encoding})")), "{shown}");
+    }
+    for request in simulator.requests() {
+        assert_eq!(request.headers["accept-encoding"], "identity");
     }
 }
 
@@ -228,7 +254,9 @@ async fn tasks_with_one_bad_id_gives_the_others() {
     let asked = [ids[2].clone(), bad.clone(), ids[0].clone(), ids[2].clone(), ids[1].clone()];
     let expected = [(&ids[2], "ok"), (&bad, "not found"), (&ids[0], "ok"), (&ids[1], "ok")];
     // Unknown, then refused as a batch.
-    for fault in [None, Some(Fault::status(400)), Some(Fault::status(500))] {
+    for fault in
+        [None, Some(Fault::status(400)), Some(Fault::status(403)), Some(Fault::status(500))]
+    {
         if let Some(fault) = fault.clone() {
             simulator.inject(fault.on(Target::Lookup));
         }
@@ -238,4 +266,56 @@ async fn tasks_with_one_bad_id_gives_the_others() {
         assert_eq!(got, expected, "{fault:?}");
     }
     assert!(luma.tasks(&[]).await.expect("nothing").is_empty());
+}
+
+/// What is no task in a list is an item with its error, and costs no other.
+#[tokio::test]
+async fn history_with_bad_items_gives_the_others() {
+    let (simulator, luma) = start().await;
+    let good = |id: &str| json!({ "id": id, "response": { "state": "processing" } });
+    let refused = json!({ "error": { "code": "not_found", "message": "No such task." } });
+    let items = json!([good("a"), null, "odd", [1], {}, refused, good("b")]);
+    simulator.inject(answer(json!({ "items": items, "count": 7 }).to_string()));
+    simulator.inject(answer(r#"{"items":[],"count":0}"#));
+    let tasks: Vec<_> = luma.history().collect().await;
+    let got: Vec<_> = tasks.iter().map(end).collect();
+    let bad = "unreadable";
+    assert_eq!(got, ["ok", bad, bad, bad, bad, bad, "ok"]);
+    for (place, reason, quoted) in [
+        (1, "an item of it is not a task", "null"),
+        (2, "an item of it is not a task", "odd"),
+        (5, "an item of it is an error: not_found (HTTP 200): No such task.", "not_found"),
+    ] {
+        let Err(RequestError::Decode(error)) = &tasks[place] else {
+            panic!("{:?}", tasks[place]);
+        };
+        assert!(error.is_item());
+        let error = error.to_string();
+        assert!(error.contains(reason) && error.contains(quoted), "{error}");
+    }
+    // A request that fails ends it.
+    simulator.inject(answer(json!({ "items": [good("a")], "count": 1 }).to_string()));
+    simulator.inject(Fault::status(400).always());
+    let got: Vec<_> = luma.history().map(|task| end(&task)).collect().await;
+    assert_eq!(got, ["ok", "HTTP 400"]);
+}
+
+/// One task that is larger than the limit of a response costs that task.
+#[tokio::test]
+async fn history_with_a_huge_item_gives_the_others() {
+    let (simulator, _) = start().await;
+    let luma = builder(simulator.url()).max_response_bytes(100_000).build().expect("a client");
+    for number in 0..12 {
+        let size = if number == 4 || number == 11 { 200_000 } else { 10 };
+        luma.generate("x".repeat(size)).submit().await.expect("accepted");
+    }
+    let got: Vec<_> = luma.history().map(|task| end(&task)).collect().await;
+    let expected =
+        (0..12).rev().map(|number| if number == 4 || number == 11 { "unreadable" } else { "ok" });
+    assert_eq!(got, expected.collect::<Vec<_>>());
+
+    // A service that sends no page that fits does not keep it going.
+    simulator.inject(answer("x".repeat(100_001)).always());
+    let got: Vec<_> = luma.history().map(|task| end(&task)).collect().await;
+    assert_eq!(got, ["unreadable"; 5]);
 }

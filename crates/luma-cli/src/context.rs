@@ -2,16 +2,16 @@
 
 use std::{env, time::Duration};
 
-use luma_client::{
-    BASE_URL_VARIABLE, DEFAULT_BASE_URL, Luma, LumaBuilder, PollInterval, TOKEN_VARIABLE,
-    http_types::Uri,
-};
+use luma_client::{BASE_URL_VARIABLE, DEFAULT_BASE_URL, Luma, LumaBuilder, TOKEN_VARIABLE};
+use luma_mcp::DailyLimit;
 use luma_simulator::{JobDuration, Simulator, TaskScript};
+use secrecy::ExposeSecret;
 
 use crate::{
-    failure::{Failure, Kind, SERVICE},
+    error::{BASE_URL, Error},
     globals::Globals,
     output::Output,
+    proxy,
 };
 
 pub struct Context<'a> {
@@ -32,40 +32,33 @@ impl<'a> Context<'a> {
     const USUAL: Duration = Duration::from_secs(120);
 
     /// Sets up the client, and with `--simulate` the simulated service.
-    pub async fn open(globals: &Globals, output: &'a Output) -> Result<Self, Failure> {
-        if globals.simulate {
-            let (luma, simulator) = simulated().await?;
-            return Ok(Self {
-                luma,
-                output,
-                usual: SIMULATED,
-                options: vec!["--simulate".to_owned()],
-                token_was_typed: false,
-                simulator: Some(simulator),
-            });
-        }
-        let from_environment = || env::var(TOKEN_VARIABLE).ok();
-        let given = globals.token.as_ref().map(|token| token.expose().to_owned());
-        if let Some(token) = given.or_else(from_environment) {
-            output.hide(&token);
-        }
+    pub async fn open(globals: &Globals, output: &'a Output) -> Result<Self, Error> {
         let mut options = Vec::new();
+        let (luma, simulator) = match globals.simulate {
+            true => {
+                options.push("--simulate".to_owned());
+                let (luma, simulator) = simulated().await?;
+                (luma, Some(simulator))
+            }
+            false => (client(globals)?.build()?, None),
+        };
+        output.hide_token_of(&luma);
         if let Some(url) = &globals.base_url {
             options.extend(["--base-url".to_owned(), url.clone()]);
         }
         options.extend(globals.allow_plain_http.then(|| "--allow-plain-http".to_owned()));
         Ok(Self {
-            luma: client(globals)?.build()?,
+            luma,
             output,
-            usual: Self::USUAL,
+            usual: if simulator.is_some() { SIMULATED } else { Self::USUAL },
             options,
-            token_was_typed: globals.token.is_some(),
-            simulator: None,
+            token_was_typed: globals.token.is_some() && simulator.is_none(),
+            simulator,
         })
     }
 
     /// What to run next: a command line of this program, without the token, for the same service.
-    pub fn next_step(&self, lead: &str, arguments: &[&str]) -> String {
+    pub fn command_line(&self, lead: &str, arguments: &[&str]) -> String {
         let options = self.options.iter().map(String::as_str);
         let words = std::iter::once("luma").chain(options).chain(arguments.iter().copied());
         let command = words.map(quoted).collect::<Vec<_>>().join(" ");
@@ -82,27 +75,15 @@ impl<'a> Context<'a> {
 }
 
 /// The client that the options ask for.
-pub fn client(globals: &Globals) -> Result<LumaBuilder, Failure> {
-    for variable in PROXY_VARIABLES {
-        let value = env::var_os(variable).unwrap_or_default();
-        if !value.to_str().is_some_and(is_proxy) {
-            // The value may hold a password.
-            let message =
-                format!("the proxy of the environment variable {variable} cannot be used");
-            return Err(Failure::new(Kind::Network, message).hint(
-                "Use a URL such as http://proxy.example:3128 or socks5h://127.0.0.1:1080, or unset it.",
-            ));
-        }
-    }
+pub fn client(globals: &Globals) -> Result<LumaBuilder, Error> {
     let from_environment = env::var(BASE_URL_VARIABLE).ok().filter(|url| !url.trim().is_empty());
     let url = globals.base_url.clone().or(from_environment);
     let url = url.unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
-    if let Some(service) = url.parse::<Uri>().ok().as_ref().and_then(origin) {
-        let _ = SERVICE.set(service);
-    }
+    proxy::check(&url)?;
+    let _ = BASE_URL.set(url);
     let mut builder = Luma::builder().allow_plain_http(globals.allow_plain_http);
     if let Some(token) = &globals.token {
-        builder = builder.token(token.expose());
+        builder = builder.token(token.expose_secret());
     }
     if let Some(url) = &globals.base_url {
         builder = builder.base_url(url);
@@ -110,29 +91,29 @@ pub fn client(globals: &Globals) -> Result<LumaBuilder, Failure> {
     Ok(builder)
 }
 
-fn origin(url: &Uri) -> Option<String> {
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    Some(format!("{}://{}{port}", url.scheme()?, url.host()?))
-}
+const LIMIT_VARIABLE: &str = "LUMA_MAX_VIDEOS_PER_DAY";
 
-/// The variables that the HTTP client reads.
-const PROXY_VARIABLES: [&str; 6] =
-    ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
-const PROXY_SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
-
-/// Whether the HTTP client uses this proxy as it is meant: it ignores or misreads other values
-/// without a word. An empty value is no proxy.
-fn is_proxy(value: &str) -> bool {
-    let is_usable = |url: Uri| {
-        let authority = url.authority().map_or("", |authority| authority.as_str());
-        // Behind a user and an IPv6 address.
-        let port = authority.rsplit(['@', ']']).next().unwrap_or_default();
-        PROXY_SCHEMES.contains(&url.scheme_str().unwrap_or("http"))
-            && url.host().is_some_and(|host| !host.is_empty())
-            && (!port.contains(':') || url.port_u16().is_some())
-            && url.path_and_query().is_none_or(|path| path.as_str() == "/")
+/// The limit of videos a day that this user has set. Simulated videos have a count of their own.
+pub fn daily_limit(given: Option<u32>, simulate: bool) -> Result<Option<DailyLimit>, Error> {
+    let most = match (given, env::var_os(LIMIT_VARIABLE)) {
+        (Some(most), _) => most,
+        (None, None) => return Ok(None),
+        (None, Some(text)) => {
+            let most = text.to_str().and_then(|text| text.trim().parse().ok());
+            most.ok_or_else(|| {
+                let hint = format!("Set {LIMIT_VARIABLE} to a number, such as 20, or unset it.");
+                Error::bad_input(format!("{text:?} is not a number of videos")).next_step(hint)
+            })?
+        }
     };
-    value.is_empty() || (!value.contains('#') && value.parse().is_ok_and(is_usable))
+    let file = DailyLimit::default_file().ok_or_else(|| {
+        Error::bad_input("there is no folder for the count of videos: set XDG_STATE_HOME")
+    })?;
+    let file = match simulate {
+        true => file.with_file_name("simulated-videos-of-the-day"),
+        false => file,
+    };
+    Ok(Some(DailyLimit::new(most, file)))
 }
 
 /// How long a simulated video takes.
@@ -141,15 +122,11 @@ const SIMULATED: Duration = Duration::from_secs(3);
 /// A simulated service with three tasks, and its client. One task is completed, one has failed, one is
 /// processing. Ids follow from the seed: `luma --simulate history` shows the tasks that the other
 /// commands find.
-pub async fn simulated() -> Result<(Luma, Simulator), Failure> {
+pub async fn simulated() -> Result<(Luma, Simulator), Error> {
     let builder = Simulator::builder().duration(JobDuration::Fixed(Duration::ZERO));
     let simulator = builder.start().await?;
-    let luma = Luma::builder()
-        // No word: a client removes its token from what the service says.
-        .token("sim-4d1c7f0e9b2a")
-        .base_url(simulator.url())
-        .poll_interval(PollInterval::fixed(Duration::from_millis(200)))
-        .build()?;
+    // No word: a client removes its token from what the service says.
+    let luma = Luma::builder().token("sim-4d1c7f0e9b2a").base_url(simulator.url()).build()?;
     luma.generate("A lighthouse at dusk, waves, slow zoom in").submit().await?;
     simulator.on_submit(TaskScript::fails("api_error", "the simulated failure"));
     luma.generate("A task that fails").submit().await?;
@@ -170,36 +147,6 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn proxy_that_would_be_ignored_is_refused() {
-        for (value, expected) in [
-            ("", true),
-            ("http://127.0.0.1:3128", true),
-            ("http://127.0.0.1:3128/", true),
-            ("127.0.0.1:3128", true),
-            ("proxy.example", true),
-            ("https://user:p%40ss@proxy.example:443", true),
-            ("socks5://127.0.0.1:1080", true),
-            ("socks5h://[::1]:1080", true),
-            ("socks4a://127.0.0.1", true),
-            ("socks://127.0.0.1:1080", false),
-            (" http://127.0.0.1:3128", false),
-            ("http://127.0.0.1:3128 ", false),
-            ("http://127.0.0.1:p#w@127.0.0.1:3128", false),
-            ("http://", false),
-            ("http://:3128", false),
-            ("http://proxy.example:", false),
-            ("http://proxy.example:port", false),
-            ("http://proxy.example:99999", false),
-            ("http://proxy.example/path", false),
-            ("http://proxy.example?x", false),
-            ("ftp://proxy.example", false),
-            ("direct", true),
-        ] {
-            assert_eq!(is_proxy(value), expected, "{value:?}");
-        }
-    }
 
     #[test]
     fn argument_is_quoted_if_a_shell_would_read_it() {

@@ -1,15 +1,14 @@
 //! `luma extend`: the continuation of a video.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use luma_client::{RetryPolicy, TaskId, VideoSource};
 
 use crate::{
     context::Context,
-    failure::{Exit, Failure},
-    generate::{SubmitOptions, submit},
-    input,
-    submit::{VideoOptions, with_options},
+    error::{Error, Exit},
+    generate::{SubmitOptions, VideoOptions, submit, with_options},
+    input::{self, Prompt},
 };
 
 /// Continue a video, and wait for the result. Each accepted video is billed
@@ -26,13 +25,8 @@ pub struct Args {
     /// The id of the video, or its URL; - reads standard input
     video: String,
 
-    /// What comes next; - reads standard input
-    #[arg(required_unless_present = "prompt_file")]
-    prompt: Option<String>,
-
-    /// Read the prompt from this file
-    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
-    prompt_file: Option<PathBuf>,
+    #[command(flatten)]
+    prompt: Prompt,
 
     #[command(flatten)]
     options: VideoOptions,
@@ -41,29 +35,32 @@ pub struct Args {
     submit: SubmitOptions,
 }
 
-pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
-    if args.video == "-" && args.prompt.as_deref() == Some("-") {
+pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Error> {
+    if args.video == "-" && args.prompt.is_stdin() {
         let message = "standard input can be the video or the prompt, not both: use --prompt-file";
-        return Err(Failure::bad_input(message));
+        return Err(Error::bad_input(message));
     }
-    let video = input::text(args.video)?;
-    let prompt = input::prompt(args.prompt, args.prompt_file.as_deref())?;
+    let video = input::read(&args.video)?.text;
+    let (video, prompt) = (video.trim(), args.prompt.read()?.text);
+    let prompt = prompt.trim();
     // No id has a scheme.
-    let source = match video.contains("://") {
-        true => VideoSource::Url(video.clone()),
-        false => VideoSource::VideoId(video.clone()),
+    let is_url = video.contains("://");
+    let source = match is_url {
+        true => VideoSource::Url(video.to_owned()),
+        false => VideoSource::VideoId(video.to_owned()),
     };
-    let request = with_options!(context.luma.extend(source, &prompt), args.options);
+    let request = with_options!(context.luma.extend(source, prompt), args.options,
+        aspect_ratio loop_video enhancement end_image_url callback_url);
     let submission = request.prepare()?;
-    if !video.contains("://") {
-        refuse_task_id(context, &video, &prompt).await?;
+    if !is_url {
+        refuse_task_id(context, video, prompt).await?;
     }
     submit(context, args.submit, vec![submission], false, 1).await
 }
 
 /// Refuses the id of a task, and offers its video. A lookup costs nothing; if it fails, the submit tells
 /// more.
-async fn refuse_task_id(context: &Context<'_>, video: &str, prompt: &str) -> Result<(), Failure> {
+async fn refuse_task_id(context: &Context<'_>, video: &str, prompt: &str) -> Result<(), Error> {
     const PATIENCE: Duration = Duration::from_secs(5);
 
     let Ok(id) = video.parse::<TaskId>() else {
@@ -75,15 +72,18 @@ async fn refuse_task_id(context: &Context<'_>, video: &str, prompt: &str) -> Res
     };
     let found = task.video();
     let video_id = found.as_ref().and_then(|video| video.id());
-    if task.id.as_deref() != Some(id.as_str()) || video_id == Some(video) {
+    if !task.id.as_deref().is_some_and(|found| found.eq_ignore_ascii_case(video))
+        || video_id == Some(video)
+    {
         return Ok(());
     }
-    let hint = match &found {
+    let next_step = match &found {
         Some(found) => {
             let source = video_id.unwrap_or(found.url());
-            context.next_step("Extend its video with", &["extend", source, prompt])
+            context.command_line("Extend its video with", &["extend", source, prompt])
         }
-        None => context.next_step("Its video is not ready. Wait for it with", &["wait", video]),
+        None => context.command_line("Its video is not ready. Wait for it with", &["wait", video]),
     };
-    Err(Failure::bad_input(format!("{video} is the id of a task, not of a video")).hint(hint))
+    Err(Error::bad_input(format!("{video} is the id of a task, not of a video"))
+        .next_step(next_step))
 }

@@ -1,16 +1,13 @@
 //! `luma generate`: new videos from prompts.
 
-use std::path::PathBuf;
-
-use luma_client::Submission;
+use luma_client::{AspectRatio, InvalidInput, Submission};
 
 use crate::{
-    context::Context,
-    failure::{Exit, Failure},
-    follow::{Job, Plan, Until, WaitOptions, follow},
-    input,
+    context::{Context, daily_limit},
+    error::{Error, Exit},
+    input::Prompt,
+    jobs::{self, Job, Plan, Until, WaitOptions},
     save::{SaveOptions, Saver},
-    submit::{VideoOptions, with_options},
 };
 
 /// Make a video from a prompt, and wait for it. Each accepted video is billed
@@ -27,20 +24,16 @@ Examples:
   id=$(luma generate \"A fox in the snow\" --no-wait) && luma wait \"$id\" -o fox.mp4
   luma --json generate \"A fox in the snow\" | jq -r .video.url")]
 pub struct Args {
-    /// What the video shows; - reads standard input
-    #[arg(required_unless_present = "prompt_file")]
-    prompt: Option<String>,
-
-    /// Read the prompt from this file
-    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
-    prompt_file: Option<PathBuf>,
+    #[command(flatten)]
+    prompt: Prompt,
 
     /// Make a video of each line of the prompt. Blank lines are skipped
     #[arg(long)]
     each_line: bool,
 
-    /// With --each-line: how many videos are made at a time
-    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
+    /// How many videos are made at a time
+    #[arg(long, value_name = "N", requires = "each_line", default_value = "4",
+          value_parser = clap::value_parser!(u16).range(1..))]
     max_parallel: u16,
 
     #[command(flatten)]
@@ -54,8 +47,51 @@ pub struct Args {
     submit: SubmitOptions,
 }
 
+/// What can be asked of any video.
+#[derive(Debug, clap::Args)]
+pub struct VideoOptions {
+    /// Width to height [default: 16:9]
+    #[arg(short, long, value_name = "RATIO", value_parser = ratios())]
+    pub aspect_ratio: Option<AspectRatio>,
+
+    /// Let the last frame lead back to the first
+    #[arg(long = "loop", num_args = 0, default_missing_value = "true")]
+    pub loop_video: Option<bool>,
+
+    /// Use the prompt as it is: by default the service may rewrite it for a clearer picture
+    #[arg(long = "no-enhancement", num_args = 0, default_missing_value = "false")]
+    pub enhancement: Option<bool>,
+
+    /// Public URL of the image to end with
+    #[arg(long = "end-image", value_name = "URL")]
+    pub end_image_url: Option<String>,
+
+    /// Where the service POSTs the finished video, unsigned and possibly twice
+    #[arg(long, value_name = "URL")]
+    pub callback_url: Option<String>,
+}
+
+fn ratios() -> impl clap::builder::TypedValueParser<Value = AspectRatio> {
+    use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+    PossibleValuesParser::new(AspectRatio::KNOWN.iter().map(|ratio| ratio.as_str()))
+        .map(|ratio| AspectRatio::from(ratio.as_str()))
+}
+
+/// Sets fields of the options on a `Generate` or an `Extend`, if they are given.
+macro_rules! with_options {
+    ($request:expr, $options:expr, $($field:ident)*) => {{
+        let mut request = $request;
+        $(if let Some(value) = &$options.$field {
+            request = request.$field(value.clone());
+        })*
+        request
+    }};
+}
+pub(crate) use with_options;
+
 /// What becomes of a submit.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Debug, clap::Args)]
 pub struct SubmitOptions {
     #[command(flatten)]
     save: SaveOptions,
@@ -73,26 +109,30 @@ pub struct SubmitOptions {
     find_lost: bool,
 }
 
-pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
-    let prompt = input::prompt(args.prompt, args.prompt_file.as_deref())?;
-    let prompts = match args.each_line {
-        true => prompt.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect(),
-        false => vec![prompt],
+pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Error> {
+    let input = args.prompt.read()?;
+    let lines: Vec<(usize, &str)> = match args.each_line {
+        true => (1..).zip(input.text.lines()).collect(),
+        false => vec![(1, input.text.trim())],
     };
-    if prompts.is_empty() {
-        return Err(Failure::bad_input("there is no prompt: every line is blank"));
-    }
-    let prepare = |prompt: String| {
-        let mut request = with_options!(context.luma.generate(&prompt), args.video.clone());
-        if let Some(url) = &args.start_image_url {
-            request = request.start_image_url(url);
+    let mut submissions = Vec::new();
+    for (number, prompt) in lines {
+        if args.each_line && prompt.trim().is_empty() {
+            continue;
         }
-        request.prepare().map_err(|error| match args.each_line {
-            true => Failure::bad_input(format!("{prompt:?}: {error}")),
-            false => error.into(),
-        })
-    };
-    let submissions = prompts.into_iter().map(prepare).collect::<Result<Vec<_>, _>>()?;
+        let request = with_options!(context.luma.generate(prompt), args.video,
+            aspect_ratio loop_video enhancement end_image_url callback_url);
+        let request = with_options!(request, args, start_image_url);
+        submissions.push(request.prepare().map_err(|error| match error {
+            InvalidInput::BlankPrompt if args.each_line => {
+                Error::bad_input(format!("line {number} of {}: {error}", input.name))
+            }
+            error => error.into(),
+        })?);
+    }
+    if submissions.is_empty() {
+        return Err(Error::bad_input("there is no prompt: every line is blank"));
+    }
     submit(context, args.submit, submissions, args.each_line, args.max_parallel.into()).await
 }
 
@@ -103,14 +143,14 @@ pub async fn submit(
     submissions: Vec<Submission>,
     is_list: bool,
     max_parallel: usize,
-) -> Result<Exit, Failure> {
+) -> Result<Exit, Error> {
     let saver = Saver::new(options.save, submissions.len())?;
     let until = match options.no_wait {
         true => Until::Accepted,
         false => Until::Ended(options.wait),
     };
-    let find_lost = options.find_lost;
-    let plan = Plan { until, saver: &saver, max_parallel, find_lost, is_list };
+    let (find_lost, limit) = (options.find_lost, daily_limit(None, context.is_simulated())?);
+    let plan = Plan { until, saver: &saver, max_parallel, find_lost, limit, is_list };
     let jobs = submissions.into_iter().map(Box::new).map(Job::Submit).collect();
-    Ok(follow(context, jobs, &plan).await)
+    Ok(jobs::run(context, jobs, &plan).await)
 }

@@ -1,8 +1,10 @@
 //! The options of every command.
 
-use std::{convert::Infallible, fmt};
-
-use clap::{ArgAction, Args};
+use clap::{
+    ArgAction, Args,
+    builder::{StringValueParser, TypedValueParser},
+};
+use secrecy::SecretString;
 
 /// The options of every command.
 #[derive(Args, Debug)]
@@ -10,8 +12,8 @@ use clap::{ArgAction, Args};
 pub struct Globals {
     /// API token. Other users of the machine can see a command line: prefer the environment
     /// variable ACEDATACLOUD_API_TOKEN
-    #[arg(long, global = true, value_parser = Secret::read)]
-    pub token: Option<Secret>,
+    #[arg(long, global = true, value_parser = secret())]
+    pub token: Option<SecretString>,
 
     /// Address of the service [env: ACEDATACLOUD_API_BASE_URL] [default: https://api.acedata.cloud]
     #[arg(long, global = true, value_name = "URL")]
@@ -38,22 +40,7 @@ pub struct Globals {
     pub no_color: bool,
 }
 
-/// A token or key from the command line. It is never shown.
-#[derive(Clone)]
-pub struct Secret(String);
-
-impl Secret {
-    pub fn read(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(text.to_owned()))
-    }
-
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
-    }
+/// Reads a token or key, which is never shown.
+pub fn secret() -> impl TypedValueParser<Value = SecretString> {
+    StringValueParser::new().map(SecretString::from)
 }

@@ -3,14 +3,13 @@
 use std::pin::pin;
 
 use console::{Alignment, Term, pad_str, truncate_str};
-use futures_util::stream::{StreamExt, TryStreamExt};
-use luma_client::TaskId;
-use serde_json::json;
+use futures_util::stream::StreamExt;
+use luma_client::{RequestError, TaskId};
 
 use crate::{
     context::Context,
-    failure::{Exit, Failure},
-    output::{TaskView, plain, styled},
+    error::{Error, Exit},
+    output::{TaskResult, plain, styled},
     times::{self, Time, utc},
 };
 
@@ -46,12 +45,12 @@ pub struct Args {
     until: Option<Time>,
 }
 
-pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
+pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Error> {
     let output = context.output;
     if let (Some(since), Some(until)) = (&args.since, &args.until)
         && since.at > until.at
     {
-        return Err(Failure::bad_input("--since is later than --until: no task can match"));
+        return Err(Error::bad_input("--since is later than --until: no task can match"));
     }
     let mut history = context.luma.history().page_size(args.limit.min(50));
     for (option, time) in [("--since", &args.since), ("--until", &args.until)] {
@@ -64,23 +63,32 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
             _ => history.until(time.at),
         };
     }
-    let mut views = Vec::new();
+    let mut results = Vec::new();
     let mut tasks = pin!(history.take(args.limit as usize));
-    while let Some(task) = tasks.try_next().await? {
+    let mut exit = Exit::Done;
+    while let Some(task) = tasks.next().await {
+        let task = match task {
+            Err(RequestError::Decode(error)) if error.is_item() => {
+                output.note(&format!("A task could not be read: {error}"));
+                exit = Exit::Service;
+                continue;
+            }
+            task => task?,
+        };
         // A task without an id can be neither looked up nor named.
         if let Some(Ok(id)) = task.id.as_deref().map(str::parse::<TaskId>) {
-            views.push(TaskView::of(&id, Some(task)));
+            results.push(TaskResult::of(&id, Some(task)));
         }
     }
-    match output.json() {
-        true => {
-            let tasks: Vec<_> = views.iter().map(TaskView::document).collect();
-            output.document(&json!({ "tasks": tasks }));
+    if !output.json() {
+        match results.is_empty() {
+            true => output.note("There are no tasks."),
+            false => output.text(&table(&results, width())),
         }
-        false if views.is_empty() => output.note("There are no tasks."),
-        false => output.text(&table(&views, width())),
     }
-    Ok(Exit::Done)
+    // Failed tasks are no failure of the list.
+    output.tasks(&results, true);
+    Ok(exit)
 }
 
 /// The columns of the terminal, if the table goes to one.
@@ -90,18 +98,18 @@ fn width() -> Option<usize> {
 }
 
 /// One line a task, cut to the width, and one with the id of its video.
-fn table(views: &[TaskView], width: Option<usize>) -> String {
-    let id_width = views.iter().map(|view| view.name().len()).max().unwrap_or(0);
+fn table(results: &[TaskResult], width: Option<usize>) -> String {
+    let id_width = results.iter().map(|result| result.name().len()).max().unwrap_or(0);
     let mut text = String::new();
-    for view in views {
-        let state = styled(view.state().unwrap_or_default()).to_string();
+    for result in results {
+        let state = styled(result.state().unwrap_or_default()).to_string();
         let state = pad_str(&state, 10, Alignment::Left, None);
-        let created = view.created_at().map(utc).unwrap_or_default();
-        let prompt = plain(&view.prompt().unwrap_or_default());
-        let line = format!("{:<id_width$}  {state}  {created:<20}  {prompt}", plain(view.name()));
+        let created = result.created_at().map(utc).unwrap_or_default();
+        let prompt = plain(&result.prompt().unwrap_or_default());
+        let line = format!("{:<id_width$}  {state}  {created:<20}  {prompt}", plain(result.name()));
         text += truncate_str(&line, width.unwrap_or(usize::MAX), "…").trim_end();
         text.push('\n');
-        let video = view.task.as_ref().and_then(|task| task.video());
+        let video = result.task.as_ref().and_then(|task| task.video());
         if let Some(id) = video.as_ref().and_then(|video| video.id()) {
             text += &format!("  video {}\n", plain(id));
         }
@@ -111,31 +119,33 @@ fn table(views: &[TaskView], width: Option<usize>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn table_has_a_line_a_task_and_one_a_video() {
         console::set_colors_enabled(false);
-        let view = |id: &str, task| {
+        let result = |id: &str, task| {
             let task = serde_json::from_value(task).expect("a task");
-            TaskView::of(&id.parse().expect("an id"), Some(task))
+            TaskResult::of(&id.parse().expect("an id"), Some(task))
         };
         let done = json!({
             "id": "task-1", "created_at": 1_785_585_600,
             "request": { "prompt": "A fox\nin the snow" },
             "response": { "success": true, "video_url": "https://a.b/c", "video_id": "video-1" },
         });
-        let views = [
-            view("task-1", done),
-            view("task-22", json!({ "id": "task-22", "created_at": 1_785_585_600 })),
+        let results = [
+            result("task-1", done),
+            result("task-22", json!({ "id": "task-22", "created_at": 1_785_585_600 })),
         ];
         let expected = "\
 task-1   completed   2026-08-01T12:00:00Z  A fox in the snow
   video video-1
 task-22  pending     2026-08-01T12:00:00Z
 ";
-        assert_eq!(table(&views, None), expected);
-        let first = table(&views, Some(50));
+        assert_eq!(table(&results, None), expected);
+        let first = table(&results, Some(50));
         let cut = "task-1   completed   2026-08-01T12:00:00Z  A fox …\n";
         assert!(first.starts_with(cut), "{first}");
     }

@@ -1,31 +1,31 @@
 //! `luma`: Luma Dream Machine from the command line.
 //!
-//! One file a command. All that is printed goes through [`output::Output`]; why a command did not end
-//! well is a [`failure::Failure`]; [`follow`] takes tasks to their ends.
+//! One file a command, or a few that are alike. All that is printed goes through [`output::Output`];
+//! why a command did not end well is a [`error::Error`]; [`jobs`] submits, waits and downloads.
 
-mod completions;
+mod config_file;
 mod context;
-mod download;
+mod doctor;
+mod error;
 mod extend;
-mod failure;
-mod fault;
-mod follow;
 mod generate;
 mod globals;
 mod history;
+mod host;
 mod input;
-mod man;
+mod install;
+mod jobs;
 mod mcp;
 mod output;
+mod print;
 mod progress;
+mod proxy;
 mod save;
 mod signals;
 mod simulate;
 mod submit;
-mod task;
+mod tasks;
 mod times;
-mod tools;
-mod wait;
 
 use std::{io::Write, process::ExitCode};
 
@@ -43,9 +43,9 @@ use tracing_subscriber::{
 
 use crate::{
     context::Context,
-    failure::{Exit, Failure},
+    error::{Error, Exit},
     globals::Globals,
-    output::{Output, print_mistake, printed},
+    output::Output,
 };
 
 /// Make videos with Luma Dream Machine through the Ace Data Cloud API.
@@ -60,7 +60,8 @@ Exit codes:
   0    done
   1    a task failed: there will be no video
   2    usage or bad input; nothing was sent
-  3    the API, the network or a file failed; nothing was submitted, so nothing is billed
+  3    the API, the network or a file failed, or the limit of the day is used up; nothing was
+       submitted, so nothing is billed
   4    a deadline passed, or the task has not ended yet
   5    a video was or may have been accepted and billed, but its end is unknown or its file is not
        saved: do not submit it again before you have looked (luma history, luma wait, --find-lost)
@@ -85,15 +86,16 @@ struct Cli {
 enum Command {
     Generate(generate::Args),
     Extend(extend::Args),
-    Task(task::Args),
-    Wait(wait::Args),
+    Task(tasks::Show),
+    Wait(tasks::Wait),
     History(history::Args),
-    Download(download::Args),
-    Tools(tools::Args),
+    Download(tasks::Download),
+    Tools(print::Tools),
     Mcp(mcp::Args),
     Simulate(simulate::Args),
-    Completions(completions::Args),
-    Man(man::Args),
+    Doctor(doctor::Args),
+    Completions(print::Completions),
+    Man(print::Pages),
 }
 
 fn main() -> ExitCode {
@@ -102,36 +104,43 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&error).code().into(),
     };
     // It serves others, so only its log tells what went wrong.
-    let serves = matches!(cli.command, Command::Mcp(_));
-    let output = Output::new(&cli.globals, serves);
-    let log = start_log(cli.globals.verbose, serves);
+    let serves = matches!(&cli.command, Command::Mcp(args) if args.action.is_none());
+    let Globals { json, verbose, no_color, .. } = cli.globals;
+    // A server has standard output for its protocol only.
+    let output = Output::new(json && !serves, verbose > 0, no_color);
+    let log = start_log(verbose, serves);
     // Nearly all time is spent waiting: one thread is enough, and needs the least memory.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
-        Err(error) => return output.failure(&error.into()).code().into(),
+        Err(error) => return output.error(&error.into()).code().into(),
     };
     let end = runtime.block_on(run(cli, &output));
     // A read of standard input cannot be cancelled; the program ends nevertheless.
     runtime.shutdown_background();
     end_log(log);
-    end.unwrap_or_else(|failure| output.failure(&failure)).code().into()
+    let exit = end.unwrap_or_else(|error| output.error(&error));
+    output.end(exit).code().into()
 }
 
-async fn run(Cli { globals, command }: Cli, output: &Output) -> Result<Exit, Failure> {
+async fn run(Cli { globals, command }: Cli, output: &Output) -> Result<Exit, Error> {
     let open = || Context::open(&globals, output);
     match command {
         Command::Generate(args) => generate::run(&open().await?, args).await,
         Command::Extend(args) => extend::run(&open().await?, args).await,
-        Command::Task(args) => task::run(&open().await?, args).await,
-        Command::Wait(args) => wait::run(&open().await?, args).await,
+        Command::Task(args) => tasks::show(&open().await?, args).await,
+        Command::Wait(args) => tasks::wait(&open().await?, args).await,
         Command::History(args) => history::run(&open().await?, args).await,
-        Command::Download(args) => download::run(&open().await?, args).await,
-        Command::Tools(args) => Ok(tools::run(output, &args)),
+        Command::Download(args) => tasks::download(&open().await?, args).await,
         Command::Simulate(args) => simulate::run(output, &globals, args).await,
+        Command::Mcp(mcp::Args { action: Some(action), .. }) => {
+            install::run(output, &globals, &action)
+        }
         Command::Mcp(args) => mcp::run(output, &globals, args).await,
-        Command::Completions(args) => Ok(completions::run(output, &args, Cli::command())),
-        Command::Man(args) => man::run(output, args, Cli::command()),
+        Command::Doctor(doctor::Args {}) => doctor::run(output, &globals).await,
+        Command::Tools(args) => Ok(print::tools(output, &args)),
+        Command::Completions(args) => Ok(print::completions(output, &args, Cli::command())),
+        Command::Man(args) => print::man(output, args, Cli::command()),
     }
 }
 
@@ -173,14 +182,13 @@ fn suggest(mut error: clap::Error) -> clap::Error {
 
 /// Prints help, or a mistake.
 fn refuse(error: &clap::Error) -> Exit {
+    let output = Output::new(std::env::args_os().any(|word| word == "--json"), false, false);
     let result = error.print();
     if !error.use_stderr() {
-        printed(result, Exit::Service);
-        return Exit::Done;
+        output.note_write(result);
+        return output.end(Exit::Done);
     }
-    if std::env::args_os().any(|argument| argument == "--json") {
-        print_mistake(&Failure::bad_input(message(&error.to_string())));
-    }
+    output.error_document(&Error::bad_input(message(&error.to_string())));
     Exit::BadInput
 }
 

@@ -1,18 +1,21 @@
 //! `luma mcp`: the tools as an MCP server, over standard input and output or HTTP.
 
 use std::{
+    env,
     io::{self, IsTerminal},
     net::SocketAddr,
     time::Duration,
 };
 
-use luma_client::{CancellationToken, ConfigError};
+use luma_client::{CancellationToken, ConfigError, TOKEN_VARIABLE};
 use luma_mcp::{Access, HttpOptions, InvalidOptions, ServeError, Server};
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    context::{client, simulated},
-    failure::{Exit, Failure, Kind, with_cause},
-    globals::{Globals, Secret},
+    context::{client, daily_limit, simulated},
+    error::{Error, Exit, Kind, with_cause},
+    globals::{Globals, secret},
+    install::Action,
     output::Output,
     signals::Signals,
 };
@@ -21,14 +24,21 @@ const KEY_VARIABLE: &str = "LUMA_MCP_ACCESS_KEY";
 
 /// Serve the tools to an MCP host, over standard input and output or HTTP
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Examples:
+  luma mcp install cursor
   luma mcp --max-videos 20
   luma --simulate mcp
   luma mcp --http 0.0.0.0:8000 --allow-host mcp.example.com --token-from-request
   LUMA_MCP_ACCESS_KEY=$(openssl rand -hex 32) luma mcp --http 127.0.0.1:8000
-  claude mcp add luma --env ACEDATACLOUD_API_TOKEN=... -- luma mcp --max-videos 20")]
+  claude mcp add luma --env ACEDATACLOUD_API_TOKEN=... -- luma mcp --max-videos 20"
+)]
 pub struct Args {
+    #[command(subcommand)]
+    pub action: Option<Action>,
+
     /// Serve over HTTP at this address, as http://ADDRESS/mcp, instead of standard input and output
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     http: Option<SocketAddr>,
@@ -49,12 +59,21 @@ pub struct Args {
 
     /// What HTTP clients must bring as their bearer; not the API token. Other users of the machine
     /// can see a command line: prefer the environment variable LUMA_MCP_ACCESS_KEY
-    #[arg(long, value_name = "KEY", requires = "http", value_parser = Secret::read)]
-    access_key: Option<Secret>,
+    #[arg(long, value_name = "KEY", requires = "http", value_parser = secret())]
+    access_key: Option<SecretString>,
 
     /// Refuse submits after this many videos, until the server is restarted
     #[arg(long, value_name = "N")]
     max_videos: Option<u32>,
+
+    /// Refuse submits after this many videos in a day of UTC, by all servers and commands of this user.
+    /// The environment variable LUMA_MAX_VIDEOS_PER_DAY sets it for generate and extend, too
+    #[arg(long, value_name = "N")]
+    max_videos_per_day: Option<u32>,
+
+    /// Ask the user before each video, by MCP elicitation. Hosts that cannot ask make no videos
+    #[arg(long)]
+    confirm: bool,
 
     /// Offer only the lookup tools: nothing can be spent
     #[arg(long)]
@@ -90,10 +109,10 @@ const NOT_READ: [(&str, &str); 2] = [
     ("LUMA_REQUEST_TIMEOUT", "requests have the timeouts of the client"),
 ];
 
-pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit, Failure> {
+pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit, Error> {
     let signals = Signals::listen();
     for (variable, reason) in NOT_READ {
-        if std::env::var_os(variable).is_some() {
+        if env::var_os(variable).is_some() {
             output.note(&format!("{variable} is not read: {reason}."));
         }
     }
@@ -105,7 +124,10 @@ pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit,
         }
         false => (server(output, globals, &args)?, None),
     };
-    let mut server = server.read_only(args.read_only).resource_links(!args.no_resource_links);
+    let mut server = server
+        .read_only(args.read_only)
+        .resource_links(!args.no_resource_links)
+        .confirm(args.confirm);
     for host in &args.media_hosts {
         server = server.media_host(host)?;
     }
@@ -114,6 +136,9 @@ pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit,
     }
     if let Some(videos) = args.max_videos {
         server = server.max_videos(videos);
+    }
+    if let Some(limit) = daily_limit(args.max_videos_per_day, globals.simulate)? {
+        server = server.max_videos_per_day(limit);
     }
     tokio::select! {
         end = serve(output, server, &args, signals.first.clone()) => end,
@@ -127,7 +152,7 @@ async fn serve(
     server: Server,
     args: &Args,
     stop: CancellationToken,
-) -> Result<Exit, Failure> {
+) -> Result<Exit, Error> {
     let Some(address) = args.http else {
         if io::stdin().is_terminal() {
             output.note("An MCP host should start this command; see luma mcp --help.");
@@ -148,47 +173,56 @@ async fn serve(
     Ok(Exit::Done)
 }
 
-/// The server for the account of the token. Over standard input and output it starts without a usable
-/// one, too: hosts list the tools before the user has set it, and show no error of a server that ends.
-fn server(output: &Output, globals: &Globals, args: &Args) -> Result<Server, Failure> {
+/// The server for the account of the token. It starts without a usable one, too: hosts list the tools before
+/// the user has set it, and show no error of a server that ends.
+fn server(output: &Output, globals: &Globals, args: &Args) -> Result<Server, Error> {
     use ConfigError::{BlankToken, MalformedToken, NoToken, PlaceholderToken};
+    let given = globals.token.as_ref().map(|token| token.expose_secret().to_owned());
+    let given = given.or_else(|| Some(env::var_os(TOKEN_VARIABLE)?.to_string_lossy().into_owned()));
+    let is_quoted = given.is_some_and(|token| token.contains(['"', '\'', '`']));
     let reason = match client(globals)?.build() {
         _ if args.token_from_request => "the request has no API token".to_owned(),
-        Err(error @ (NoToken | BlankToken | PlaceholderToken | MalformedToken))
-            if args.http.is_none() =>
-        {
-            output.note(&format!(
-                "There is no usable API token. Until there is one, no video can be made: {error}."
-            ));
+        Ok(luma) if !is_quoted => return Ok(Server::new(luma)),
+        Ok(_) => format!(
+            "the host passed quotes along: write {TOKEN_VARIABLE} without quotes in its configuration"
+        ),
+        // The user of an HTTP server reads its errors.
+        Err(error @ NoToken) if args.http.is_some() => return Err(error.into()),
+        Err(error @ (NoToken | BlankToken | PlaceholderToken | MalformedToken)) => {
             error.to_string()
         }
-        luma => return Ok(Server::new(luma?)),
+        Err(error) => return Err(error.into()),
     };
+    if !args.token_from_request {
+        output.note(&format!(
+            "There is no usable API token. Until there is one, no video can be made: {reason}."
+        ));
+    }
     let luma = client(globals)?.token("none").build()?;
     Ok(Server::without_token(luma, reason))
 }
 
-fn access(args: &Args) -> Result<Access, Failure> {
+fn access(args: &Args) -> Result<Access, Error> {
     if args.token_from_request {
         return Ok(Access::TokenFromRequest);
     }
-    let given = args.access_key.as_ref().map(|key| key.expose().to_owned());
-    match given.or_else(|| std::env::var(KEY_VARIABLE).ok()) {
+    let given = args.access_key.as_ref().map(|key| key.expose_secret().to_owned());
+    match given.or_else(|| env::var(KEY_VARIABLE).ok()) {
         Some(key) => Ok(Access::Key(key.into())),
-        None => Err(Failure::bad_input("there is no access key for HTTP clients").hint(format!(
+        None => Err(Error::bad_input("there is no access key for HTTP clients").next_step(format!(
             "Set {KEY_VARIABLE}, for example to the output of `openssl rand -hex 32`, or let each \
              request bring its own API token with --token-from-request."
         ))),
     }
 }
 
-impl From<InvalidOptions> for Failure {
+impl From<InvalidOptions> for Error {
     fn from(error: InvalidOptions) -> Self {
         Self::new(Kind::BadInput, error.to_string())
     }
 }
 
-impl From<ServeError> for Failure {
+impl From<ServeError> for Error {
     fn from(error: ServeError) -> Self {
         let kind = match error {
             ServeError::Options(_) => Kind::BadInput,

@@ -12,12 +12,11 @@ use std::{
 };
 
 use console::{Style, StyledObject};
-use luma_client::{Task, TaskId, TaskState, fields::Timestamp, text::clean};
+use luma_client::{Luma, Task, TaskId, TaskState, fields::Timestamp, text::clean};
 use serde_json::{Value, json};
 
 use crate::{
-    failure::{Exit, Failure, Kind},
-    globals::Globals,
+    error::{Error, Exit, Kind},
     times::utc,
 };
 
@@ -27,24 +26,20 @@ pub struct Output {
     verbose: bool,
     /// A video was accepted: whatever fails from now on, the command must not be repeated.
     accepted: AtomicBool,
-    /// The API token, which is never printed: cleaning a text can make it whole.
-    token: OnceLock<String>,
+    /// Why standard output could not be written.
+    broken: OnceLock<io::Error>,
+    /// Knows the API token, which is never printed: cleaning a text can make it whole.
+    luma: OnceLock<Luma>,
 }
 
 impl Output {
-    /// A command that `serves` others has standard output for its protocol only, also with `--json`.
-    pub fn new(globals: &Globals, serves: bool) -> Self {
-        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        if globals.no_color || no_color {
+    pub fn new(json: bool, verbose: bool, no_color: bool) -> Self {
+        if no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
             console::set_colors_enabled(false);
             console::set_colors_enabled_stderr(false);
         }
-        Self {
-            json: globals.json && !serves,
-            verbose: globals.verbose > 0,
-            accepted: AtomicBool::new(false),
-            token: OnceLock::new(),
-        }
+        let accepted = AtomicBool::new(false);
+        Self { json, verbose, accepted, broken: OnceLock::new(), luma: OnceLock::new() }
     }
 
     pub fn json(&self) -> bool {
@@ -53,7 +48,8 @@ impl Output {
 
     /// Whether a line on standard error can be redrawn: a terminal that no log lines go to.
     pub fn can_redraw(&self) -> bool {
-        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let is_dumb =
+            std::env::var_os("TERM").is_some_and(|term| term == "dumb" || term.is_empty());
         io::stderr().is_terminal() && !is_dumb && !self.verbose
     }
 
@@ -62,25 +58,9 @@ impl Output {
         self.accepted.store(true, Ordering::Relaxed);
     }
 
-    /// Keeps this token out of all that is printed.
-    pub fn hide(&self, token: &str) {
-        let _ = self.token.set(token.trim().to_owned());
-    }
-
-    fn without_token(&self, text: &str) -> String {
-        // A shorter one is a test's, and may be any word.
-        const MIN_TOKEN: usize = 8;
-        match self.token.get().filter(|token| token.len() >= MIN_TOKEN) {
-            Some(token) => text.replace(token, "[token]"),
-            None => text.to_owned(),
-        }
-    }
-
-    fn exit(&self, kind: Kind) -> Exit {
-        match kind.exit() {
-            Exit::Service if self.accepted.load(Ordering::Relaxed) => Exit::Submitted,
-            exit => exit,
-        }
+    /// Keeps the token of this client out of all that is printed.
+    pub fn hide_token_of(&self, luma: &Luma) {
+        let _ = self.luma.set(luma.clone());
     }
 
     /// Prints the one JSON document.
@@ -88,61 +68,145 @@ impl Output {
         self.text(&readable_json(document));
     }
 
-    /// Prints a result for people as it stands.
+    /// Prints a result: a text for people, or with `--json` a document.
+    pub fn result(&self, text: &str, document: &Value) {
+        match self.json {
+            true => self.document(document),
+            false => self.text(text),
+        }
+    }
+
+    /// Prints a result for people as it stands, unless an earlier one could not be printed.
     pub fn text(&self, text: &str) {
-        printed(print(&self.without_token(text)), self.exit(Kind::File));
+        if !self.is_broken() {
+            let mut stdout = io::stdout().lock();
+            let text = self.without_token(text);
+            self.note_write(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+        }
+    }
+
+    /// Takes note of a result that could not be printed.
+    pub fn note_write(&self, result: io::Result<()>) {
+        if let Err(error) = result {
+            let _ = self.broken.set(error);
+        }
+    }
+
+    /// Waits until the reader of standard output has gone, and takes note of it.
+    #[cfg(unix)]
+    pub async fn reader_gone(&self) {
+        use tokio::io::{Interest, unix::AsyncFd};
+
+        // Deprecated, because a file may be closed in the meantime: not this one.
+        #[allow(deprecated)]
+        match AsyncFd::with_interest(io::stdout(), Interest::ERROR) {
+            Ok(stdout) if stdout.ready(Interest::ERROR).await.is_ok() => {
+                self.note_write(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+            // A file has no reader.
+            _ => std::future::pending().await,
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub async fn reader_gone(&self) {
+        std::future::pending().await
+    }
+
+    /// Whether standard output can no longer be written.
+    pub fn is_broken(&self) -> bool {
+        self.broken.get().is_some()
+    }
+
+    /// Why a command does no more: after a signal, or as its results cannot be printed.
+    pub fn stopped(&self, what: &str) -> Error {
+        match self.is_broken() {
+            true => Error::new(Kind::File, format!("results cannot be printed: {what}")),
+            false => Error::new(Kind::Interrupted, format!("interrupted: {what}")),
+        }
+    }
+
+    /// How the program ends, if its command ends like this. A reader that has gone, like `head`, is no
+    /// failure, unless the lost text is about a video that was paid for.
+    pub fn end(&self, exit: Exit) -> Exit {
+        let is_accepted = self.accepted.load(Ordering::Relaxed);
+        let is_failure =
+            |error: &&io::Error| is_accepted || error.kind() != io::ErrorKind::BrokenPipe;
+        let lost = self.broken.get().filter(is_failure);
+        if let Some(error) = lost {
+            self.note(&format!("error: the result cannot be printed: {error}"));
+        }
+        match exit.max(Exit::Service) {
+            _ if lost.is_none() && exit != Exit::Service => exit,
+            Exit::Service if is_accepted => Exit::Submitted,
+            worse => worse,
+        }
     }
 
     /// Prints a remark to standard error.
     pub fn note(&self, text: &str) {
-        complain(&self.without_token(&format!("{text}\n")));
+        let text = self.without_token(&format!("{text}\n"));
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    fn without_token(&self, text: &str) -> String {
+        self.luma.get().map_or_else(|| text.to_owned(), |luma| luma.without_token(text))
     }
 
     /// Tells why the command ended.
-    pub fn failure(&self, failure: &Failure) -> Exit {
-        if self.json {
-            self.document(&error_document(failure));
-        }
-        self.complaint(None, failure);
-        self.exit(failure.kind)
+    pub fn error(&self, error: &Error) -> Exit {
+        self.error_document(error);
+        self.print_error(None, error);
+        error.kind.exit()
     }
 
-    /// Prints the result of a command about one task, or about a list of tasks.
-    pub fn tasks(&self, tasks: &[TaskView], is_list: bool) -> Exit {
+    /// Prints the JSON of a command that has no result.
+    pub fn error_document(&self, error: &Error) {
         if self.json {
-            let documents: Vec<_> = tasks.iter().map(TaskView::document).collect();
+            self.document(&without_nulls(json!({ "error": error })));
+        }
+    }
+
+    /// Prints the result of a task for people, and why it did not end well.
+    pub fn task(&self, task: &TaskResult, is_one_of_many: bool) {
+        match &task.id {
+            _ if self.json => {}
+            Some(id) if task.is_accepted => self.text(&format!("{id}\n")),
+            _ if task.task.is_some() => self.text(&task.to_string()),
+            _ => {}
+        }
+        if let Some(error) = &task.error {
+            self.print_error(is_one_of_many.then(|| task.name()), error);
+        }
+    }
+
+    /// Prints the JSON of a command about one task, or about a list of tasks. How it ends.
+    pub fn tasks(&self, tasks: &[TaskResult], is_list: bool) -> Exit {
+        if self.json {
+            let documents: Vec<_> = tasks.iter().map(TaskResult::document).collect();
             match (is_list, &documents[..]) {
                 (false, [task]) => self.document(task),
                 _ => self.document(&json!({ "tasks": documents })),
             }
         }
-        let mut exit = Exit::Done;
-        for task in tasks {
-            if !self.json && task.is_known() {
-                self.text(&task.to_string());
-            }
-            if let Some(failure) = &task.error {
-                self.complaint((tasks.len() > 1).then(|| task.name()), failure);
-                exit = exit.max(self.exit(failure.kind));
-            }
-        }
-        exit
+        let exits = tasks.iter().filter_map(|task| Some(task.error.as_ref()?.kind.exit()));
+        exits.max().unwrap_or(Exit::Done)
     }
 
-    fn complaint(&self, task: Option<&str>, failure: &Failure) {
-        let error = Style::new().red().bold().for_stderr().apply_to("error:");
-        let message = plain(&failure.message);
-        let hint = failure.hint.as_deref().unwrap_or_default();
-        let hint: String = hint.lines().map(|line| plain(line) + "\n").collect();
+    fn print_error(&self, task: Option<&str>, error: &Error) {
+        let label = Style::new().red().bold().for_stderr().apply_to("error:");
+        let message = plain(&error.message);
+        let next = error.next_step.as_deref().unwrap_or_default();
+        let next: String = next.lines().map(|line| format!("\n{}", plain(line))).collect();
         let task = task.map(plain).filter(|task| !message.contains(task));
         let task = task.map(|task| format!("{task}: ")).unwrap_or_default();
-        complain(&self.without_token(&format!("{error} {task}{message}\n{hint}")));
+        self.note(&format!("{label} {task}{message}{next}"));
     }
 }
 
 /// A task as it is printed, for people or as JSON. Unknown fields are omitted.
 #[derive(Clone, Debug, Default)]
-pub struct TaskView {
+pub struct TaskResult {
     /// `None` before the task is accepted.
     pub id: Option<TaskId>,
     /// The prompt that was to be submitted.
@@ -152,29 +216,31 @@ pub struct TaskView {
     /// Accepted, and not awaited.
     pub is_accepted: bool,
     pub file: Option<File>,
-    pub error: Option<Failure>,
+    pub error: Option<Error>,
 }
 
-/// A file that was downloaded, now or earlier.
+/// The file of a task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct File {
     pub path: PathBuf,
     pub bytes: u64,
+    /// It was there before, and was not written: it may be anything.
+    pub is_foreign: bool,
 }
 
-impl TaskView {
+impl TaskResult {
     /// The last report of a task, and why it failed if it did.
     pub fn of(id: &TaskId, task: Option<Task>) -> Self {
         Self {
             id: Some(id.clone()),
-            error: task.as_ref().and_then(Task::failure).map(Failure::from),
+            error: task.as_ref().and_then(Task::failure).map(Error::from),
             task,
             ..Self::default()
         }
     }
 
-    pub fn with_error(mut self, failure: Failure) -> Self {
-        self.error = Some(failure);
+    pub fn with_error(mut self, error: Error) -> Self {
+        self.error = Some(error);
         self
     }
 
@@ -206,11 +272,6 @@ impl TaskView {
         unix(&self.task.as_ref()?.created_at)
     }
 
-    /// Whether there is more to show than the id.
-    fn is_known(&self) -> bool {
-        self.task.is_some()
-    }
-
     pub fn document(&self) -> Value {
         let task = self.task.as_ref();
         let video = task.and_then(Task::video);
@@ -219,6 +280,10 @@ impl TaskView {
             let (width, height) = (size.map(|size| size.0), size.map(|size| size.1));
             Some(json!({ "url": video.thumbnail_url()?, "width": width, "height": height }))
         });
+        let file = |is_foreign| {
+            let file = self.file.as_ref().filter(|file| file.is_foreign == is_foreign)?;
+            Some(json!({ "path": file.path.to_string_lossy(), "bytes": file.bytes }))
+        };
         without_nulls(json!({
             "task_id": self.id,
             "state": self.state(),
@@ -234,23 +299,27 @@ impl TaskView {
             "started_at": task.and_then(|task| unix(&task.started_at)),
             "finished_at": task.and_then(|task| unix(&task.finished_at)),
             "elapsed": task.and_then(|task| task.elapsed.as_ref()?.as_f64()),
-            "file": self.file.as_ref().map(|file| json!({
-                "path": file.path.to_string_lossy(),
-                "bytes": file.bytes,
-            })),
+            "file": file(false),
+            "existing_file": file(true),
             "error": self.error,
         }))
     }
 }
 
-impl fmt::Display for TaskView {
+impl fmt::Display for TaskResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let task = self.task.as_ref();
         let video = task.and_then(Task::video);
         let video = video.as_ref();
         let size = video.and_then(|video| Some((video.width()?, video.height()?)));
         let elapsed = task.and_then(|task| task.elapsed.as_ref()?.as_f64());
-        let file = self.file.as_ref();
+        let file = self.file.as_ref().map(|file| {
+            let path = plain(&file.path.to_string_lossy());
+            match file.is_foreign {
+                true => format!("not saved: {path} already exists"),
+                false => format!("{path} ({})", size_of(file.bytes)),
+            }
+        });
         for (name, value) in [
             ("task", self.id.as_ref().map(ToString::to_string)),
             ("state", self.state().map(|state| styled(state).to_string())),
@@ -261,12 +330,7 @@ impl fmt::Display for TaskView {
             ("thumbnail", video.and_then(|video| video.thumbnail_url().map(plain))),
             ("created", self.created_at().map(utc)),
             ("took", elapsed.map(|elapsed| format!("{elapsed:.1} s"))),
-            (
-                "file",
-                file.map(|file| {
-                    format!("{} ({})", plain(&file.path.to_string_lossy()), size_of(file.bytes))
-                }),
-            ),
+            ("file", file),
         ] {
             if let Some(value) = value {
                 writeln!(f, "{name:<10} {value}")?;
@@ -343,42 +407,11 @@ fn readable_json(document: &Value) -> String {
     text
 }
 
-/// The document of a command that has no other result.
-fn error_document(failure: &Failure) -> Value {
-    without_nulls(json!({ "error": failure }))
-}
-
-/// Prints the JSON document of a command line that could not be read.
-pub fn print_mistake(failure: &Failure) {
-    let text = readable_json(&error_document(failure));
-    printed(print(&text), Exit::Service);
-}
-
-fn print(text: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
-}
-
-/// A reader that has gone, like `head`, is no failure. A full disk is one: the result is lost.
-pub fn printed(result: io::Result<()>, exit: Exit) {
-    match result {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            complain(&format!("error: the result cannot be printed: {error}\n"));
-            std::process::exit(exit.code().into());
-        }
-        _ => {}
-    }
-}
-
-fn complain(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn view() -> TaskView {
+    fn result() -> TaskResult {
         let task = serde_json::from_value(json!({
             "id": "task-1",
             "user_id": "s3cret",
@@ -405,7 +438,7 @@ mod tests {
             },
         }));
         let id = "task-1".parse().expect("an id");
-        TaskView::of(&id, Some(task.expect("a task")))
+        TaskResult::of(&id, Some(task.expect("a task")))
     }
 
     #[test]
@@ -425,7 +458,7 @@ mod tests {
             "finished_at": 1_785_585_754.0,
             "elapsed": 154.3,
         });
-        assert_eq!(view().document(), expected);
+        assert_eq!(result().document(), expected);
     }
 
     #[test]
@@ -444,8 +477,9 @@ file       a b.mp4 (1.5 KiB)
 ";
         console::set_colors_enabled(false);
         let path = "a\u{202e} b.mp4".into();
-        let view = TaskView { file: Some(File { path, bytes: 1_536 }), ..view() };
-        assert_eq!(view.to_string(), expected);
+        let result =
+            TaskResult { file: Some(File { path, bytes: 1_536, is_foreign: false }), ..result() };
+        assert_eq!(result.to_string(), expected);
     }
 
     #[test]
@@ -471,8 +505,36 @@ file       a b.mp4 (1.5 KiB)
         use std::os::unix::ffi::OsStrExt;
 
         let path = PathBuf::from(std::ffi::OsStr::from_bytes(b"fox\xff.mp4"));
-        let view = TaskView { file: Some(File { path, bytes: 1 }), ..view() };
-        assert_eq!(view.document()["file"]["path"], "fox\u{fffd}.mp4");
+        let result =
+            TaskResult { file: Some(File { path, bytes: 1, is_foreign: false }), ..result() };
+        assert_eq!(result.document()["file"]["path"], "fox\u{fffd}.mp4");
+    }
+
+    #[test]
+    fn exit_code_depends_on_what_was_lost_and_what_was_paid_for() {
+        use io::ErrorKind::{BrokenPipe, StorageFull};
+        for (broken, accepted, exit, expected) in [
+            (None, false, Exit::Done, 0),
+            (None, true, Exit::Done, 0),
+            (None, false, Exit::Service, 3),
+            (None, true, Exit::Service, 5),
+            (None, true, Exit::TaskFailed, 1),
+            (None, true, Exit::Deadline, 4),
+            (Some(BrokenPipe), false, Exit::Done, 0),
+            (Some(BrokenPipe), false, Exit::Service, 3),
+            (Some(BrokenPipe), true, Exit::Done, 5),
+            (Some(StorageFull), false, Exit::Done, 3),
+            (Some(StorageFull), false, Exit::TaskFailed, 3),
+            (Some(StorageFull), true, Exit::Done, 5),
+            (Some(StorageFull), true, Exit::Deadline, 5),
+            (Some(StorageFull), true, Exit::BadInput, 2),
+            (Some(BrokenPipe), true, Exit::Interrupted, 130),
+        ] {
+            let output = Output::new(false, false, false);
+            output.note_write(broken.map_or(Ok(()), |kind| Err(kind.into())));
+            output.accepted.store(accepted, Ordering::Relaxed);
+            assert_eq!(output.end(exit).code(), expected, "{broken:?} {accepted} {exit:?}");
+        }
     }
 
     #[test]

@@ -6,10 +6,10 @@ use std::{
 };
 
 use console::{Term, truncate_str};
-use luma_client::{LookupFailure, Task, TaskId};
+use luma_client::{LookupFailure, PollInterval, RequestError, Task, TaskId};
 
 use crate::{
-    failure::Failure,
+    error::Error,
     output::{Output, plain, size_of, word},
     times::clock,
 };
@@ -19,19 +19,24 @@ pub const TICK: Duration = Duration::from_millis(100);
 /// How often plain lines say that the work continues.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
 
+/// How much later than expected a response may come before its absence is told.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// What is known of each task of a command.
 pub struct Progress<'a> {
     output: &'a Output,
     usual: Duration,
     begin: Instant,
-    board: Mutex<Board>,
+    state: Mutex<State>,
 }
 
-struct Board {
+struct State {
     rows: Vec<Row>,
     /// The terminal whose line is redrawn.
     terminal: Option<Term>,
     last_line: Instant,
+    /// Whether the last plain line told that responses are missing.
+    is_silent: bool,
 }
 
 #[derive(Default)]
@@ -39,8 +44,16 @@ struct Row {
     id: Option<TaskId>,
     task: Option<Task>,
     stage: Stage,
-    /// Since when lookups fail, and why.
-    outage: Option<(Instant, String)>,
+    /// What fails, since when, and why.
+    outage: Option<(&'static str, Instant, String)>,
+    lookups: Option<Lookups>,
+}
+
+/// When the service is asked about a task, and when it responded.
+struct Lookups {
+    interval: PollInterval,
+    begin: Instant,
+    last_response: Instant,
 }
 
 /// What a task is at.
@@ -69,22 +82,32 @@ impl<'a> Progress<'a> {
         let begin = Instant::now();
         let terminal = output.can_redraw().then(Term::stderr);
         let rows = (0..tasks).map(|_| Row::default()).collect();
-        let board = Board { rows, terminal, last_line: begin };
-        Self { output, usual, begin, board: Mutex::new(board) }
+        let state = State { rows, terminal, last_line: begin, is_silent: false };
+        Self { output, usual, begin, state: Mutex::new(state) }
     }
 
-    fn board(&self) -> MutexGuard<'_, Board> {
-        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The id of a task is known.
-    pub fn named(&self, index: usize, id: &TaskId) {
-        self.board().rows[index].id = Some(id.clone());
+    pub fn set_id(&self, index: usize, id: &TaskId) {
+        self.state().rows[index].id = Some(id.clone());
+    }
+
+    /// A task is looked up from now on.
+    pub fn begin_wait(&self, index: usize, interval: PollInterval) {
+        self.change(index, |row| {
+            let now = Instant::now();
+            row.lookups = Some(Lookups { interval, begin: now, last_response: now });
+            row.stage = Stage::Waiting;
+        });
     }
 
     /// A report of a task came.
-    pub fn saw(&self, index: usize, task: &Task) {
-        self.enter(&mut self.board(), index, |row| {
+    pub fn update(&self, index: usize, task: &Task) {
+        self.change(index, |row| {
+            row.responded();
             row.outage = None;
             row.task = Some(task.clone());
             let state = task.state();
@@ -95,85 +118,96 @@ impl<'a> Progress<'a> {
     }
 
     /// A lookup failed, and the wait continues.
-    pub fn failed(&self, index: usize, failure: &LookupFailure) {
-        let reason = plain(&Failure::from(&*failure.error).message);
-        let outage = Some((failure.since, reason));
-        self.enter(&mut self.board(), index, |row| row.outage = outage);
+    pub fn lookup_failed(&self, index: usize, failure: &LookupFailure) {
+        let reason = plain(&Error::from(&*failure.error).message);
+        self.change(index, |row| {
+            if !matches!(*failure.error, RequestError::Transport(_)) {
+                row.responded();
+            }
+            row.outage = Some((what_fails(&failure.error), failure.since, reason));
+        });
     }
 
-    pub fn enters(&self, index: usize, stage: Stage) {
-        self.enter(&mut self.board(), index, |row| {
+    pub fn set_stage(&self, index: usize, stage: Stage) {
+        self.change(index, |row| {
             row.outage = None;
             row.stage = stage;
         });
     }
 
     /// The last report of a task.
-    pub fn last(&self, index: usize) -> Option<Task> {
-        self.board().rows[index].task.clone()
+    pub fn last_report(&self, index: usize) -> Option<Task> {
+        self.state().rows[index].task.clone()
+    }
+
+    /// How long the service has not responded at the deadline of a wait. One more lookup begins shortly
+    /// before the deadline, so a healthy service has just responded.
+    pub fn silence_at_deadline(&self, index: usize, deadline: Duration) -> Option<String> {
+        let silence = self.state().rows[index].lookups.as_ref()?.last_response.elapsed();
+        let last_lookup = (deadline / 10).min(Duration::from_secs(2));
+        let is_long = silence > last_lookup + Duration::from_secs(1) || silence >= deadline;
+        is_long.then(|| format!("no response for {:.1} s", silence.as_secs_f64()))
     }
 
     /// Whether a submit is in flight.
     pub fn is_submitting(&self) -> bool {
-        self.board().rows.iter().any(|row| row.stage == Stage::Submitting)
+        self.state().rows.iter().any(|row| row.stage == Stage::Submitting)
     }
 
     /// Prints a remark above the line of a terminal.
     pub fn note(&self, text: &str) {
-        if let Some(terminal) = &self.board().terminal {
-            let _ = terminal.clear_line();
-        }
+        self.hide();
         self.output.note(text);
     }
 
-    fn enter(&self, board: &mut Board, index: usize, change: impl FnOnce(&mut Row)) {
-        let is_many = board.rows.len() > 1;
-        let row = &mut board.rows[index];
+    fn change(&self, index: usize, change: impl FnOnce(&mut Row)) {
+        let mut state = self.state();
+        let is_many = state.rows.len() > 1;
+        let is_plain = state.terminal.is_none();
+        let row = &mut state.rows[index];
         let before = row.word();
         change(row);
         let is_new = row.word() != before;
         // The result tells how a single task ended.
         let is_told = is_many || !matches!(row.stage, Stage::Ended(_));
-        if let Some(id) = row.id.as_ref().filter(|_| is_new && is_told && board.terminal.is_none())
-        {
-            let reason = row.outage.as_ref().map(|(_, reason)| format!(": {reason}"));
+        if let Some(id) = row.id.as_ref().filter(|_| is_new && is_told && is_plain) {
+            let reason = row.outage.as_ref().map(|(_, _, reason)| format!(": {reason}"));
             let (time, reason) = (clock(self.begin.elapsed()), reason.unwrap_or_default());
             self.output.note(&format!("{id} {time} {}{reason}", row.word()));
-            board.last_line = Instant::now();
+            state.last_line = Instant::now();
         }
     }
 
     /// Redraws the line, or tells now and then that the work continues.
     pub fn tick(&self) {
-        let mut board = self.board();
+        let mut state = self.state();
         let elapsed = self.begin.elapsed();
-        match &board.terminal {
-            Some(terminal) => {
-                let spinner =
-                    ["|", "/", "-", "\\"][(elapsed.as_millis() / TICK.as_millis() % 4) as usize];
-                let line = format!("{spinner} {}", message(&board.rows, elapsed, self.usual));
-                let width = usize::from(terminal.size().1).saturating_sub(1);
-                let _ = terminal.clear_line();
-                let _ = terminal.write_str(&truncate_str(&line, width, "…"));
-            }
-            None if board.last_line.elapsed() >= SIGN_OF_LIFE => {
-                self.output.note(&message(&board.rows, elapsed, self.usual));
-                board.last_line = Instant::now();
-            }
-            None => {}
+        let message = message(&state.rows, elapsed, self.usual);
+        if let Some(terminal) = &state.terminal {
+            let spinner =
+                ["|", "/", "-", "\\"][(elapsed.as_millis() / TICK.as_millis() % 4) as usize];
+            let width = usize::from(terminal.size().1).saturating_sub(1);
+            let _ = terminal.clear_line();
+            let _ = terminal.write_str(&truncate_str(&format!("{spinner} {message}"), width, "…"));
+            return;
+        }
+        let is_silent = state.rows.iter().any(|row| row.silence().is_some());
+        if is_silent != state.is_silent || state.last_line.elapsed() >= SIGN_OF_LIFE {
+            self.output.note(&message);
+            (state.is_silent, state.last_line) = (is_silent, Instant::now());
         }
     }
 
     /// Leaves the line as it stands and begins a new one: a terminal may have echoed `^C` into it.
     pub fn leave(&self) {
-        if self.board().terminal.take().is_some() {
+        if self.state().terminal.take().is_some() {
             self.output.note("");
         }
     }
 
-    /// Removes the line, unless it was left.
-    pub fn clear(&self) {
-        if let Some(terminal) = self.board().terminal.take() {
+    /// Removes the line, which the next tick draws again, unless it was left.
+    pub fn hide(&self) {
+        if let Some(terminal) = &self.state().terminal {
             let _ = terminal.clear_line();
         }
     }
@@ -181,8 +215,10 @@ impl<'a> Progress<'a> {
 
 impl Row {
     fn word(&self) -> &'static str {
+        if let Some((what, _, _)) = &self.outage {
+            return what;
+        }
         match self.stage {
-            _ if self.outage.is_some() => "cannot reach the service",
             Stage::Queued => "queued",
             Stage::Submitting => "submitting",
             Stage::Searching => "searching the history",
@@ -191,24 +227,58 @@ impl Row {
             Stage::Downloading { .. } => "downloading",
         }
     }
+
+    fn responded(&mut self) {
+        self.lookups.iter_mut().for_each(|lookups| lookups.last_response = Instant::now());
+    }
+
+    /// How long the service has not responded, if that is longer than lookups are apart.
+    fn silence(&self) -> Option<Duration> {
+        let Lookups { interval, begin, last_response } = self.lookups.as_ref()?;
+        let is_waiting = matches!(self.stage, Stage::Waiting | Stage::Working(_));
+        let age = last_response.duration_since(*begin);
+        // If the task is older than the wait, the interval may be that of a later age.
+        let interval = interval.interval(age).max(interval.interval(Duration::MAX));
+        // Lookups are up to a tenth later than the interval.
+        let expected = interval.saturating_add(interval / 10).saturating_add(PATIENCE);
+        Some(last_response.elapsed()).filter(|silence| is_waiting && *silence > expected)
+    }
+}
+
+/// What is wrong if lookups fail like this.
+fn what_fails(error: &RequestError) -> &'static str {
+    match error {
+        RequestError::Transport(error) if error.is_connect() => "cannot reach the service",
+        RequestError::Transport(error) if error.is_timeout() => "no response",
+        RequestError::Transport(_) => "lost connections",
+        RequestError::Api(error) if error.status == 429 => "rate limited",
+        RequestError::Api(_) => "service errors",
+        _ => "unreadable responses",
+    }
 }
 
 /// One line for all tasks.
 fn message(rows: &[Row], elapsed: Duration, usual: Duration) -> String {
     let time = clock(elapsed);
-    let longest = rows.iter().filter_map(|row| row.outage.as_ref()).min_by_key(|outage| outage.0);
-    let outage = longest.map(|(since, reason)| {
-        format!("cannot reach the service for {}: {reason}", clock(since.elapsed()))
-    });
+    let outages = rows.iter().filter_map(|row| row.outage.as_ref());
+    let trouble = match outages.min_by_key(|(_, since, _)| since) {
+        Some((what, since, reason)) => {
+            Some(format!("{what} for {}: {reason}", clock(since.elapsed())))
+        }
+        None => {
+            let silence = rows.iter().filter_map(Row::silence).max();
+            silence.map(|silence| format!("no response for {}", clock(silence)))
+        }
+    };
     if let [row] = rows {
-        return match (row.stage, outage) {
+        return match (row.stage, trouble) {
             (Stage::Downloading { bytes, total: Some(total) }, _) => {
                 format!("downloading {} of {}", size_of(bytes), size_of(total))
             }
             (Stage::Downloading { bytes, total: None }, _) => {
                 format!("downloading {}", size_of(bytes))
             }
-            (_, Some(outage)) => format!("waiting {time}, {outage}"),
+            (_, Some(trouble)) => format!("waiting {time}, {trouble}"),
             (Stage::Waiting | Stage::Working(_), None) if elapsed > usual => {
                 format!("{} {time}, longer than the usual {}", row.word(), clock(usual))
             }
@@ -223,8 +293,8 @@ fn message(rows: &[Row], elapsed: Duration, usual: Duration) -> String {
         *counts.entry(row.word()).or_insert(0) += 1;
     }
     let counts: Vec<_> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
-    let outage = outage.map(|outage| format!("; {outage}")).unwrap_or_default();
-    format!("{} tasks: {}  {time}{outage}", rows.len(), counts.join(", "))
+    let trouble = trouble.map(|trouble| format!("; {trouble}")).unwrap_or_default();
+    format!("{} tasks: {}  {time}{trouble}", rows.len(), counts.join(", "))
 }
 
 #[cfg(test)]
@@ -264,7 +334,7 @@ mod tests {
         let Some(since) = Instant::now().checked_sub(Duration::from_secs(40)) else {
             return;
         };
-        let outage = Some((since, "connection refused".to_owned()));
+        let outage = Some(("cannot reach the service", since, "connection refused".to_owned()));
         let mut rows = rows(&[PENDING]);
         rows[0].outage = outage;
         let reason = "cannot reach the service for 0:40: connection refused";
@@ -274,5 +344,32 @@ mod tests {
         let got = message(&rows, Duration::from_secs(200), USUAL);
         let expected = "2 tasks: 1 cannot reach the service, 1 completed  3:20; ";
         assert_eq!(got, format!("{expected}{reason}"));
+    }
+
+    #[test]
+    fn message_of_silence_tells_since_when() {
+        let seconds = Duration::from_secs;
+        for (interval, begin, last_response, expected) in [
+            (PollInterval::fixed(seconds(1)), 60, 3, "usually done after"),
+            (PollInterval::fixed(seconds(1)), 60, 8, "no response for 0:08"),
+            (PollInterval::fixed(seconds(60)), 60, 60, "usually done after"),
+            (PollInterval::fixed(seconds(60)), 80, 80, "no response for 1:20"),
+            (PollInterval::fixed(Duration::MAX), 80, 80, "usually done after"),
+            (PollInterval::default(), 26, 26, "usually done after"),
+            (PollInterval::default(), 100, 12, "usually done after"),
+            (PollInterval::default(), 100, 20, "no response for 0:20"),
+        ] {
+            let ago = |time| Instant::now().checked_sub(seconds(time));
+            let (Some(begin), Some(last_response)) = (ago(begin), ago(last_response)) else {
+                return;
+            };
+            let lookups = Some(Lookups { interval, begin, last_response });
+            let mut rows = rows(&[PENDING]);
+            rows[0].lookups = lookups;
+            let got = message(&rows, seconds(60), USUAL);
+            assert!(got.contains(expected), "{interval:?}: {got}");
+            rows[0].stage = DONE;
+            assert_eq!(rows[0].silence(), None);
+        }
     }
 }

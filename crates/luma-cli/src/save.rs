@@ -9,8 +9,9 @@ use std::{
 use luma_client::{Luma, Progress, TaskId, Video};
 
 use crate::{
-    failure::{Failure, Kind},
+    error::{Error, Kind},
     output::File,
+    proxy,
 };
 
 /// What becomes of the video.
@@ -43,9 +44,9 @@ pub struct Saver {
     place: Place,
     overwrite: bool,
     open: bool,
-    content: Content,
-    /// A file that has the name of its task is that task's: a repeated wait keeps it.
-    keep: bool,
+    pub content: Content,
+    /// In a folder, files that exist are left as they are, and are not an error.
+    pub skips_existing: bool,
 }
 
 #[derive(Debug, PartialEq)]
@@ -58,15 +59,16 @@ enum Place {
 impl Saver {
     /// Checks the place for the videos of `tasks` tasks; a folder is created. Nothing is replaced
     /// without `--overwrite`.
-    pub fn new(options: SaveOptions, tasks: usize) -> Result<Self, Failure> {
-        let refuse = |message| Err(Failure::bad_input(message));
+    pub fn new(options: SaveOptions, tasks: usize) -> Result<Self, Error> {
+        let refuse = |message| Err(Error::bad_input(message));
         let place = match options.output {
             None if options.overwrite => {
                 return refuse("--overwrite needs --output <PATH>".to_owned());
             }
             None if options.open => return refuse("--open needs --output <PATH>".to_owned()),
             None => Place::Nowhere,
-            Some(path) if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+            // An empty path, which cannot be typed, is the current folder.
+            Some(path) if matches!(path.as_os_str().as_encoded_bytes(), [] | [.., b'/']) => {
                 let made = fs::create_dir_all(&path).and_then(|()| probe(&path.join("luma")));
                 if let Err(error) = made {
                     return refuse(format!("cannot write to {}: {error}", path.display()));
@@ -82,33 +84,15 @@ impl Saver {
                 Place::File(path)
             }
         };
-        Ok(Self {
-            place,
-            overwrite: options.overwrite,
-            open: options.open,
-            content: Content::Video,
-            keep: false,
-        })
+        let (content, skips_existing) = (Content::Video, false);
+        let SaveOptions { overwrite, open, .. } = options;
+        Ok(Self { place, overwrite, open, content, skips_existing })
     }
 
-    /// Keeps existing files in a folder.
-    pub fn keep(self) -> Self {
-        Self { keep: true, ..self }
-    }
-
-    /// Saves to the current folder, if no place was named.
-    pub fn here(mut options: SaveOptions, tasks: usize, content: Content) -> Result<Self, Failure> {
-        let is_default = options.output.is_none();
-        options.output.get_or_insert_with(|| "./".into());
-        let place = is_default.then(|| Place::Folder(PathBuf::new()));
-        let saver = Self::new(options, tasks)?;
-        Ok(Self { content, place: place.unwrap_or(saver.place), ..saver })
-    }
-
-    /// Refuses a file that exists before anything is requested. A kept one is fine.
-    pub fn check(&self, id: &TaskId) -> Result<(), Failure> {
+    /// Refuses a file in a folder that exists before anything is requested.
+    pub fn check(&self, id: &TaskId) -> Result<(), Error> {
         match (&self.place, self.path(id)) {
-            (Place::Folder(_), Some(path)) if !self.keep => check(&path, self.overwrite),
+            (Place::Folder(_), Some(path)) => check(&path, self.overwrite),
             _ => Ok(()),
         }
     }
@@ -147,31 +131,33 @@ impl Saver {
         id: &TaskId,
         video: &Video,
         on_progress: impl FnMut(Progress) + Send,
-    ) -> Result<Option<File>, Failure> {
+    ) -> Result<Option<File>, Error> {
         let Some(path) = self.path(id) else {
             return Ok(None);
         };
-        let existing = fs::metadata(&path).ok().filter(fs::Metadata::is_file);
-        let is_folder = matches!(self.place, Place::Folder(_));
-        if let Some(existing) = existing.filter(|_| self.keep && is_folder && !self.overwrite) {
-            return Ok(Some(File { path, bytes: existing.len() }));
+        let skips = self.skips_existing && !self.overwrite;
+        if skips && let (Place::Folder(_), Ok(found)) = (&self.place, fs::symlink_metadata(&path)) {
+            return Ok(Some(File { path, bytes: found.len(), is_foreign: true }));
         }
         let download = match self.content {
             Content::Video => luma.download(video, &path),
             Content::Thumbnail => luma.download_thumbnail(video, &path),
         };
-        let saved = download.overwrite(self.overwrite).on_progress(on_progress).await?;
+        proxy::check(video.url())?;
+        let saved = download.overwrite(self.overwrite).on_progress(on_progress).await;
+        let saved = saved.map_err(|error| Error::download(error, video.url()))?;
         if self.open {
             open(saved.path())?;
         }
-        Ok(Some(File { path: saved.path().to_owned(), bytes: saved.bytes() }))
+        let (path, bytes) = (saved.path().to_owned(), saved.bytes());
+        Ok(Some(File { path, bytes, is_foreign: false }))
     }
 }
 
 /// Whether a file can be written, as far as that can be known: the folder exists and takes files, and
 /// nothing is replaced unasked.
-fn check(path: &Path, overwrite: bool) -> Result<(), Failure> {
-    let refuse = |why: &str| Err(Failure::bad_input(format!("{} {why}", path.display())));
+fn check(path: &Path, overwrite: bool) -> Result<(), Error> {
+    let refuse = |why: &str| Err(Error::bad_input(format!("{} {why}", path.display())));
     if path == Path::new("-") {
         return refuse("is not a file name: videos are not written to standard output");
     }
@@ -209,29 +195,39 @@ fn probe(path: &Path) -> io::Result<()> {
 }
 
 /// The name of a task's file. An id comes from the service: no part of it may lead elsewhere. An id
-/// that had to be changed gets a hash, so that no two tasks have one name.
+/// that cannot be a name everywhere gets a hash, so that no two tasks share a file, also where upper and
+/// lower case are the same.
 fn file_name(id: &TaskId, content: Content) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let id = id.as_str();
-    let plain: String = id.chars().map(|c| if is_plain(c) { c } else { '_' }).take(100).collect();
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
+    let lower = id.as_str().to_ascii_lowercase();
+    let plain: String =
+        lower.chars().map(|c| if is_plain(c) { c } else { '_' }).take(100).collect();
     let extension = match content {
         Content::Video => "mp4",
         Content::Thumbnail => "jpg",
     };
-    match plain == id && !plain.starts_with('.') {
-        true => format!("{plain}.{extension}"),
-        false => {
-            // FNV-1a: the same name in every run.
-            let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-            });
-            format!("_{plain}-{hash:016x}.{extension}")
-        }
+    if plain == id.as_str() && !plain.starts_with(['.', '_']) && !is_device(&plain) {
+        return format!("{plain}.{extension}");
     }
+    // FNV-1a: the same name in every run.
+    let hash = id.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("_{plain}-{hash:016x}.{extension}")
+}
+
+/// Whether Windows takes the lower-case name for a device, whatever its extension.
+fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default();
+    let is_port = |prefix| {
+        let number = stem.strip_prefix(prefix);
+        number.is_some_and(|number| number.len() == 1 && number.bytes().all(|b| b.is_ascii_digit()))
+    };
+    matches!(stem, "con" | "prn" | "aux" | "nul") || is_port("com") || is_port("lpt")
 }
 
 /// Opens a file with the system's player, which outlives this program.
-fn open(path: &Path) -> Result<(), Failure> {
+fn open(path: &Path) -> Result<(), Error> {
     let program = match std::env::consts::OS {
         "macos" => "open",
         "windows" => "explorer",
@@ -241,7 +237,7 @@ fn open(path: &Path) -> Result<(), Failure> {
     let mut command = Command::new(program);
     command.arg(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().map(drop).map_err(|error| {
-        Failure::new(Kind::File, format!("saved, but {program} cannot open it: {error}"))
+        Error::new(Kind::File, format!("saved, but {program} cannot open it: {error}"))
     })
 }
 
@@ -249,28 +245,50 @@ fn open(path: &Path) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
+    fn name(id: &str) -> String {
+        file_name(&id.parse().expect("an id"), Content::Video)
+    }
+
     #[test]
-    fn file_name_of_an_id_stays_in_its_folder_and_is_its_own() {
-        for (id, expected) in [
-            ("b8976e18-32dc", "b8976e18-32dc.mp4"),
-            ("a_1", "a_1.mp4"),
+    fn file_name_of_a_common_id_is_the_id() {
+        for id in ["b8976e18-32dc-4718-9ed8-1ea090fcb6ea", "a_1", "42", "console", "com", "com10"] {
+            assert_eq!(name(id), format!("{id}.mp4"));
+        }
+    }
+
+    #[test]
+    fn file_name_of_an_odd_id_stays_in_its_folder_and_is_its_own() {
+        for (id, begin) in [
             ("a:1", "_a_1-"),
             ("../../etc/passwd", "_.._.._etc_passwd-"),
             ("..", "_..-"),
             (".hidden", "_.hidden-"),
+            ("_a", "__a-"),
             ("a\\b", "_a_b-"),
+            ("B8976E18-32DC", "_b8976e18-32dc-"),
+            ("con", "_con-"),
+            ("CON", "_con-"),
+            ("nul.x", "_nul.x-"),
+            ("com1", "_com1-"),
+            ("Lpt0", "_lpt0-"),
         ] {
-            let name = file_name(&id.parse().expect("an id"), Content::Video);
-            assert!(name.starts_with(expected), "{name}");
-            assert_eq!(name == expected, !expected.ends_with('-'), "{name}");
+            let name = name(id);
+            let hash = name.strip_prefix(begin).and_then(|name| name.strip_suffix(".mp4"));
+            assert!(hash.is_some_and(|hash| hash.len() == 16), "{id}: {name}");
         }
-        let names = ["a:1", "a_1", "a/1", "a\\1"].map(|id| id.parse().expect("an id"));
-        let names = names.map(|id| file_name(&id, Content::Thumbnail));
-        let distinct: std::collections::HashSet<_> = names.iter().collect();
-        assert_eq!(distinct.len(), names.len(), "{names:?}");
-        let (one, two) = ("x".repeat(150), "x".repeat(151));
-        let name = |id: &str| file_name(&id.parse().expect("an id"), Content::Video);
-        assert!(name(&one) != name(&two) && name(&one).len() < 140);
+        let (one, two) = (name(&"x".repeat(150)), name(&"x".repeat(151)));
+        assert!(one != two && one.len() < 140);
+    }
+
+    #[test]
+    fn file_names_differ_even_if_case_is_ignored() {
+        let hashed = name("a:1");
+        let taken = hashed.strip_suffix(".mp4").expect("a name");
+        let ids =
+            ["a:1", "a_1", "a/1", "a\\1", "A_1", "A:1", "b", "B", "con", "Con", "_con", taken];
+        let names: std::collections::HashSet<_> =
+            ids.iter().map(|id| name(id).to_ascii_lowercase()).collect();
+        assert_eq!(names.len(), ids.len(), "{names:?}");
     }
 
     #[test]
@@ -297,9 +315,9 @@ mod tests {
         ] {
             match (saver(name, overwrite, 1), expected) {
                 (Ok(_), None) => {}
-                (Err(failure), Some(expected)) => {
-                    assert!(failure.message.contains(expected), "{}", failure.message);
-                    assert_eq!(failure.kind, Kind::BadInput);
+                (Err(error), Some(expected)) => {
+                    assert!(error.message.contains(expected), "{}", error.message);
+                    assert_eq!(error.kind, Kind::BadInput);
                 }
                 (got, _) => panic!("{name}: {got:?}"),
             }

@@ -6,7 +6,7 @@ use luma_client::mcp::{Outcome, Tool};
 use rmcp::{
     RoleServer,
     model::{
-        CallToolResult, ContentBlock, Implementation, Prompt, ProtocolVersion, Resource,
+        CallToolResult, ContentBlock, InitializeResult, Prompt, ProtocolVersion, Resource,
         Tool as McpTool, ToolAnnotations,
     },
     service::RequestContext,
@@ -14,14 +14,18 @@ use rmcp::{
 
 use crate::resources;
 
-/// What a client of a revision can read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Revision {
-    /// `title`, `outputSchema`, `structuredContent` and `resource_link`, since 2025-06-18. Older clients
-    /// know no view either.
-    pub(crate) has_structure: bool,
-    /// `ttlMs` and `cacheScope`, since 2026-07-28.
-    pub(crate) has_cache_hints: bool,
+/// A revision of the protocol. Each knows what the earlier ones know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Revision {
+    V2024_11_05,
+    /// Annotations, and the capability for completions.
+    V2025_03_26,
+    /// `title`, `outputSchema`, `structuredContent`, `resource_link`, elicitation, and views.
+    V2025_06_18,
+    /// `description` and `websiteUrl` of an implementation.
+    V2025_11_25,
+    /// Extensions, hints for caches, and questions as results.
+    V2026_07_28,
 }
 
 impl Revision {
@@ -30,11 +34,13 @@ impl Revision {
     }
 
     pub(crate) fn new(version: Option<&ProtocolVersion>) -> Self {
-        // Revisions are dates. The oldest ones do not send theirs over HTTP.
-        let version = version.map_or("", ProtocolVersion::as_str);
-        Self {
-            has_structure: version >= ProtocolVersion::V_2025_06_18.as_str(),
-            has_cache_hints: version >= ProtocolVersion::V_2026_07_28.as_str(),
+        // They are dates.
+        match version.map_or("", ProtocolVersion::as_str) {
+            date if date >= "2026-07-28" => Self::V2026_07_28,
+            date if date >= "2025-11-25" => Self::V2025_11_25,
+            date if date >= "2025-06-18" => Self::V2025_06_18,
+            date if date >= "2025-03-26" => Self::V2025_03_26,
+            _ => Self::V2024_11_05,
         }
     }
 
@@ -44,15 +50,17 @@ impl Revision {
             false => &*tool.description,
         };
         let hints = &tool.annotations;
-        let listed = McpTool::new(tool.name, description.to_owned(), tool.input_schema.clone());
-        let listed = listed.with_annotations(ToolAnnotations::from_raw(
-            Some(tool.title.to_owned()),
-            Some(hints.read_only_hint),
-            Some(hints.destructive_hint),
-            Some(hints.idempotent_hint),
-            Some(hints.open_world_hint),
-        ));
-        if !self.has_structure {
+        let mut listed = McpTool::new(tool.name, description.to_owned(), tool.input_schema.clone());
+        if self >= Self::V2025_03_26 {
+            listed = listed.with_annotations(ToolAnnotations::from_raw(
+                Some(tool.title.to_owned()),
+                Some(hints.read_only_hint),
+                Some(hints.destructive_hint),
+                Some(hints.idempotent_hint),
+                Some(hints.open_world_hint),
+            ));
+        }
+        if self < Self::V2025_06_18 {
             return listed;
         }
         let mut listed = listed
@@ -63,7 +71,7 @@ impl Revision {
     }
 
     pub(crate) fn prompt(self, mut prompt: Prompt) -> Prompt {
-        if !self.has_structure {
+        if self < Self::V2025_06_18 {
             prompt.title = None;
             for argument in prompt.arguments.iter_mut().flatten() {
                 argument.title = None;
@@ -72,14 +80,29 @@ impl Revision {
         prompt
     }
 
-    pub(crate) fn implementation(self, implementation: Implementation) -> Implementation {
-        match self.has_structure {
-            true => implementation,
-            false => Implementation::new(implementation.name, implementation.version),
+    /// The answer to `initialize`.
+    pub(crate) fn initialized(self, mut result: InitializeResult) -> InitializeResult {
+        let server = &mut result.server_info;
+        if self < Self::V2025_06_18 {
+            server.title = None;
         }
+        if self < Self::V2025_11_25 {
+            (server.description, server.website_url) = (None, None);
+        }
+        let capabilities = &mut result.capabilities;
+        if self < Self::V2025_03_26 {
+            capabilities.completions = None;
+        }
+        if self < Self::V2025_06_18 {
+            capabilities.extensions = None;
+        } else if self < Self::V2026_07_28 {
+            capabilities.extensions.as_mut().map(resources::only_view);
+        }
+        result
     }
 
     pub(crate) fn result(self, outcome: Outcome, resource_links: bool) -> CallToolResult {
+        let has_structure = self >= Self::V2025_06_18;
         let links = outcome.links.into_iter().map(|link| {
             let resource = Resource::new(link.uri, link.name);
             ContentBlock::ResourceLink(match link.mime_type {
@@ -87,10 +110,10 @@ impl Revision {
                 None => resource,
             })
         });
-        let links = links.filter(|_| self.has_structure && resource_links);
+        let links = links.filter(|_| has_structure && resource_links);
         let text = ContentBlock::text(outcome.text);
         let mut result = CallToolResult::success(std::iter::once(text).chain(links).collect());
-        result.structured_content = Some(outcome.structured_content).filter(|_| self.has_structure);
+        result.structured_content = Some(outcome.structured_content).filter(|_| has_structure);
         result.is_error = Some(outcome.is_error);
         result
     }

@@ -29,7 +29,12 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    calls::Calls, convert::Revision, limits::VideoLimit, message, prompts, resources, tasks,
+    calls::Calls,
+    confirm::{self, Instead, Questions},
+    convert::Revision,
+    daily::DailyLimit,
+    limits::{Place, VideoLimit},
+    message, prompts, resources, tasks,
 };
 
 const WEBSITE: &str = "https://platform.acedata.cloud";
@@ -63,6 +68,9 @@ const SETTLE: Duration = Duration::from_secs(2);
 pub(crate) struct Options {
     pub(crate) read_only: bool,
     pub(crate) max_videos: Option<u32>,
+    pub(crate) daily: Option<DailyLimit>,
+    /// Whether the user is asked before each submit.
+    pub(crate) confirm: bool,
     pub(crate) no_resource_links: bool,
     /// The origins from which the view may load films, besides the service's own.
     pub(crate) media_hosts: Vec<String>,
@@ -78,6 +86,7 @@ pub(crate) struct Handler {
     pub(crate) luma: Luma,
     pub(crate) options: Arc<Options>,
     pub(crate) limit: Arc<VideoLimit>,
+    questions: Arc<Questions>,
     /// The calls in flight. A submit is billed, so its answer is worth waiting for.
     pub(crate) running: TaskTracker,
     /// The requests of a session over stdio.
@@ -93,7 +102,8 @@ impl Handler {
         let running = TaskTracker::new();
         Self {
             luma,
-            limit: Arc::new(VideoLimit::new(options.max_videos)),
+            limit: Arc::new(VideoLimit::new(options.max_videos, options.daily.clone())),
+            questions: Arc::default(),
             options: Arc::new(options),
             calls: Calls::new(running.clone()),
             running,
@@ -134,6 +144,52 @@ impl Handler {
             let next_step = "Nothing was sent. Repeat the call when the server runs again.";
             Outcome::failed("stopping", "the server is stopping", next_step)
         })
+    }
+
+    /// The place of a submit within the limits, with the consent of the user if the server asks for it.
+    ///
+    /// # Errors
+    ///
+    /// What to answer instead.
+    async fn place(
+        &self,
+        luma: &Luma,
+        tool: &mcp::Tool,
+        request: &CallToolRequestParams,
+        cx: &Cx,
+    ) -> Result<Place<'_>, Instead> {
+        let place = self.limit.take().await.map_err(|full| Instead::Refusal(full.into()))?;
+        if !self.options.confirm {
+            return Ok(place);
+        }
+        let agreed = match self.mistake(luma, tool, request).await {
+            Some(outcome) => Err(Instead::Refusal(outcome)),
+            None => confirm::ask(&self.questions, luma, tool, request, cx, &self.leaving).await,
+        };
+        match agreed {
+            Ok(()) => Ok(place),
+            Err(instead) => {
+                place.give_back().await;
+                Err(instead)
+            }
+        }
+    }
+
+    /// What is wrong with the arguments, which no user should be asked about. A call that was cancelled
+    /// before it begins checks them and sends nothing.
+    async fn mistake(
+        &self,
+        luma: &Luma,
+        tool: &mcp::Tool,
+        request: &CallToolRequestParams,
+    ) -> Option<Outcome> {
+        let cancelled = CancellationToken::new();
+        cancelled.cancel();
+        let arguments = request.arguments.clone().unwrap_or_default();
+        let context = self.surroundings().cancelled_by(cancelled);
+        let outcome = mcp::call(luma, tool.name, arguments, &context).await.ok()?;
+        let code = outcome.structured_content.pointer("/result/error/code");
+        (code != Some(&"cancelled".into())).then_some(outcome)
     }
 
     fn surroundings(&self) -> Context {
@@ -228,10 +284,11 @@ impl Handler {
 /// Sends progress to a client that asked for it.
 async fn pass_on(mut inbox: mpsc::UnboundedReceiver<Progress>, cx: &Cx) -> Infallible {
     let token = cx.meta.get_progress_token();
+    let has_message = Revision::of(cx) >= Revision::V2025_03_26;
     while let (Some(token), Some(progress)) = (&token, inbox.recv().await) {
-        let notification = ProgressNotificationParam::new(token.clone(), progress.progress)
-            .with_total(progress.total)
-            .with_message(progress.message);
+        let mut notification = ProgressNotificationParam::new(token.clone(), progress.progress)
+            .with_total(progress.total);
+        notification.message = Some(progress.message).filter(|_| has_message);
         // The call of a client that is gone is cancelled elsewhere.
         let _ = cx.peer.notify_progress(notification).await;
     }
@@ -242,7 +299,7 @@ async fn pass_on(mut inbox: mpsc::UnboundedReceiver<Progress>, cx: &Cx) -> Infal
 macro_rules! whole_list {
     ($kind:ident, $revision:expr, $items:expr) => {{
         let list = $kind::with_all_items($items);
-        match $revision.has_cache_hints {
+        match $revision >= Revision::V2026_07_28 {
             true => list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public),
             false => list,
         }
@@ -256,7 +313,7 @@ impl ServerHandler for Handler {
             .enable_prompts()
             .enable_resources()
             .enable_completions()
-            .enable_extensions_with([(resources::EXTENSION.to_owned(), JsonObject::new())].into())
+            .enable_extensions_with([resources::extension()].into())
             .enable_tasks()
             .build();
         let implementation = Implementation::new("luma", env!("CARGO_PKG_VERSION"))
@@ -276,16 +333,9 @@ impl ServerHandler for Handler {
         request: InitializeRequestParams,
         cx: Cx,
     ) -> Reply<InitializeResult> {
-        let mut result = self.negotiate_initialize(&request)?;
+        let result = self.negotiate_initialize(&request)?;
         cx.peer.set_peer_info(request);
-        let revision = Revision::new(Some(&result.protocol_version));
-        result.server_info = revision.implementation(result.server_info);
-        if let Some(extensions) = &mut result.capabilities.extensions
-            && !revision.has_structure
-        {
-            extensions.remove(resources::EXTENSION);
-        }
-        Ok(result)
+        Ok(Revision::new(Some(&result.protocol_version)).initialized(result))
     }
 
     async fn discover(&self, _: Cx) -> Reply<DiscoverResult> {
@@ -321,12 +371,14 @@ impl ServerHandler for Handler {
             return Ok(revision.result(refusal, links).into());
         }
         let place = match tool.submits() && !self.options.read_only {
-            true => self.limit.take(),
-            false => Ok(None),
-        };
-        let place = match place {
-            Ok(place) => place,
-            Err(full) => return Ok(revision.result(full.into(), links).into()),
+            true => match self.place(&luma, tool, &request, &cx).await {
+                Ok(place) => Some(place),
+                Err(Instead::Question(question)) => return Ok(question.into()),
+                Err(Instead::Refusal(outcome)) => {
+                    return Ok(revision.result(outcome, links).into());
+                }
+            },
+            false => None,
         };
         let as_task = tool.submits() && tasks::is_declared(&cx.meta);
         let arguments = request.arguments.unwrap_or_default();
@@ -344,7 +396,7 @@ impl ServerHandler for Handler {
         if let Some(place) = place
             && !outcome.may_be_billed
         {
-            place.give_back();
+            place.give_back().await;
         }
         match outcome.task_id() {
             Some(id) if as_task && !outcome.is_error => {
@@ -371,7 +423,11 @@ impl ServerHandler for Handler {
         cx: Cx,
     ) -> Reply<ListResourcesResult> {
         let revision = Revision::of(&cx);
-        Ok(whole_list!(ListResourcesResult, revision, resources::list(revision.has_structure)))
+        Ok(whole_list!(
+            ListResourcesResult,
+            revision,
+            resources::list(revision >= Revision::V2025_06_18)
+        ))
     }
 
     async fn read_resource(
@@ -381,10 +437,10 @@ impl ServerHandler for Handler {
     ) -> Reply<ReadResourceResponse> {
         let (revision, options) = (Revision::of(&cx), &*self.options);
         let (read_only, media_hosts) = (options.read_only, &options.media_hosts);
-        let has_view = revision.has_structure;
+        let has_view = revision >= Revision::V2025_06_18;
         let content = resources::read(&request.uri, has_view, read_only, media_hosts)?;
         let result = ReadResourceResult::new(vec![content]);
-        Ok(match revision.has_cache_hints {
+        Ok(match revision >= Revision::V2026_07_28 {
             true => result.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public),
             false => result,
         }

@@ -16,14 +16,16 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The server keeps no state between requests. It can be restarted at any time, and any number of servers
+//! The server keeps no state of tasks. It can be restarted at any time, and any number of servers
 //! can run side by side. It logs through [`tracing`]; over stdio it writes only the protocol to standard
 //! output.
 #![deny(missing_docs)]
 
 mod access;
 mod calls;
+mod confirm;
 mod convert;
+mod daily;
 mod handler;
 mod http;
 mod limits;
@@ -52,6 +54,7 @@ use tokio::{
 
 pub use self::{
     access::{Access, WeakKey},
+    daily::{DailyLimit, DailyLimitError, DailyPlace},
     http::HttpServer,
     log::is_due,
     options::{HttpOptions, InvalidOptions},
@@ -119,6 +122,23 @@ impl Server {
     /// response was lost counts.
     pub fn max_videos(mut self, videos: u32) -> Self {
         self.options.max_videos = Some(videos);
+        self
+    }
+
+    /// Sets how many videos may be submitted in a day, by all programs of this user that share the limit.
+    ///
+    /// The same submits count as for [`max_videos`](Self::max_videos).
+    pub fn max_videos_per_day(mut self, limit: DailyLimit) -> Self {
+        self.options.daily = Some(limit);
+        self
+    }
+
+    /// Sets whether the user is asked before each submit, by the elicitation of MCP: false by default.
+    ///
+    /// In a host without elicitation, submits are then refused. Over HTTP, elicitation needs a client of
+    /// revision 2026-07-28, because the server keeps no session.
+    pub fn confirm(mut self, confirm: bool) -> Self {
+        self.options.confirm = confirm;
         self
     }
 

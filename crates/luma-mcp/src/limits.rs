@@ -1,14 +1,17 @@
-//! The spending limit of one run of the server: a model must not be able to empty an account.
+//! The spending limits: a model must not be able to empty an account.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use luma_client::mcp::Outcome;
 
+use crate::daily::{DailyLimit, DailyLimitError, DailyPlace};
+
 /// How many videos may still be submitted, by all clients together.
 #[derive(Debug)]
 pub(crate) struct VideoLimit {
-    most: Option<u32>,
+    most: u32,
     count: Mutex<Count>,
+    daily: Option<DailyLimit>,
 }
 
 #[derive(Debug)]
@@ -20,10 +23,13 @@ struct Count {
 
 /// The place of one submit. Dropped, it counts as spent.
 #[derive(Debug)]
-pub(crate) struct Place<'a>(&'a VideoLimit);
+pub(crate) struct Place<'a> {
+    limit: &'a VideoLimit,
+    daily: Option<DailyPlace>,
+}
 
 /// Why a submit gets no place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Full {
     UsedUp {
         most: u32,
@@ -32,12 +38,13 @@ pub(crate) enum Full {
     InFlight {
         most: u32,
     },
+    Daily(DailyLimitError),
 }
 
 impl VideoLimit {
-    pub(crate) fn new(most: Option<u32>) -> Self {
-        let left = most.unwrap_or(0);
-        Self { most, count: Mutex::new(Count { left, open: 0 }) }
+    pub(crate) fn new(most: Option<u32>, daily: Option<DailyLimit>) -> Self {
+        let most = most.unwrap_or(u32::MAX);
+        Self { most, count: Mutex::new(Count { left: most, open: 0 }), daily }
     }
 
     fn count(&self) -> MutexGuard<'_, Count> {
@@ -45,55 +52,76 @@ impl VideoLimit {
         self.count.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the place of one submit; none if there is no limit.
-    pub(crate) fn take(&self) -> Result<Option<Place<'_>>, Full> {
-        let Some(most) = self.most else {
-            return Ok(None);
+    /// Takes the place of one submit.
+    pub(crate) async fn take(&self) -> Result<Place<'_>, Full> {
+        let most = self.most;
+        let mut place = {
+            let mut count = self.count();
+            match (count.left, count.open) {
+                (0, 0) => return Err(Full::UsedUp { most }),
+                (0, _) => return Err(Full::InFlight { most }),
+                _ => {
+                    count.left -= 1;
+                    count.open += 1;
+                    Place { limit: self, daily: None }
+                }
+            }
         };
-        let mut count = self.count();
-        match (count.left, count.open) {
-            (0, 0) => Err(Full::UsedUp { most }),
-            (0, _) => Err(Full::InFlight { most }),
-            _ => {
-                count.left -= 1;
-                count.open += 1;
-                Ok(Some(Place(self)))
+        if let Some(daily) = &self.daily {
+            match daily.take().await {
+                Ok(daily) => place.daily = Some(daily),
+                Err(error) => {
+                    place.give_back().await;
+                    return Err(Full::Daily(error));
+                }
             }
         }
+        Ok(place)
     }
 }
 
 impl Place<'_> {
     /// The submit was refused, or never sent.
-    pub(crate) fn give_back(self) {
-        self.0.count().left += 1;
+    pub(crate) async fn give_back(mut self) {
+        self.limit.count().left += 1;
+        if let Some(daily) = self.daily.take() {
+            daily.give_back().await;
+        }
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.count().open -= 1;
+        self.limit.count().open -= 1;
     }
 }
 
 impl From<Full> for Outcome {
     fn from(full: Full) -> Self {
-        let (most, why, next_step) = match full {
+        let of_this_server = |most: u32, why: &str| {
+            format!("the limit of this server, {most} videos, {why}; nothing was sent")
+        };
+        let (code, message, next_step) = match full {
             Full::UsedUp { most } => (
-                most,
-                "have been submitted",
+                "max_videos",
+                of_this_server(most, "have been submitted"),
                 "Do not repeat the call. Tell the user that the limit --max-videos of the server is \
                  used up until the server is restarted.",
             ),
             Full::InFlight { most } => (
-                most,
-                "have been submitted or are being submitted",
+                "max_videos",
+                of_this_server(most, "have been submitted or are being submitted"),
                 "Wait for the answers of the submits in flight. Repeat the call only if one of them \
                  was refused.",
             ),
+            Full::Daily(error) => (
+                "max_videos_per_day",
+                format!("{error}; nothing was sent"),
+                "Do not repeat the call. Tell the user what the error says: no video can be made \
+                 before that.",
+            ),
         };
-        let message = format!("the limit of this server, {most} videos, {why}; nothing was sent");
-        Self::failed("max_videos", &message, next_step)
+        Self::failed(code, &message, next_step)
     }
 }
 
@@ -101,27 +129,30 @@ impl From<Full> for Outcome {
 mod tests {
     use super::*;
 
-    #[test]
-    fn place_given_back_is_taken_again() {
-        let limit = VideoLimit::new(Some(2));
-        let full = || limit.take().err();
-        let first = limit.take().expect("a place");
-        let second = limit.take().expect("a place").expect("a limit");
-        assert_eq!(full(), Some(Full::InFlight { most: 2 }));
+    #[tokio::test]
+    async fn place_given_back_is_taken_again() {
+        let limit = VideoLimit::new(Some(2), None);
+        let is_in_flight = async || matches!(limit.take().await, Err(Full::InFlight { most: 2 }));
+        let first = limit.take().await.expect("a place");
+        let second = limit.take().await.expect("a place");
+        assert!(is_in_flight().await);
         drop(first);
-        assert_eq!(full(), Some(Full::InFlight { most: 2 }));
-        second.give_back();
-        let third = limit.take().expect("a place");
-        assert_eq!(full(), Some(Full::InFlight { most: 2 }));
+        assert!(is_in_flight().await);
+        second.give_back().await;
+        let third = limit.take().await.expect("a place");
+        assert!(is_in_flight().await);
         drop(third);
-        assert_eq!(full(), Some(Full::UsedUp { most: 2 }));
+        assert!(matches!(limit.take().await, Err(Full::UsedUp { most: 2 })));
     }
 
-    #[test]
-    fn limit_of_nothing_or_none_is_exact() {
-        let full = VideoLimit::new(Some(0)).take().err();
-        assert_eq!(full, Some(Full::UsedUp { most: 0 }));
-        let none = VideoLimit::new(None);
-        assert!((0..1000).all(|_| none.take().is_ok()));
+    #[tokio::test]
+    async fn limit_of_nothing_or_none_is_exact() {
+        let limit = VideoLimit::new(Some(0), None);
+        let full = limit.take().await;
+        assert!(matches!(full, Err(Full::UsedUp { most: 0 })));
+        let none = VideoLimit::new(None, None);
+        for _ in 0..1000 {
+            assert!(none.take().await.is_ok());
+        }
     }
 }

@@ -127,9 +127,15 @@ fn simplify(message: &mut Value) {
         let params = &message["params"];
         let version = params["protocolVersion"].as_str().unwrap_or("2025-03-26");
         let client = |field: &str| params["clientInfo"][field].as_str().unwrap_or("unknown");
+        let elicitation = &params["capabilities"]["elicitation"];
+        let modes = ["form", "url"].into_iter().filter(|mode| elicitation[mode].is_object());
+        let modes: Value = modes.map(|mode| (mode, json!({}))).collect();
         message["params"] = json!({
             "protocolVersion": version,
-            "capabilities": {},
+            "capabilities": match elicitation.is_object() {
+                true => json!({ "elicitation": modes }),
+                false => json!({}),
+            },
             "clientInfo": { "name": client("name"), "version": client("version") },
         });
     }

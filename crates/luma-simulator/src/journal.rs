@@ -37,8 +37,8 @@ pub struct Stats {
     pub submits_accepted: u64,
     /// Requests to `/luma/tasks`, including refused and faulty ones.
     pub lookups: u64,
-    /// The number of ids in each answered `retrieve_batch`, in order. History requests have no ids
-    /// and are not counted here.
+    /// The number of ids in each `retrieve_batch` that got a response, in order. History requests have
+    /// no ids and are not counted here.
     pub batch_sizes: Vec<usize>,
     /// Requests under `/media/`.
     pub media_requests: u64,
@@ -55,7 +55,7 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// The number of all HTTP requests.
+    /// Returns the number of all HTTP requests.
     pub fn requests(&self) -> u64 {
         self.submits_received + self.lookups + self.media_requests + self.other_requests
     }
@@ -120,12 +120,12 @@ impl ReceivedRequest {
         }
     }
 
-    /// The body as JSON, or `None` if it is not JSON.
+    /// Returns the body as JSON, or `None` if it is not JSON.
     pub fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
     }
 
-    /// Whether the request has an `Authorization` header.
+    /// Returns whether the request has an `Authorization` header.
     pub fn has_authorization(&self) -> bool {
         self.headers.contains_key(AUTHORIZATION)
     }

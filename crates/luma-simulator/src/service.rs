@@ -1,4 +1,4 @@
-//! The service: what it answers to a request.
+//! The service: its response to each request.
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -27,7 +27,7 @@ use crate::store::{Store, Task};
 /// How many ids the service accepts in one call.
 const MAX_IDS: usize = 50;
 
-/// How the service answers a lookup of an unknown task. The real one is not consistent.
+/// The response to a lookup of an unknown task. The real service is not consistent.
 ///
 /// ```
 /// use luma_simulator::{NotFound, Simulator};

@@ -245,7 +245,7 @@ impl Simulator {
         lock(&self.service().faults).clear();
     }
 
-    /// Sets how lookups of unknown tasks are answered. Default: HTTP 200 with `{}`.
+    /// Sets the response to lookups of unknown tasks. Default: HTTP 200 with `{}`.
     pub fn set_not_found(&self, answer: NotFound) {
         self.service().set_not_found(answer);
     }

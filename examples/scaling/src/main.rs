@@ -1,5 +1,5 @@
-//! Videos from a durable queue: any number of workers, any of which may be killed at any time, and
-//! no video is paid for twice or lost. How and why: `docs/scaling.md`.
+//! Videos from a durable queue. Any of its workers may be killed at any time: no video is paid for twice or
+//! lost. `docs/scaling.md` explains it.
 //!
 //! ```sh
 //! export DATABASE_URL=postgres://… ACEDATACLOUD_API_TOKEN=… CALLBACK_URL=https://…

@@ -1,5 +1,4 @@
-//! The two queues and the table beside them, in one database: what belongs together is committed
-//! together.
+//! The two queues and the table, in one database, so that one transaction changes both.
 
 use anyhow::Result;
 use apalis::prelude::TaskBuilder;
@@ -9,7 +8,7 @@ use sqlx::{PgConnection, PgPool};
 pub const SUBMIT: &str = "submit";
 pub const WAIT: &str = "wait";
 
-/// Makes the tables. Does no harm where they are.
+/// Creates the tables that do not exist.
 pub async fn setup(pool: &PgPool) -> Result<()> {
     PostgresStorage::setup(pool).await?;
     sqlx::raw_sql(include_str!("../schema.sql")).execute(pool).await?;

@@ -1,4 +1,4 @@
-//! The worker that spends money: from an order to a task.
+//! The worker that submits: from an order to a task. It is the only one that spends money.
 
 use std::env;
 
@@ -33,7 +33,7 @@ async fn job(id: i64, work: Data<Work>, callback: Data<String>) -> Result<(), Bo
 
 type Row = (String, Option<Json<Submission>>, bool);
 
-/// Runs as often as the queue likes, and pays once.
+/// May run any number of times, and pays once.
 async fn submit(id: i64, work: &Work, callback: &str) -> Result<()> {
     // The queue may presume a worker dead that is alive. This lock lasts as long as the connection of its
     // holder: the worker that gets it knows that no other one is submitting.
@@ -72,7 +72,7 @@ async fn submit(id: i64, work: &Work, callback: &str) -> Result<()> {
     Ok(transaction.commit().await?)
 }
 
-/// A task, or the problem because of which there will be none.
+/// A task, or why there will be none.
 type Outcome = Result<TaskHandle, String>;
 
 /// Checks and commits the submission before anything is sent, on another connection.
@@ -113,7 +113,7 @@ async fn send(submission: &Submission, work: &Work) -> Result<Outcome> {
     }
 }
 
-/// Whether a refusal would come again; not one of the token or the balance, which a person can solve.
+/// Whether a refusal is permanent. One about the token or the balance is not: a person can solve it.
 fn is_about_the_prompt(error: &SubmitError) -> bool {
     let SubmitError::NotAccepted(error) = error else {
         return false;

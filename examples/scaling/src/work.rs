@@ -29,7 +29,7 @@ pub struct Times {
     /// How long the service may take to show what it has accepted. More than [`TIMEOUT`], in case a worker
     /// is alive without the database, and so without its lock.
     pub settle: Duration,
-    /// How long a job that failed rests.
+    /// The delay before a failed job is retried.
     pause: Duration,
     pub interval: PollInterval,
 }
@@ -75,8 +75,8 @@ impl Work {
         Ok(name.fetch_one(&self.pool).await?)
     }
 
-    /// Ends a job. One that failed goes back into its queue, without a limit: it ends with a video or with
-    /// a problem only.
+    /// Ends a job. A failed one is retried without a limit, until there is a video or a problem for a
+    /// person.
     pub async fn end(&self, id: i64, result: Result<()>) -> Result<(), BoxDynError> {
         let Err(error) = result else { return Ok(()) };
         eprintln!("video {id}: {error:#}");

@@ -1,4 +1,4 @@
-//! Workers are killed with SIGKILL, again and again, where it hurts; each video is paid for once.
+//! Workers are killed with SIGKILL at the most expensive moments. Each video is paid for once.
 //!
 //! ```sh
 //! cargo test                # starts PostgreSQL itself; KILL_SEED=… for other moments
@@ -25,7 +25,7 @@ const ROUNDS: usize = 3;
 const ORDERS: usize = 3;
 /// Fewer prompts than videos: most are in flight several times.
 const PROMPTS: [&str; 3] = ["A fox in the snow", "An owl at dusk", "A hare, running"];
-/// How long the service keeps an answer back. Long enough to be killed in.
+/// How long the service delays a response: long enough to kill the worker meanwhile.
 const HELD_BACK: Duration = Duration::from_secs(3);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,7 +121,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Answers are lost on the way, some before and some after the service has accepted.
+    /// Responses are lost, some before and some after the service has accepted.
     async fn killed_after_a_lost_answer(&mut self) -> Result<()> {
         for fault in [Fault::reset_before(), Fault::reset_after(), Fault::html(502)] {
             self.service.inject(fault.on(Target::Submit));
@@ -154,7 +154,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Returns when a submit was billed whose answer is still to come.
+    /// Returns when a submit was billed whose response is still delayed.
     async fn hold_an_answer_back(&mut self) -> Result<()> {
         self.service.clear_faults();
         let before = self.service.stats().faults;

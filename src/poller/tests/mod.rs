@@ -286,7 +286,7 @@ impl Model {
             }
         };
         let now = self.read();
-        self.state.land(&ids, result, now);
+        self.state.receive(&ids, result, now);
         self.forget();
     }
 

@@ -142,19 +142,23 @@ async fn id_missing_from_a_batch_is_confirmed_singly() {
     );
 }
 
+/// Also by 403, as for the task of another account.
 #[tokio::test(start_paused = true)]
 async fn refused_batch_ends_only_the_wait_of_the_bad_id() {
-    let service = Service::new(|ask| match ask.ids {
-        [one] if one.as_str() == "bad" => Err(api_error(400, Some("bad_request"))),
-        [_] => ask.all(done),
-        _ => Err(api_error(400, Some("bad_request"))),
-    });
-    let luma = service.client();
-    let mut ends = all(&luma, [id("a"), id("bad"), id("c")]).await;
-    ends.sort_by(|a, b| a.0.cmp(&b.0));
-    assert!(matches!(ends[1].1, Err(WaitError::Poll { .. })));
-    assert!(ends[0].1.is_ok() && ends[2].1.is_ok());
-    assert_eq!(service.sizes(), [3, 1, 1, 1]);
+    for (status, code) in
+        [(400, Some("bad_request")), (403, Some("forbidden")), (403, None), (404, Some("no_api"))]
+    {
+        let service = Service::new(move |ask| match ask.ids {
+            [one] if one.as_str() != "bad" => ask.all(done),
+            _ => Err(api_error(status, code)),
+        });
+        let luma = service.client();
+        let mut ends = all(&luma, [id("a"), id("bad"), id("c")]).await;
+        ends.sort_by(|a, b| a.0.cmp(&b.0));
+        assert!(matches!(ends[1].1, Err(WaitError::Poll { .. })), "{status} {code:?}");
+        assert!(ends[0].1.is_ok() && ends[2].1.is_ok());
+        assert_eq!(service.sizes(), [3, 1, 1, 1]);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -48,9 +48,8 @@ async fn account_error_ends_every_wait_at_once() {
         (401, None),
         (401, Some("invalid_token")),
         (401, Some("bad_request")),
+        (402, None),
         (403, Some("used_up")),
-        (403, Some("forbidden")),
-        (403, None),
     ] {
         let service = Service::new(move |_| Err(api_error(error.0, error.1)));
         let luma = service.client();
@@ -241,6 +240,42 @@ async fn on_error_tells_since_when_lookups_fail() {
     let seen = seen.into_inner().unwrap();
     let expected = ["processing", "6 true", "6 true", "processing", "18 true", "completed"];
     assert_eq!(seen, expected);
+}
+
+/// A lookup that has no response yet: the waits are told after five seconds, and it is no failure.
+#[tokio::test(start_paused = true)]
+async fn on_error_tells_that_there_is_no_response() {
+    let service = Service::new(|ask| ask.all(done)).latency(12 * SECOND);
+    let begin = Instant::now();
+    let mut seen = Vec::new();
+    let wait = submitted(&service.client(), id("a")).wait().interval(every(3));
+    let wait = wait.max_consecutive_errors(0).on_error(|failure| {
+        let since = (failure.since - begin.into_std()).as_secs();
+        seen.push((begin.elapsed().as_secs(), since, failure.error.to_string()));
+    });
+    wait.await.unwrap();
+    let text = "the service did not respond within 5s";
+    assert_eq!(seen, [(8, 3, text.to_owned())]);
+    assert_eq!(service.times(), [3_000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn deadline_without_a_response_says_for_how_long() {
+    for (latency, interval, deadline, expected) in [
+        // The last lookup goes out at 18 s.
+        (60, 600, 20, Some("2s")),
+        // It begins at 3 s, and has no response.
+        (60, 3, 20, Some("17s")),
+        (1, 3, 20, None),
+    ] {
+        let service = Service::new(|ask| ask.all(running)).latency(latency * SECOND);
+        let wait = submitted(&service.client(), id("a")).wait().interval(every(interval));
+        let Err(WaitError::Deadline { source, .. }) = wait.deadline(deadline * SECOND).await else {
+            panic!("no deadline");
+        };
+        let expected = expected.map(|time| format!("the service did not respond within {time}"));
+        assert_eq!(source.map(|source| source.to_string()), expected);
+    }
 }
 
 #[tokio::test(start_paused = true)]

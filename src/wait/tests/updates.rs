@@ -122,6 +122,39 @@ async fn updates_look_at_once_and_then_at_the_interval() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn updates_tell_since_when_lookups_fail() {
+    let service = Service::new(|ask| match ask.number {
+        1 | 2 => Err(page(502)),
+        3 => ask.all(done),
+        _ => ask.all(running),
+    });
+    let luma = service.client();
+    let begin = Instant::now();
+    let mut updates = submitted(&luma, id("a")).wait().interval(every(5)).updates();
+    let mut seen = Vec::new();
+    loop {
+        let update = timeout(3 * SECOND, updates.next()).await;
+        let failure = updates.failure().map(|failure| (failure.since - begin.into_std()).as_secs());
+        seen.push((begin.elapsed().as_secs(), update.is_ok(), failure));
+        if let Ok(None) = update {
+            break;
+        }
+    }
+    let expected = [
+        (0, true, None),
+        (3, false, None),
+        (6, false, Some(5)),
+        (9, false, Some(5)),
+        (12, false, Some(5)),
+        (15, false, Some(5)),
+        (18, false, Some(5)),
+        (20, true, None),
+        (20, true, None),
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test(start_paused = true)]
 async fn updates_of_a_failed_task_end_with_the_error() {
     let service = Service::new(|ask| ask.all(failed));
     let updates = service.client().task(id("a")).wait().updates();

@@ -1,7 +1,11 @@
 //! The list of what goes wrong.
 
-use std::time::Duration;
+use std::{io::Write, time::Duration};
 
+use flate2::{
+    Compression,
+    write::{GzEncoder, ZlibEncoder},
+};
 use luma_simulator::Fault;
 use serde_json::{Value, json};
 
@@ -22,6 +26,10 @@ pub struct Case {
     pub retry_after: Duration,
     /// Whether the response names a date in a second or two for the next request.
     pub is_dated: bool,
+    /// How much later than its response the service does its work.
+    pub is_late: Option<Duration>,
+    /// Whether the client is shut down before the response comes.
+    pub stops: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -50,6 +58,8 @@ pub enum Body {
     Filler(usize),
     /// A good one, shortened by this many characters.
     CutShort(usize),
+    /// A good one, made odd.
+    Odd(fn(&[u8]) -> Vec<u8>),
 }
 
 impl Case {
@@ -62,6 +72,8 @@ impl Case {
             is_silent: false,
             retry_after: Duration::ZERO,
             is_dated: false,
+            is_late: None,
+            stops: false,
         }
     }
 
@@ -108,6 +120,21 @@ impl Case {
         Self { retry_after, ..self }
     }
 
+    fn late(self, by: Duration) -> Self {
+        Self { is_late: Some(by), ..self }
+    }
+
+    fn stops(self) -> Self {
+        Self { stops: true, ..self }
+    }
+
+    /// A good response that is sent like this.
+    fn odd(name: &'static str, encoding: Option<&str>, odd: fn(&[u8]) -> Vec<u8>) -> Self {
+        let encoding = encoding.map(|encoding| ("content-encoding", encoding.to_owned()));
+        let headers = Vec::from_iter(encoding);
+        Self::new(name, Cause::Answer(200, headers, Body::Odd(odd))).accepted()
+    }
+
     fn dated(self) -> Self {
         Self { is_dated: true, ..self }
     }
@@ -133,6 +160,7 @@ impl Body {
                 let text = good.to_string();
                 text.as_bytes()[..text.len() - by].to_vec()
             }
+            Self::Odd(odd) => odd(good.to_string().as_bytes()),
         }
     }
 }
@@ -167,6 +195,34 @@ pub fn cases() -> Vec<Case> {
         // Bodies.
         Case::answer("truncated JSON", 200, "application/json", Body::CutShort(3)).accepted(),
         ok("truncated JSON that ends well", r#"{"id":{"a":1}"#).accepted(),
+        Case::odd("trailing comma", None, |good| [&good[..good.len() - 1], b",\n}"].concat()),
+        Case::odd("text behind the object", None, |good| [good, b"\n<!-- gateway 7 -->"].concat()),
+        Case::odd("NULs around the object", None, |good| [b"\0", good, b"\0\0"].concat()),
+        Case::odd("UTF-16 of low bytes first", None, |good| utf16(good, u16::to_le_bytes)),
+        Case::odd("UTF-16 of high bytes first", None, |good| utf16(good, u16::to_be_bytes)),
+        // Compression that no request asks for.
+        Case::odd("gzip", Some("gzip"), gzip),
+        Case::odd("GZIP", Some("GZIP"), gzip),
+        Case::odd("x-gzip of two members", Some("x-gzip"), |good| {
+            let (first, second) = good.split_at(good.len() / 2);
+            [gzip(first), gzip(second)].concat()
+        }),
+        Case::odd("gzip that no header names", None, gzip),
+        Case::odd("gzip that is plain", Some("gzip"), <[u8]>::to_vec),
+        Case::odd("gzip that was cut", Some("gzip"), |good| gzip(good)[..20].to_vec()),
+        Case::odd("deflate", Some("deflate"), deflate),
+        Case::odd("brotli", Some("br"), |_| b"\x0b\x02\x80{}\x03\xff".to_vec()),
+        // Any success is one.
+        Case::answer("201", 201, "application/json", Body::CutShort(0)).accepted(),
+        Case::answer("202", 202, "application/json", Body::CutShort(0)).accepted(),
+        Case::answer("299", 299, "application/json", Body::CutShort(0)).accepted(),
+        // A task that is named in another way than by a text in `task_id`.
+        ok("a number for a task id, accepted", r#"{"task_id":7}"#).accepted(),
+        ok("task id in data, accepted", r#"{"data":{"task_id":"a"}}"#).accepted(),
+        ok("task id in a list, accepted", r#"{"task_ids":["a"]}"#).accepted(),
+        Case::json("409 that names a task, accepted", 409, r#"{"task_id":7}"#).accepted(),
+        Case::json("429 that names a task, accepted", 429,
+            r#"{"error":{"code":"too_many_requests"},"task_id":7}"#).accepted(),
         ok("empty 200", ""),
         ok("empty 200, accepted", "").accepted(),
         Case::json("204", 204, "").accepted(),
@@ -200,6 +256,8 @@ pub fn cases() -> Vec<Case> {
         Case::code("402 payment_required", 402, "payment_required"),
         Case::json("402 without a code", 402, ""),
         Case::code("403 forbidden", 403, "forbidden"),
+        Case::code("403 forbidden once", 403, "forbidden").once(),
+        Case::json("403 without a code, once", 403, "").once(),
         Case::code("403 used_up", 403, "used_up"),
         Case::code("403 disabled", 403, "disabled"),
         Case::html("403 HTML", 403),
@@ -211,6 +269,7 @@ pub fn cases() -> Vec<Case> {
         Case::code("500 with code used_up", 500, "used_up"),
         // Slow down.
         Case::code("429 always", 429, "too_many_requests"),
+        Case::code("429 always, shut down before it comes", 429, "too_many_requests").stops(),
         Case::json("429 once", 429, "").once(),
         Case::retry_after("429 once, Retry-After: 0", 429, "0").once(),
         Case::retry_after("429 once, Retry-After: 1", 429, "1").once().waits(1.0),
@@ -227,6 +286,7 @@ pub fn cases() -> Vec<Case> {
         Case::code("500 always, accepted", 500, "api_error").accepted(),
         Case::html("HTML 502", 502),
         Case::html("HTML 502, accepted", 502).accepted(),
+        Case::html("HTML 502, accepted a second later", 502).late(Duration::from_secs(1)),
         Case::retry_after("503 once, Retry-After: 1", 503, "1").once().waits(1.0),
         Case::retry_after("503, Retry-After: 0", 503, "0"),
         Case::retry_after("503, Retry-After: 0, accepted", 503, "0").accepted(),
@@ -251,6 +311,23 @@ pub fn cases() -> Vec<Case> {
         Case::new("302 to plain http", Cause::Downgrade(302)),
         Case::new("307 to plain http", Cause::Downgrade(307)),
     ]
+}
+
+fn utf16(text: &[u8], bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    let text = format!("\u{feff}{}", String::from_utf8_lossy(text));
+    text.encode_utf16().flat_map(bytes).collect()
+}
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+fn deflate(body: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body).expect("memory");
+    encoder.finish().expect("memory")
 }
 
 /// A text as JSON may spell it.

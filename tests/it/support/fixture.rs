@@ -3,7 +3,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::TryStreamExt;
-use luma_client::{Error, Luma, PollInterval, Submission, SubmitError, TaskId, Video};
+use luma_client::{
+    CancellationToken, Error, Luma, PollInterval, Submission, SubmitError, TaskId, Video,
+};
 use luma_simulator::{Fault, JobDuration, Simulator, Target, TaskScript};
 use serde_json::{Value, json};
 use tokio::{net::TcpSocket, time::Instant};
@@ -146,7 +148,7 @@ impl Fixture {
         let video = task.get().await.expect("no fault yet").video();
         // As it is stored, and long ago: the file of a new video is waited for.
         let mut stored = serde_json::to_value(video.expect("a video")).expect("JSON");
-        stored["finished_at"] = Value::Null;
+        stored["finished_at"] = json!({ "secs_since_epoch": 1, "nanos_since_epoch": 0 });
         let video = serde_json::from_value(stored).expect("a video");
         simulator.set_video(FILE);
         elsewhere.set_video(FILE);
@@ -173,9 +175,11 @@ impl Fixture {
         }
         let before = (self.requests(operation), self.simulator.stats().submits_accepted);
         let (begin, date) = (Instant::now(), soon());
-        self.inject(case, operation, date);
+        let shutdown = CancellationToken::new();
+        self.inject(case, operation, date, &shutdown);
         let mut shown = vec![format!("{:?} {:#?}", self.luma, self.simulator)];
-        let result = self.call(operation, &mut shown).await;
+        let luma = self.luma.with_shutdown(shutdown);
+        let result = self.call(&luma, operation, &mut shown).await;
         let reset = self.heal();
         self.assert_delay(case, operation, begin, date);
         // Only downloads follow redirects. The first request there is the submit of the copy.
@@ -209,8 +213,13 @@ impl Fixture {
         }
     }
 
-    async fn call(&self, operation: Operation, shown: &mut Vec<String>) -> Result<(), Error> {
-        let Self { luma, known, .. } = self;
+    async fn call(
+        &self,
+        luma: &Luma,
+        operation: Operation,
+        shown: &mut Vec<String>,
+    ) -> Result<(), Error> {
+        let known = &self.known;
         match operation {
             Operation::Submit => {
                 let task = luma.generate("A lighthouse at dusk").submit().await?;
@@ -248,7 +257,13 @@ impl Fixture {
         Ok(())
     }
 
-    fn inject(&self, case: &Case, operation: Operation, date: SystemTime) {
+    fn inject(
+        &self,
+        case: &Case,
+        operation: Operation,
+        date: SystemTime,
+        shutdown: &CancellationToken,
+    ) {
         let fault = match &case.cause {
             Cause::NoHost | Cause::NoListener => return,
             Cause::Gate => return self.gate.as_ref().expect("a gate").shut(true),
@@ -266,7 +281,17 @@ impl Fixture {
                 self.answer(case, operation, *status, headers, body, date)
             }
         };
-        let fault = fault.on(operation.target());
+        let mut fault = fault.on(operation.target());
+        if let Some(delay) = case.is_late {
+            fault = fault.accepting_after(delay);
+        }
+        if case.stops {
+            let (shutdown, body) = (shutdown.clone(), fault_body(case));
+            fault = fault.map_body(move |_| {
+                shutdown.cancel();
+                body.clone().into()
+            });
+        }
         self.simulator.inject(match case.times {
             Some(times) => fault.times(times),
             // It resumes after each cut, so that one says all.
@@ -372,6 +397,14 @@ impl Fixture {
             shown,
             submission: None,
         }
+    }
+}
+
+/// What a case responds with, whatever was requested.
+fn fault_body(case: &Case) -> Vec<u8> {
+    match &case.cause {
+        Cause::Answer(_, _, body) => body.bytes(&Value::Null),
+        _ => Vec::new(),
     }
 }
 

@@ -201,9 +201,9 @@ async fn bare_status_gives_advice() {
         let fault = fault.on(Target::Submit).times(20);
         stage.simulator.inject(fault);
         let run = stage.luma(&["--json", "generate", "A fox"]).await.exits(3);
-        let hint = run.json()["error"]["hint"].to_string();
-        assert!(hint.starts_with("\"Nothing was billed. "), "{status}: {hint}");
-        assert!(hint.contains(advice), "{status}: {hint}");
+        let next_step = run.json()["error"]["next_step"].to_string();
+        assert!(next_step.starts_with("\"Nothing was billed. "), "{status}: {next_step}");
+        assert!(next_step.contains(advice), "{status}: {next_step}");
         stage.simulator.clear_faults();
     }
     assert_eq!(stage.billed(), 0);
@@ -216,8 +216,8 @@ async fn unreachable_service_exits_3() {
     let arguments = ["--token", "any", "--base-url", address, "--json", "generate", "A fox"];
     let run = luma(&arguments).await.exits(3);
     assert_eq!(run.json()["error"]["kind"], "network");
-    run.complains("could not connect to the service: ")
-        .complains("Tried http://127.0.0.1:9: check the network, and --base-url");
+    run.complains("could not connect to http://127.0.0.1:9: ")
+        .complains("Check the network; check --base-url or ACEDATACLOUD_API_BASE_URL.");
 }
 
 #[tokio::test]
@@ -257,12 +257,23 @@ async fn typed_token_is_asked_for_again() {
 async fn rate_limit_says_how_long_to_wait() {
     let stage = Stage::new(AT_ONCE).await;
     // Longer than the client waits by itself.
-    let limit = Fault::retry_after(429, "3600").on(Target::Submit);
-    stage.simulator.inject(limit);
-    let run = stage.luma(&["--json", "generate", "A fox"]).await.exits(3);
-    assert_eq!(run.json()["error"]["http_status"], 429);
-    run.complains("The service asks to wait 3600 s before the next try.\n");
-    assert_eq!(stage.submits().len(), 1);
+    for (number, seconds) in ["90", "3600", "3601", "86400"].into_iter().enumerate() {
+        let limit = Fault::retry_after(429, seconds).on(Target::Submit);
+        stage.simulator.inject(limit);
+        let run = stage.luma(&["--json", "generate", "A fox"]).await.exits(3);
+        assert_eq!(run.json()["error"]["http_status"], 429);
+        run.complains(&format!("The service asks to wait {seconds} s before the next try.\n"));
+        assert_eq!(stage.submits().len(), number + 1);
+    }
+}
+
+#[tokio::test]
+async fn status_without_known_words_is_a_number() {
+    let stage = Stage::new(AT_ONCE).await;
+    stage.simulator.inject(Fault::status(524).on(Target::Submit));
+    let run = stage.luma(&["generate", "A fox"]).await.exits(5);
+    let run = run.complains("(HTTP 524)");
+    assert!(!run.stderr.contains("unknown status"), "{run:?}");
 }
 
 #[tokio::test]
@@ -299,9 +310,15 @@ async fn find_lost_without_a_task_says_so() {
     // Certainly earlier, although times are rounded.
     tokio::time::sleep(Duration::from_secs(3)).await;
     stage.simulator.inject(Fault::html(502).on(Target::Submit));
-    let run = stage.luma(&["--json", "generate", "A fox", "--find-lost"]).await.exits(3);
-    assert_eq!(run.json()["error"]["kind"], "api");
-    run.complains("the history shows no such task");
+    // Its absence is no proof: the service may accept it even later.
+    let run = stage.luma(&["--json", "generate", "A fox", "--find-lost"]).await.exits(5);
+    assert_eq!(run.json()["error"]["kind"], "unconfirmed");
+    let run = run
+        .complains(
+            "may have been accepted and billed; the history does not show its task 40 s later",
+        )
+        .complains("Do not submit it again before you know");
+    assert!(!run.stderr.contains("Nothing was billed"), "{run:?}");
     assert_eq!(stage.submits().len(), 2);
     assert_eq!(stage.billed(), 1);
 }
@@ -316,4 +333,18 @@ async fn find_lost_without_history_exits_5() {
     let run = run.complains("the service shows no history of the account");
     let run = run.complains(": luma history --since 20");
     assert!(!run.stderr.contains("--find-lost"), "{run:?}");
+}
+
+#[tokio::test]
+async fn find_lost_whose_search_fails_says_both() {
+    let stage = Stage::new(AT_ONCE).await;
+    stage.simulator.inject(Fault::html(502).on(Target::Submit));
+    stage.simulator.inject(Fault::status(401).on(Target::Lookup).always());
+    let run = stage.luma(&["--json", "generate", "A fox", "--find-lost"]).await.exits(5);
+    assert_eq!(
+        run.json()["error"]["message"],
+        "the response to the submit was lost (HTTP 502 Bad Gateway: Gateway error): the video may \
+         have been accepted and billed; the search for its task failed: HTTP 401 Unauthorized"
+    );
+    run.complains("Do not submit it again before you know");
 }

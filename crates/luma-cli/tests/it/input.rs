@@ -42,6 +42,7 @@ async fn prompt_that_shows_nothing_is_refused() {
         (&["generate", "--prompt-file", "none.txt"][..], "cannot read none.txt"),
         (&["generate", "--prompt-file", "latin1.txt"], "latin1.txt is not UTF-8 text"),
         (&["generate", "A fox", "--prompt-file", "x"], "cannot be used with"),
+        (&["generate", "--prompt-file", "/dev/zero"], "/dev/zero is larger than 1 MiB"),
         (&["extend", "-", "-"], "the video or the prompt, not both"),
         (&["generate", "A fox", "--open"], "--open needs --output <PATH>"),
     ] {
@@ -109,4 +110,49 @@ async fn open_starts_the_players_of_the_system() {
     let file = std::fs::read_to_string(&opened).expect("a path");
     let expected = stage.folder.path().canonicalize().expect("a path").join("fox.mp4");
     assert_eq!(std::path::Path::new(file.trim()).canonicalize().expect("a file"), expected);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn endless_standard_input_is_refused() {
+    let stage = Stage::new(AT_ONCE).await;
+    for arguments in [
+        &["generate", "-"][..],
+        &["generate", "-", "--each-line"],
+        &["extend", "-", "More"],
+        &["wait", "-"],
+        &["task", "-"],
+        &["download", "-"],
+    ] {
+        let zero = std::fs::File::open("/dev/zero").expect("a device");
+        let child = stage.command(arguments).stdin(zero).spawn().expect("it starts");
+        super::end(child).await.exits(2).complains("standard input is larger than 1 MiB");
+    }
+    let closed = stage.command(["wait", "-"]).stdin(std::process::Stdio::null()).spawn();
+    let run = super::end(closed.expect("it starts")).await.exits(2);
+    run.complains("there are no task ids on standard input");
+    let latin1 = std::fs::write(stage.folder.path().join("ids"), b"caf\xe9");
+    latin1.expect("a file");
+    let ids = std::fs::File::open(stage.folder.path().join("ids")).expect("a file");
+    let child = stage.command(["wait", "-"]).stdin(ids).spawn().expect("it starts");
+    super::end(child).await.exits(2).complains("standard input is not UTF-8 text");
+    assert_eq!(stage.simulator.stats().requests(), 0);
+}
+
+#[tokio::test]
+async fn line_that_shows_nothing_is_named_by_its_number() {
+    let stage = Stage::new(AT_ONCE).await;
+    let prompts = "\n\nA fox\n\u{2800}\n";
+    std::fs::write(stage.folder.path().join("prompts.txt"), prompts).expect("a file");
+    for (arguments, name) in [
+        (&["generate", "-"][..], "standard input"),
+        (&["generate", "--prompt-file", "-"], "standard input"),
+        (&["generate", "--prompt-file", "prompts.txt"], "prompts.txt"),
+        (&["generate", prompts], "the argument"),
+    ] {
+        let mut command = stage.command([arguments, &["--each-line"]].concat());
+        let run = with_input(&mut command, prompts).await.exits(2);
+        run.complains(&format!("error: line 4 of {name}: the prompt is blank"));
+    }
+    assert_eq!(stage.simulator.stats().requests(), 0);
 }

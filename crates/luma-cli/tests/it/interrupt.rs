@@ -45,7 +45,7 @@ async fn interrupted_wait_says_how_to_resume() {
     let run = end(child).await.exits(130);
     let id = run.stdout.lines().next().and_then(|line| line.strip_prefix("task       "));
     let id = id.expect("an id").to_owned();
-    let run = run.complains("interrupted; the task continues");
+    let run = run.complains("interrupted: the task continues");
     let expected = format!("Resume with: luma --base-url {url} wait {id} -o fox.mp4\n");
     assert!(run.stderr.ends_with(&expected), "{run:?}");
 
@@ -108,9 +108,9 @@ async fn interrupted_download_says_how_to_resume() {
         let document = end(child).await.exits(130).json();
         assert_eq!(document["task_id"], id);
         assert_eq!(document["error"]["kind"], "interrupted");
-        let hint = document["error"]["hint"].as_str().expect("a hint");
+        let next_step = document["error"]["next_step"].as_str().expect("a next step");
         let command = format!("luma download {id} -o fox.mp4 --overwrite");
-        assert_eq!(hint, format!("Resume with: {command}"));
+        assert_eq!(next_step, format!("Resume with: {command}"));
 
         // The very command that it printed.
         let arguments = command.split(' ').skip(1);
@@ -152,18 +152,21 @@ async fn interrupted_search_says_to_look_first() {
     // One lookup is given up after 30 s.
     assert!(begin.elapsed() < Duration::from_secs(20));
     assert_eq!(run.json()["error"]["kind"], "interrupted");
-    run.complains("may have been accepted and billed: the search was interrupted")
+    run.complains("may have been accepted and billed; the search was interrupted")
         .complains("Do not submit it again before you know");
 }
 
 #[tokio::test]
 async fn submit_in_flight_is_awaited_after_a_signal() {
     let stage = Stage::new(JobDuration::Fixed(Duration::from_secs(3_600))).await;
-    for (number, name) in ["-INT", "-TERM", "-HUP"].into_iter().enumerate() {
+    for (number, name) in ["-INT", "-TERM", "-HUP", "-HUP"].into_iter().enumerate() {
         let slow = Fault::slow(Duration::from_secs(2)).on(Target::Submit);
         stage.simulator.inject(slow);
-        let child = stage.command(["generate", "A fox"]).spawn();
-        let child = child.expect("it starts");
+        let arguments = match number % 2 {
+            0 => ["generate", "A fox", "--loop"],
+            _ => ["extend", "https://example.com/1.mp4", "More"],
+        };
+        let child = stage.command(arguments).spawn().expect("it starts");
         eventually("a submit", || stage.billed() > number as u64).await;
         signal(&child, name);
         let run = end(child).await.exits(130);
@@ -209,20 +212,43 @@ async fn hangup_under_nohup_is_ignored() {
     end(child).await.exits(0);
 }
 
+/// A signal during the back-off of a submit.
 #[tokio::test]
 async fn no_attempt_begins_after_a_signal() {
+    for fault in [Fault::status(429), Fault::retry_after(429, "20")] {
+        let stage = Stage::new(NEVER).await;
+        stage.simulator.inject(fault.on(Target::Submit).always());
+        let child = stage.command(["--json", "generate", "A fox"]).spawn();
+        let child = child.expect("it starts");
+        eventually("a submit", || stage.simulator.stats().faults > 0).await;
+        let sent = stage.submits().len();
+        interrupt(&child);
+        let run = end(child).await.exits(130);
+        assert_eq!(run.json()["error"]["kind"], "interrupted");
+        let run = run
+            .complains("interrupted: the service refused it (HTTP 429 Too Many Requests)")
+            .complains("it is not sent again\nNothing was billed.");
+        assert!(!run.stderr.contains("nothing was sent"), "{run:?}");
+        assert_eq!(stage.submits().len(), sent);
+        assert_eq!(stage.billed(), 0);
+    }
+}
+
+#[tokio::test]
+async fn signal_while_connections_are_refused_says_that_nothing_was_sent() {
     let stage = Stage::new(NEVER).await;
-    let busy = Fault::retry_after(429, "20").on(Target::Submit);
-    stage.simulator.inject(busy.always());
-    let child = stage.command(["--json", "generate", "A fox"]).spawn();
-    let child = child.expect("it starts");
-    eventually("a submit", || stage.simulator.stats().faults == 1).await;
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", closed.local_addr().expect("an address"));
+    drop(closed);
+    let mut command = stage.command(["-v", "generate", "A fox", "--base-url", &url]);
+    let mut child = command.spawn().expect("it starts");
+    // The log line of an attempt.
+    let mut stderr = stderr_up_to(&mut child, "create_video").await;
     interrupt(&child);
-    let run = end(child).await;
-    assert!(matches!(run.code, Some(3 | 130)), "{run:?}");
-    run.complains("Nothing was billed.");
-    assert_eq!(stage.submits().len(), 1);
-    assert_eq!(stage.billed(), 0);
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).await.expect("UTF-8");
+    end(child).await.exits(130);
+    assert!(rest.contains("error: interrupted: nothing was sent\nNothing was billed."), "{rest}");
 }
 
 #[tokio::test]
@@ -238,8 +264,8 @@ async fn second_interrupt_does_not_wait_for_a_submit() {
     let run = end(child).await.exits(130);
     let error = &run.json()["error"];
     assert_eq!(error["kind"], "interrupted");
-    let hint = error["hint"].as_str().expect("a hint");
-    assert!(hint.contains("luma history --since"), "{hint}");
+    let next_step = error["next_step"].as_str().expect("a next step");
+    assert!(next_step.contains("luma history --since"), "{next_step}");
 }
 
 /// `script` is a terminal: it echoes `^C` after the bar, and sends SIGINT.

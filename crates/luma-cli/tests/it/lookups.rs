@@ -122,7 +122,7 @@ async fn progress_lines_tell_how_each_task_ended() {
 }
 
 #[tokio::test]
-async fn wait_saves_each_video_and_keeps_existing_files() {
+async fn wait_saves_each_video() {
     let stage = Stage::new(JobDuration::Fixed(Duration::from_millis(200))).await;
     let ids = [stage.task("A fox").await, stage.task("A bear").await];
     let mut arguments = vec!["--json", "wait", "--interval", "20ms", "--download", "my/videos"];
@@ -135,12 +135,56 @@ async fn wait_saves_each_video_and_keeps_existing_files() {
         assert_eq!(document["tasks"][index]["file"], expected);
     }
     let downloads = stage.simulator.stats().media_requests;
-    let again = stage.luma(&arguments).await.exits(0).json();
-    assert_eq!(again["tasks"][0]["file"], document["tasks"][0]["file"]);
+    stage.luma(&arguments).await.exits(0);
     assert_eq!(stage.simulator.stats().media_requests, downloads);
     arguments.push("--overwrite");
     stage.luma(&arguments).await.exits(0);
     assert_eq!(stage.simulator.stats().media_requests, 2 * downloads);
+}
+
+/// It may be anything: it is neither replaced nor called the video.
+#[tokio::test]
+async fn existing_file_is_not_reported_as_the_video() {
+    let stage = Stage::new(AT_ONCE).await;
+    let id = stage.task("A fox").await;
+    let path = format!("v/{id}.mp4");
+    std::fs::create_dir(stage.folder.path().join("v")).expect("a folder");
+    std::fs::write(stage.folder.path().join(&path), "mine").expect("a file");
+    let told = format!("{path} already exists and was not written: --overwrite replaces it\n");
+
+    let run = stage.luma(&["wait", &id, "-o", "v/"]).await.exits(0).complains(&told);
+    assert!(run.stdout.contains(&format!("file       not saved: {path} already exists\n")));
+    let run = stage.luma(&["--json", "wait", &id, "-o", "v/"]).await.exits(0).complains(&told);
+    let task = run.json()["tasks"][0].clone();
+    assert_eq!(task["file"], json!(null));
+    assert_eq!(task["existing_file"], json!({ "path": path, "bytes": 4 }));
+    let complaint = "already exists: choose another name, or add --overwrite";
+    for arguments in [["download", &id, "-o", "v/"], ["download", &id, "-o", &path]] {
+        let run = stage.luma(&arguments).await.exits(2).complains(complaint);
+        assert_eq!(run.stdout, "");
+    }
+    stage.luma(&["wait", &id, "-o", &path]).await.exits(2).complains(complaint);
+    assert_eq!(stage.file(&path).as_deref(), Some(&b"mine"[..]));
+    stage.luma(&["wait", &id, "-o", "v/", "--overwrite"]).await.exits(0);
+    assert_ne!(stage.file(&path).as_deref(), Some(&b"mine"[..]));
+}
+
+/// A video of 3 s, with no interval given: several lookups are sent before its end.
+#[tokio::test]
+async fn simulated_tasks_are_looked_up_often() {
+    let commands = ["generate", "extend", "wait", "task"].map(async |name| {
+        let stage = Stage::new(JobDuration::Fixed(Duration::from_secs(3))).await;
+        let id = stage.task("A fox").await;
+        let arguments = match name {
+            "extend" => vec![name, "https://example.com/1.mp4", "More"],
+            "generate" => vec![name, "A bear"],
+            _ => vec![name, &id],
+        };
+        stage.luma(&arguments).await.exits(0);
+        let lookups = stage.simulator.stats().lookups;
+        assert!(lookups > 2 || name == "task", "{name}: {lookups} lookups");
+    });
+    futures::future::join_all(commands).await;
 }
 
 #[tokio::test]
@@ -230,7 +274,7 @@ async fn failed_download_exits_3() {
     assert_eq!(document["state"], "completed");
     assert!(stage.file(&format!("{id}.mp4")).is_none());
     let go_on = format!("Resume with: luma download {id} -o ./");
-    assert_eq!(document["error"]["hint"], go_on);
+    assert_eq!(document["error"]["next_step"], go_on);
     let busy = Fault::retry_after(503, "3600").on(Target::Media);
     stage.simulator.inject(busy);
     let run = stage.luma(&["download", &id]).await.exits(3);

@@ -1,8 +1,10 @@
 //! The real binary, against a simulator in this process or its own.
 
 mod batch;
+mod exits;
 mod generate;
 mod input;
+mod install;
 mod interrupt;
 mod lookups;
 mod mcp;
@@ -62,6 +64,7 @@ fn command(folder: &Path) -> Command {
     for variable in [
         "ACEDATACLOUD_API_TOKEN",
         "ACEDATACLOUD_API_BASE_URL",
+        "LUMA_MAX_VIDEOS_PER_DAY",
         "NO_COLOR",
         "CLICOLOR",
         "CLICOLOR_FORCE",
@@ -72,6 +75,8 @@ fn command(folder: &Path) -> Command {
         "http_proxy",
         "ALL_PROXY",
         "all_proxy",
+        "NO_PROXY",
+        "no_proxy",
     ] {
         command.env_remove(variable);
     }

@@ -1,6 +1,6 @@
 //! `luma mcp` as a host starts it: the real binary, its standard streams and its signals.
 
-use std::{process::Stdio, time::Duration};
+use std::{path::Path, process::Stdio, time::Duration};
 
 use luma_simulator::{Fault, Simulator, Target};
 use rmcp::{
@@ -30,6 +30,7 @@ fn luma(arguments: &[&str]) -> Command {
         "ACEDATACLOUD_API_BASE_URL",
         "LUMA_MCP_ACCESS_KEY",
         "LUMA_DEFAULT_ASPECT_RATIO",
+        "LUMA_MAX_VIDEOS_PER_DAY",
         "LUMA_REQUEST_TIMEOUT",
     ] {
         command.env_remove(variable);
@@ -189,36 +190,159 @@ async fn server_without_token_lists_its_tools() {
 #[tokio::test]
 async fn token_that_cannot_be_used_is_explained_and_never_sent() {
     let simulator = simulator().await;
+    let list = line(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }));
+    let lines = [hello(), list, submit(2)];
     for (token, part) in [
-        ("${ACEDATACLOUD_API_TOKEN}", "placeholder"),
-        ("${env:ACEDATACLOUD_API_TOKEN}", "placeholder"),
-        ("${input:token}", "placeholder"),
-        ("\"${input:token}\"", "placeholder"),
-        ("Bearer ${TOKEN}", "placeholder"),
+        ("${ACEDATACLOUD_API_TOKEN}", "did not expand it"),
+        ("${env:ACEDATACLOUD_API_TOKEN}", "did not expand it"),
+        ("${input:token}", "did not expand it"),
+        ("\"${input:token}\"", "did not expand it"),
+        ("Bearer ${TOKEN}", "did not expand it"),
+        ("<token>", "did not expand it"),
         ("YOUR_API_TOKEN", "did not expand it"),
-        ("…", "placeholder"),
+        ("…", "did not expand it"),
+        ("\"quoted-token-123\"", "passed quotes along"),
+        ("'quoted-token-123'", "passed quotes along"),
+        ("\"quoted-token-123", "passed quotes along"),
+        ("Bearer \"quoted-token-123\"", "passed quotes along"),
+        ("\"Bearer quoted-token-123\"", "passed quotes along"),
+        ("“quoted-token-123”", "non-ASCII"),
         ("two words", "spaces"),
         (" ", "blank"),
+        ("\"\"", "blank"),
     ] {
         let mut command = with_account(&simulator, &[]);
         command.env("ACEDATACLOUD_API_TOKEN", token);
-        let list = line(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }));
-        let found = answers(command, &[hello(), list, submit(2)]).await;
+        let found = answers(command, &lines).await;
         assert_eq!(found[1]["result"]["tools"].as_array().map(Vec::len), Some(9), "{token}");
         let error = &found[2]["result"]["structuredContent"]["result"]["error"];
         let message = error["message"].as_str().expect("a message");
         assert!(message.contains(part), "{token}: {message}");
+        assert!(!message.contains("quoted-token-123"), "{token}: {message}");
     }
     assert_eq!(simulator.stats().requests(), 0);
     // What is often copied along with a token does no harm.
-    for token in [format!("Bearer {TOKEN}"), format!("\"{TOKEN}\""), format!(" {TOKEN}\n")] {
+    for token in [format!("Bearer {TOKEN}"), format!(" {TOKEN}\n")] {
         let mut command = with_account(&simulator, &[]);
         command.env("ACEDATACLOUD_API_TOKEN", &token);
-        let found = answers(command, &[hello(), submit(1)]).await;
-        assert_eq!(found[1]["result"]["isError"], false, "{token}");
+        let found = answers(command, &lines).await;
+        assert_eq!(found[2]["result"]["isError"], false, "{token}");
         let sent = simulator.requests().pop().expect("a request");
         assert_eq!(sent.headers["authorization"], format!("Bearer {TOKEN}"));
     }
+    // Over HTTP it listens, too.
+    let mut command = with_account(&simulator, &["--http", "127.0.0.1:0", "--access-key", KEY]);
+    command.env("ACEDATACLOUD_API_TOKEN", "${input:token}");
+    let mut server = command.spawn().expect("a process");
+    let mut stderr = BufReader::new(server.stderr.take().expect("a pipe")).lines();
+    let mut log = String::new();
+    while !log.contains("Serving MCP at") {
+        let line = timeout(PATIENCE, stderr.next_line()).await.expect("in time");
+        log += &line.expect("text").expect("a line");
+    }
+    assert!(log.contains("did not expand it"), "{log}");
+}
+
+/// The codes of the errors that submits are answered with; none for a video.
+fn codes(found: &[Value]) -> Vec<Option<&str>> {
+    let errors = found
+        .iter()
+        .skip(1)
+        .map(|answer| answer["result"]["structuredContent"]["result"]["error"]["code"].as_str());
+    errors.collect()
+}
+
+#[tokio::test]
+async fn limit_of_a_day_is_shared_and_survives_restarts() {
+    let simulator = simulator().await;
+    let state = tempfile::tempdir().expect("a folder");
+    let server = |arguments: &[&str]| {
+        let mut command = with_account(&simulator, arguments);
+        command.env("XDG_STATE_HOME", state.path());
+        command
+    };
+    let limited = || server(&["--max-videos-per-day", "5"]);
+    let lines = [hello(), submit(1), submit(2), submit(3), submit(4)];
+    // A refused submit gives its place back, a lost answer does not.
+    simulator.inject(Fault::status(403).on(Target::Submit));
+    let refused = answers(limited(), &[hello(), submit(1)]).await;
+    assert_ne!(codes(&refused), [None]);
+    simulator.inject(Fault::close().on(Target::Submit));
+    let lost = answers(limited(), &[hello(), submit(1)]).await;
+    assert_ne!(codes(&lost), [Some("max_videos_per_day")]);
+    let before = simulator.stats().submits_accepted;
+
+    let (first, second) = tokio::join!(answers(limited(), &lines), answers(limited(), &lines));
+    let all: Vec<_> = codes(&first).into_iter().chain(codes(&second)).collect();
+    assert_eq!(all.iter().filter(|code| code.is_none()).count(), 4, "{first:?} {second:?}");
+    assert_eq!(simulator.stats().submits_accepted - before, 4);
+    let used_up = [Some("max_videos_per_day"); 4];
+    assert_eq!(codes(&answers(limited(), &lines).await), used_up);
+    // Each program has its own limit for the same count.
+    let more = answers(server(&["--max-videos-per-day", "6"]), &lines[..2]).await;
+    assert_eq!(codes(&more), [None]);
+    let mut by_environment = server(&[]);
+    by_environment.env("LUMA_MAX_VIDEOS_PER_DAY", "6");
+    assert_eq!(codes(&answers(by_environment, &lines).await), used_up);
+    let none = answers(server(&[]), &lines[..2]).await;
+    assert_eq!(codes(&none), [None]);
+
+    // The other commands count, too.
+    let before = simulator.stats().submits_received;
+    for (limit, code, part) in [
+        ("6", 3, "the limit of 6 videos a day is used up"),
+        ("many", 2, "\"many\" is not a number of videos"),
+        ("", 2, "is not a number of videos"),
+        ("7", 0, "accepted"),
+        ("7", 3, "the limit of 7 videos a day is used up"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_luma"));
+        command
+            .env("ACEDATACLOUD_API_TOKEN", TOKEN)
+            .env("ACEDATACLOUD_API_BASE_URL", simulator.url())
+            .env("XDG_STATE_HOME", state.path());
+        command.args(["generate", "A fox", "--no-wait"]).env("LUMA_MAX_VIDEOS_PER_DAY", limit);
+        let output = command.output().await.expect("output");
+        let stderr = String::from_utf8(output.stderr).expect("text");
+        assert_eq!(output.status.code(), Some(code), "{limit}: {stderr}");
+        assert!(stderr.contains(part), "{limit}: {stderr}");
+    }
+    assert_eq!(simulator.stats().submits_received - before, 1);
+}
+
+#[tokio::test]
+async fn state_that_cannot_be_counted_refuses_submits_and_is_named() {
+    let simulator = simulator().await;
+    for (name, prepare) in [
+        ("a folder", (|file| std::fs::create_dir(file).expect("a folder")) as fn(&Path)),
+        ("empty", |file| std::fs::write(file, "").expect("a file")),
+        ("damaged", |file| std::fs::write(file, "2026-11-26 x").expect("a file")),
+        ("large", |file| std::fs::write(file, "0".repeat(1 << 20)).expect("a file")),
+        ("a pipe", |file| {
+            let made = std::process::Command::new("mkfifo").arg(file).status();
+            assert!(made.expect("mkfifo").success());
+        }),
+        ("a file for a folder", |file| {
+            let folder = file.parent().expect("a folder");
+            std::fs::remove_dir(folder).expect("removed");
+            std::fs::write(folder, "").expect("a file");
+        }),
+    ] {
+        let state = tempfile::tempdir().expect("a folder");
+        let file = state.path().join("luma/videos-of-the-day");
+        std::fs::create_dir(state.path().join("luma")).expect("a folder");
+        prepare(&file);
+        let mut command = with_account(&simulator, &["--max-videos-per-day", "5"]);
+        command.env("XDG_STATE_HOME", state.path());
+        let list = line(&json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/list" }));
+        let found = answers(command, &[hello(), submit(1), list]).await;
+        let error = &found[1]["result"]["structuredContent"]["result"]["error"];
+        assert_eq!(error["code"], "max_videos_per_day", "{name}");
+        let message = error["message"].as_str().expect("a message");
+        assert!(message.contains(file.to_str().expect("text")), "{name}: {message}");
+        assert!(found[2]["result"]["tools"].is_array(), "{name}");
+    }
+    assert_eq!(simulator.stats().requests(), 0);
 }
 
 #[tokio::test]
@@ -422,6 +546,31 @@ async fn host_that_does_not_read_does_not_keep_it_alive() {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn submit_in_flight_is_answered_after_a_signal() {
+    for name in ["HUP", "TERM", "INT"] {
+        let simulator = simulator().await;
+        simulator.inject(Fault::slow(Duration::from_secs(2)).on(Target::Submit));
+        let mut server = with_account(&simulator, &[]).spawn().expect("a process");
+        let mut stdin = server.stdin.take().expect("a pipe");
+        stdin.write_all(&[hello(), submit(1)].concat()).await.expect("written");
+        while simulator.stats().submits_received == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        signal(&server, name).await;
+        // A closed terminal sends several.
+        if name == "HUP" {
+            signal(&server, name).await;
+        }
+        let output = timeout(PATIENCE, server.wait_with_output()).await;
+        let output = output.expect("it ends").expect("output");
+        let stdout = String::from_utf8(output.stdout).expect("text");
+        assert_eq!(output.status.code(), Some(0), "{name}: {stdout}");
+        assert!(stdout.contains("task_id"), "{name}: {stdout}");
+    }
+}
+
 #[tokio::test]
 async fn second_signal_ends_it_at_once() {
     let simulator = simulator().await;
@@ -606,6 +755,7 @@ async fn mistake_exits_2_and_nothing_listens() {
         (&["--access-key", KEY], "--http"),
         (&["--token-from-request"], "--http"),
         (&["--max-videos", "many"], "--max-videos"),
+        (&["--max-videos-per-day=-1"], "--max-videos-per-day"),
         (&["--hold", "46"], "--hold"),
     ] {
         let server = with_account(&simulator, arguments).spawn().expect("a process");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use luma_simulator::{Fault, Target};
 use serde_json::json;
 
-use super::{AT_ONCE, NEVER, Stage, command, end, luma};
+use super::{AT_ONCE, NEVER, Stage, command, end, eventually, luma};
 
 #[tokio::test]
 async fn proxy_that_cannot_be_used_is_named() {
@@ -16,10 +16,59 @@ async fn proxy_that_cannot_be_used_is_named() {
         {
             let mut command = command(folder.path());
             command.args(["--token", "any", "task", "x"]).env(variable, value);
-            let run = end(command.spawn().expect("it starts")).await.exits(3);
+            let run = end(command.spawn().expect("it starts")).await.exits(2);
             run.complains(&format!("the environment variable {variable} cannot be used"));
         }
     }
+}
+
+#[tokio::test]
+async fn proxy_that_cannot_be_used_does_not_matter_on_this_machine() {
+    let stage = Stage::new(AT_ONCE).await;
+    let port = stage.simulator.url().rsplit(':').next().expect("a port");
+    let localhost = format!("http://localhost:{port}");
+    for arguments in [
+        &["generate", "A fox", "-o", "fox.mp4", "--overwrite"][..],
+        &["--base-url", &localhost, "history"],
+        &["--simulate", "generate", "A fox"],
+    ] {
+        for variable in ["HTTPS_PROXY", "http_proxy", "ALL_PROXY"] {
+            let mut command = stage.command(arguments);
+            command.env(variable, "socks://127.0.0.1:9");
+            end(command.spawn().expect("it starts")).await.exits(0);
+        }
+    }
+}
+
+/// Port 9: nobody listens, or discards.
+#[tokio::test]
+async fn proxy_that_does_not_respond_is_named() {
+    let rows = [
+        ("HTTPS_PROXY", "http://u:s3cret-token@127.0.0.1:9", "https://0.0.0.0:8", true),
+        ("https_proxy", "http://127.0.0.1:9", "https://0.0.0.0:8", true),
+        ("ALL_PROXY", "socks5h://127.0.0.1:9", "https://0.0.0.0:8", true),
+        ("HTTP_PROXY", "http://127.0.0.1:9", "http://0.0.0.0:9", true),
+        ("HTTP_PROXY", "http://127.0.0.1:9", "https://0.0.0.0:9", false),
+        ("HTTPS_PROXY", "http://127.0.0.1:9", "http://127.0.0.1:9", false),
+    ];
+    let runs = rows.into_iter().flat_map(|row| {
+        [&["generate", "A fox"][..], &["task", "x"]].map(|arguments| async move {
+            let (variable, proxy, url, expected) = row;
+            let folder = tempfile::tempdir().expect("a folder");
+            let mut command = command(folder.path());
+            command.args(["--allow-plain-http", "--token", "any", "--base-url", url]);
+            let child = command.args(arguments).env(variable, proxy).spawn();
+            let run = end(child.expect("it starts")).await.exits(3);
+            let named = proxy.replace("u:s3cret-token@", "");
+            let named = format!("could not connect through the proxy {named}: ");
+            assert_eq!(run.stderr.contains(&named), expected, "{run:?}");
+            let advice = format!("Check the environment variable {variable}, and that the proxy");
+            assert_eq!(run.stderr.contains(&advice), expected, "{run:?}");
+            let place = format!("could not connect to {url}: ");
+            assert_eq!(run.stderr.contains(&place), !expected, "{run:?}");
+        })
+    });
+    futures::future::join_all(runs).await;
 }
 
 /// 0.0.0.0 reaches this machine, and is not bypassed.
@@ -90,7 +139,52 @@ async fn failing_lookups_are_told_at_once_and_at_the_deadline() {
     assert!(message.contains("; the last lookup failed: ") && message.ends_with(last), "{message}");
     assert!(!run.stdout.contains('<') && !run.stderr.contains('<'), "{run:?}");
     let run = run.complains(&format!("{id} 0:00 waiting\n"));
-    run.complains("cannot reach the service: ");
+    run.complains("service errors: HTTP 502 Bad Gateway");
+}
+
+#[tokio::test]
+async fn failing_lookups_are_called_what_they_are() {
+    let rows = [
+        (Fault::status(429), "rate limited: HTTP 429 Too Many Requests"),
+        (Fault::status(500), "service errors: HTTP 500 Internal Server Error"),
+        (Fault::html(502), "service errors: HTTP 502 Bad Gateway: Gateway error"),
+        (Fault::replace_body(200, "text/html", "<h1>Hello</h1>"), "unreadable responses: the resp"),
+        (Fault::replace_body(200, "application/json", "{"), "unreadable responses: the resp"),
+        (Fault::reset_before(), "lost connections: the connection to the service broke"),
+    ];
+    let rows = rows.map(async |(fault, expected)| {
+        let stage = Stage::new(NEVER).await;
+        let id = stage.task("A fox").await;
+        stage.simulator.inject(fault.on(Target::Lookup).always());
+        let arguments = ["wait", &id, "--interval", "50ms", "--timeout", "4s"];
+        let run = stage.luma(&arguments).await.exits(4);
+        let run = run.complains(&format!(" {expected}"));
+        assert!(!run.stderr.contains("cannot reach"), "{run:?}");
+    });
+    futures::future::join_all(rows).await;
+}
+
+/// The service stops in mid-wait: the connection stands, but nothing comes.
+#[tokio::test]
+async fn silence_is_told_long_before_the_timeout_of_a_request() {
+    let rows = [0, 1, 5].map(async |lookups| {
+        let stage = Stage::new(NEVER).await;
+        let id = stage.task("A fox").await;
+        let arguments = ["--json", "wait", &id, "--interval", "100ms", "--timeout", "9s"];
+        if lookups == 0 {
+            stage.simulator.inject(Fault::silence().on(Target::Lookup).always());
+        }
+        let child = stage.command(arguments).spawn().expect("it starts");
+        eventually("lookups", || stage.simulator.stats().lookups >= lookups).await;
+        stage.simulator.inject(Fault::silence().on(Target::Lookup).always());
+        let run = end(child).await.exits(4);
+        let error = run.json()["tasks"][0]["error"].clone();
+        let message = error["message"].as_str().expect("a message");
+        let last = error["last_error"].as_str().expect("an error");
+        assert!(message.ends_with(last), "{error}");
+        run.complains(&format!("{id} 0:00 waiting\n")).complains(", no response for 0:0");
+    });
+    futures::future::join_all(rows).await;
 }
 
 #[tokio::test]
@@ -109,7 +203,7 @@ async fn dumb_terminal_gets_plain_lines() {
     let stage = Stage::new(NEVER).await;
     let id = stage.task("A fox").await;
     let luma = env!("CARGO_BIN_EXE_luma");
-    for (term, is_redrawn) in [("dumb", false), ("xterm", true)] {
+    for (term, is_redrawn) in [("dumb", false), ("", false), ("xterm", true)] {
         let mut command = tokio::process::Command::new("script");
         let wait = format!("{luma} wait {id} --interval 20ms --timeout 1s");
         command
@@ -124,7 +218,7 @@ async fn dumb_terminal_gets_plain_lines() {
         let child = command.spawn().expect("script of util-linux");
         let run = end(child).await.exits(4);
         assert_eq!(run.stdout.contains("usually done after 2:00"), is_redrawn, "{run:?}");
-        assert_eq!(run.stdout.contains(&format!("{id} 0:00 pending")), !is_redrawn, "{run:?}");
+        assert_eq!(run.stdout.contains(&format!("{id} 0:00 waiting")), !is_redrawn, "{run:?}");
     }
 }
 

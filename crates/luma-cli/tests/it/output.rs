@@ -2,7 +2,10 @@
 
 use std::process::Stdio;
 
-use super::{AT_ONCE, NEVER, Run, Stage, TOKEN, end};
+use luma_simulator::{Fault, Target};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+
+use super::{AT_ONCE, NEVER, Run, Stage, TOKEN, end, eventually};
 
 const ESCAPE: char = '\u{1b}';
 
@@ -107,7 +110,7 @@ async fn accepted_id_is_told_even_if_the_result_cannot_be_printed() {
 
         let mut child = submit().spawn().expect("it starts");
         drop(child.stdout.take());
-        let run = end(child).await.exits(0);
+        let run = end(child).await.exits(5).complains("cannot be printed");
         assert!(stage.simulator.task(accepted(&run)).is_some(), "{run:?}");
     }
     assert_eq!(stage.billed(), 4);
@@ -134,4 +137,135 @@ async fn token_with_hidden_characters_inside_is_not_shown() {
             stage.luma(arguments).await.exits(0);
         }
     }
+}
+
+/// How standard output can be lost.
+#[cfg(target_os = "linux")]
+#[derive(Clone, Copy, Debug)]
+enum Lost {
+    Full,
+    Closed,
+    AfterOneLine,
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn no_submit_begins_after_standard_output_is_lost() {
+    let stage = Stage::new(AT_ONCE).await;
+    // (what is lost, how many at a time, whether it waits, the most submits)
+    for (lost, parallel, waits, most) in [
+        (Lost::Full, 1, false, 1),
+        (Lost::Closed, 1, false, 1),
+        (Lost::AfterOneLine, 1, false, 3),
+        (Lost::Full, 3, false, 3),
+        (Lost::Closed, 3, false, 3),
+        (Lost::Full, 1, true, 1),
+        (Lost::Closed, 1, true, 1),
+    ] {
+        let before = stage.submits().len();
+        let parallel = parallel.to_string();
+        let mut command = stage.command(["generate", "-", "--each-line", "--max-parallel"]);
+        command.arg(parallel).arg(if waits { "--interval=20ms" } else { "--no-wait" });
+        if let Lost::Full = lost {
+            command.stdout(std::fs::File::create("/dev/full").expect("a device"));
+        }
+        let mut child = command.stdin(Stdio::piped()).spawn().expect("it starts");
+        let stdout = child.stdout.take();
+        let head = matches!(lost, Lost::AfterOneLine).then(|| {
+            let mut lines = BufReader::new(stdout.expect("a pipe"));
+            tokio::spawn(async move {
+                let mut line = String::new();
+                lines.read_line(&mut line).await.expect("a line");
+                line
+            })
+        });
+        if head.is_some() {
+            // Time for the reader to go.
+            let slow = Fault::slow(std::time::Duration::from_millis(300)).on(Target::Submit);
+            stage.simulator.inject(slow.always());
+        }
+        let mut stdin = child.stdin.take().expect("a pipe");
+        stdin.write_all(b"1\n2\n3\n4\n5\n6\n7\n8\n").await.expect("written");
+        drop(stdin);
+        let run = end(child).await.exits(5).complains("error: the result cannot be printed: ");
+        stage.simulator.clear_faults();
+        let sent = stage.submits().len() - before;
+        assert!((1..=most).contains(&sent), "{lost:?} {waits}: {sent} submits: {run:?}");
+        // Each id is told, and so is each prompt that was not sent.
+        let count = |text: &str| run.stderr.lines().filter(|line| line.contains(text)).count();
+        assert_eq!(count(" is accepted"), sent, "{run:?}");
+        assert_eq!(count("results cannot be printed: this prompt was not sent"), 8 - sent);
+    }
+}
+
+/// Also if nothing is printed before the end.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn reader_that_has_gone_ends_a_run_that_has_printed_nothing() {
+    for arguments in [&["--json", "--no-wait"][..], &["--json"], &["--interval=1h"]] {
+        let stage = Stage::new(NEVER).await;
+        let slow = Fault::slow(std::time::Duration::from_millis(300)).on(Target::Submit);
+        stage.simulator.inject(slow.always());
+        let mut command = stage.command(["generate", "-", "--each-line", "--max-parallel=1"]);
+        let mut child = command.args(arguments).stdin(Stdio::piped()).spawn().expect("it starts");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        stdin.write_all(b"1\n2\n3\n4\n5\n6\n7\n8\n").await.expect("written");
+        drop(stdin);
+        eventually("a submit", || stage.billed() > 0).await;
+        drop(child.stdout.take());
+        let run = end(child).await.exits(5).complains("error: the result cannot be printed: ");
+        // The second one may have begun.
+        let sent = stage.submits().len();
+        assert!(sent <= 2, "{arguments:?}: {sent} submits: {run:?}");
+        let told = run.stderr.lines().filter(|line| line.contains(" is accepted")).count();
+        assert_eq!(told, sent, "{run:?}");
+        let is_resumable = arguments.contains(&"--no-wait") || run.stderr.contains("Resume with: ");
+        assert!(is_resumable, "{run:?}");
+    }
+}
+
+/// The reader of a command that pays for nothing may go at any time.
+#[tokio::test]
+async fn reader_that_has_gone_is_no_error_of_a_lookup() {
+    let stage = Stage::new(AT_ONCE).await;
+    let ids = [stage.task("A fox").await, stage.task("A bear").await];
+    for arguments in [
+        &["history"][..],
+        &["task", &ids[0], &ids[1]],
+        &["wait", &ids[0], &ids[1], "-o", "v/"],
+        &["tools"],
+        &["completions", "bash"],
+        &["--help"],
+    ] {
+        let mut child = stage.command(arguments).spawn().expect("it starts");
+        drop(child.stdout.take());
+        let run = end(child).await.exits(0);
+        assert!(!run.stderr.contains("error"), "{run:?}");
+    }
+    // Both files are there.
+    let files = std::fs::read_dir(stage.folder.path().join("v")).expect("a folder");
+    assert_eq!(files.count(), 2);
+}
+
+#[tokio::test]
+async fn token_as_an_argument_is_not_shown() {
+    let stage = Stage::new(AT_ONCE).await;
+    // The helper looks for the token.
+    stage.luma(&["task", TOKEN]).await.exits(3).complains("no task has the id [token]");
+    stage.luma(&["--json", "wait", TOKEN]).await.exits(3);
+    stage.luma(&["generate", TOKEN, "--no-wait", "--each-line"]).await.exits(0);
+}
+
+/// A path that JSON cannot hold is printed as far as it is readable.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn path_that_is_not_unicode_is_no_empty_result() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let stage = Stage::new(AT_ONCE).await;
+    let path = std::ffi::OsStr::from_bytes(b"fox\xff.mp4");
+    let mut command = stage.command(["--json", "generate", "A fox", "--interval", "20ms", "-o"]);
+    let run = end(command.arg(path).spawn().expect("it starts")).await.exits(0);
+    assert_eq!(run.json()["file"]["path"], "fox\u{fffd}.mp4");
+    assert!(stage.folder.path().join(path).exists());
 }

@@ -4,7 +4,7 @@ use luma_client::mcp::export;
 
 use super::{AT_ONCE, Stage, luma};
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "generate",
     "extend",
     "task",
@@ -14,6 +14,7 @@ const COMMANDS: [&str; 11] = [
     "tools",
     "simulate",
     "mcp",
+    "doctor",
     "completions",
     "man",
 ];
@@ -42,19 +43,24 @@ async fn mistake_exits_2_and_nothing_is_sent() {
         (&["generate", "A fox", "--aspect-ratio", "5:4"], "possible values: 16:9"),
         (
             &["generate", "A fox", "--start-image", "fox.jpg"],
-            "start_image_url \"fox.jpg\" is not a valid URL",
+            "--start-image \"fox.jpg\" is not a valid URL: use an http or https URL",
         ),
-        (&["generate", "A fox", "--end-image", "file:///fox.jpg"], "is not a valid URL"),
-        (&["generate", "A fox", "--callback-url", "me"], "is not a valid URL"),
+        (
+            &["generate", "A fox", "--end-image", "file:///fox.jpg"],
+            "--end-image \"file:///fox.jpg\"",
+        ),
+        (&["generate", "A fox", "--callback-url", "me"], "--callback-url \"me\" is not a valid"),
         (&["generate", "A fox", "--timeout", "soon"], "use a duration such as 90s"),
         (&["generate", "A fox", "--interval", "0"], "more than zero"),
         (&["generate", "A fox", "--overwrite"], "--output <PATH>"),
         (&["generate", "A fox", "--no-wait", "-o", "x.mp4"], "cannot be used with"),
         (&["generate", "A fox", "another"], "unexpected argument"),
+        (&["generate", "A fox", "--max-parallel", "2"], "--each-line"),
+        (&["extend", "video-1", "More", "--max-parallel", "2"], "unexpected argument"),
         (&["extend", "video-1"], "<PROMPT>"),
         (&["extend", " ", "More"], "the video id is blank"),
         (&["extend", "More of it", "video-1"], "use the id, not the prompt"),
-        (&["extend", "ftp://example.com/1.mp4", "More"], "is not a valid URL"),
+        (&["extend", "ftp://example.com/1.mp4", "More"], "<VIDEO> \"ftp://example.com/1.mp4\""),
         (&["task"], "<TASK_ID>"),
         (&["task", "two words"], "not a task id"),
         (&["wait"], "<TASK_ID>"),
@@ -76,6 +82,8 @@ async fn mistake_exits_2_and_nothing_is_sent() {
         (&["--token", " ", "history"], "the API token is blank"),
         (&["--token", "two words", "history"], "the API token has spaces"),
         (&["--base-url", "http://example.com", "history"], "use https"),
+        (&["--base-url", "http://127.0.0.1:99999", "history"], "its port is not a number"),
+        (&["--base-url", "https://example.com:https", "history"], "its port is not a number"),
     ] {
         let run = stage.luma(arguments).await.exits(2).complains(complaint);
         assert_eq!(run.stdout, "", "{arguments:?}");

@@ -2,25 +2,25 @@
 
 use std::net::SocketAddr;
 
-use luma_mcp::{Access, HttpOptions, InvalidOptions, ServeError};
+use luma_mcp::{Access, InvalidOptions, ServeError};
 use reqwest::{Method, RequestBuilder, StatusCode, header};
 use rmcp::transport::{
     StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig,
 };
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncReadExt,
     net::{TcpSocket, TcpStream},
     time::Instant,
 };
 
 use super::*;
 
-const KEY: &str = "an-access-key-of-the-server";
-const LOOPBACK: SocketAddr =
+pub(super) const KEY: &str = "an-access-key-of-the-server";
+pub(super) const LOOPBACK: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
-fn key() -> Access {
+pub(super) fn key() -> Access {
     Access::Key(KEY.to_owned().into())
 }
 
@@ -36,7 +36,7 @@ async fn run((server, options): (Server, HttpOptions)) -> (String, CancellationT
     (url, stop)
 }
 
-async fn open(url: &str, bearer: &str, era: Era, client: Client) -> Session {
+pub(super) async fn open(url: &str, bearer: &str, era: Era, client: Client) -> Session {
     let config = StreamableHttpClientTransportConfig::with_uri(url).auth_header(bearer);
     let transport = StreamableHttpClientTransport::from_config(config);
     let session = client.serve_with_lifecycle(transport, era.lifecycle()).await;
@@ -68,41 +68,6 @@ fn with(request: RequestBuilder, name: &'static str, value: Option<&str>) -> Req
         request.headers_mut().insert(name, value);
     }
     RequestBuilder::from_parts(client, request)
-}
-
-#[tokio::test]
-async fn session_of_each_era_makes_a_video() {
-    let simulator = simulator().await;
-    let (url, _stop) = run(own(&simulator)).await;
-    for era in Era::BOTH {
-        let client = Client { declares_tasks: true, ..Client::default() };
-        let session = open(&url, KEY, era, client.clone()).await;
-        let tools = session.list_all_tools().await.expect("tools");
-        assert_eq!(tools.len(), 9);
-        let submitted = session.call_tool_once(params(
-            "luma_generate_video",
-            json!({ "prompt": "A fox", "aspect_ratio": "16:9" }),
-        ));
-        let id = match (era, submitted.await) {
-            (Era::Modern, Ok(CallToolResponse::Task(created))) => created.task.task_id,
-            (Era::Legacy, Ok(CallToolResponse::Complete(result))) => {
-                let result = result_of(&tools, "luma_generate_video", &result);
-                result["task_id"].as_str().expect("an id").to_owned()
-            }
-            (_, other) => panic!("{other:?}"),
-        };
-        // The first message is progress: the answer becomes a stream of events.
-        let held = async {
-            let found = call(&session, "luma_get_task", json!({ "task_id": id })).await;
-            result_of(&tools, "luma_get_task", &found)["state"].clone()
-        };
-        let _ = tokio::time::timeout(Duration::from_millis(300), held).await;
-        assert!(!client.progress.lock().expect("no panic").is_empty());
-        simulator.complete(&id);
-        let found = call(&session, "luma_get_task", json!({ "task_id": id })).await;
-        assert_eq!(result_of(&tools, "luma_get_task", &found)["state"], "completed");
-    }
-    assert_eq!(simulator.stats().submits_accepted, 2);
 }
 
 #[tokio::test]
@@ -359,27 +324,13 @@ async fn unsafe_options_are_refused() {
 }
 
 #[tokio::test]
-async fn server_that_stops_answers_held_calls() {
+async fn server_that_stopped_does_not_listen() {
     let simulator = simulator().await;
-    let (server, options) = own(&simulator);
-    let server = server.listen(options).await.expect("a server");
-    let (url, stop) = (server.url(), CancellationToken::new());
-    let running = tokio::spawn(server.run(stop.clone()));
-    let client = Client::default();
-    let session = open(&url, KEY, Era::Modern, client.clone()).await;
-    let id = generate(&session).await;
-    eventually("processing", || is_processing(&simulator, &id)).await;
-    let held = async { call(&session, "luma_get_task", json!({ "task_id": id })).await };
-    let stopping = async {
-        eventually("progress", || !client.progress.lock().expect("no panic").is_empty()).await;
-        stop.cancel();
-    };
-    let (held, ()) = tokio::join!(held, stopping);
-    let held = held.structured_content.expect("content");
-    assert_eq!(held["result"]["state"], "processing");
-    drop(session);
-    let end = tokio::time::timeout(Duration::from_secs(30), running).await;
-    end.expect("in time").expect("no panic");
+    let (url, stop) = run(own(&simulator)).await;
+    assert!(post(&url).send().await.is_ok());
+    stop.cancel();
+    // The connection may be accepted in the moment of the end.
+    while post(&url).send().await.is_ok() {}
     assert!(post(&url).send().await.is_err_and(|error| error.is_connect()));
 }
 

@@ -1,6 +1,7 @@
-//! The MCP server as rmcp's client and plain HTTP see it, against the simulator.
+//! The MCP server as rmcp's client, plain lines and plain HTTP see it, against the simulator.
 
 mod app;
+mod confirm;
 mod http;
 mod limits;
 mod session;
@@ -12,28 +13,36 @@ use std::{
 };
 
 use luma_client::{CancellationToken, Luma};
-use luma_mcp::{ServeError, Server};
+use luma_mcp::{HttpOptions, Server};
 use luma_simulator::Simulator;
 use rmcp::{
     ClientHandler, RoleClient,
     model::{
         CallToolRequestParams, CallToolResponse, CallToolResult, ClientCapabilities, ClientConfig,
-        ErrorData, Implementation, ProgressNotificationParam, ProtocolVersion, Tool,
+        ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationCapability, ErrorData,
+        Implementation, ProgressNotificationParam, ProtocolVersion, Tool,
     },
     service::{
-        ClientLifecycleMode, ClientServiceExt, NotificationContext, RunningService, ServiceError,
+        ClientLifecycleMode, ClientServiceExt, NotificationContext, RequestContext, RunningService,
+        ServiceError,
     },
 };
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf},
+    task::JoinHandle,
+};
 
 const TOKEN: &str = "s3cret-api-token";
 
-/// A client that notes down the progress that it hears of.
+/// A client that notes down the progress and the questions that it hears of.
 #[derive(Clone, Default)]
 struct Client {
     declares_tasks: bool,
     shows_views: bool,
+    /// What the user answers to questions, if the client can ask.
+    answer: Option<ElicitationAction>,
+    questions: Arc<Mutex<Vec<String>>>,
     progress: Arc<Mutex<Vec<ProgressNotificationParam>>>,
 }
 
@@ -46,7 +55,20 @@ impl ClientHandler for Client {
         if self.shows_views {
             capabilities.extensions = Some(app::extension());
         }
+        capabilities.elicitation = self.answer.as_ref().map(|_| ElicitationCapability::default());
         ClientConfig::new(capabilities, Implementation::new("a-test", "1"))
+    }
+
+    async fn create_elicitation(
+        &self,
+        request: ElicitRequestParams,
+        _: RequestContext<RoleClient>,
+    ) -> Result<ElicitResult, ErrorData> {
+        let ElicitRequestParams::FormElicitationParams { message, .. } = request else {
+            panic!("{request:?}");
+        };
+        self.questions.lock().expect("no panic").push(message);
+        Ok(ElicitResult::new(self.answer.clone().expect("an answer")))
     }
 
     async fn on_progress(
@@ -93,23 +115,135 @@ fn server(simulator: &Simulator) -> Server {
     Server::new(luma(simulator))
 }
 
-/// A session over a pipe, in this process.
-async fn connect(server: Server, era: Era, client: Client) -> Session {
-    connect_until(CancellationToken::new(), server, era, client).await.0
+/// What the server is reached by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Over {
+    Pipe,
+    Http,
 }
 
-/// The same, and the end of the server, which can be stopped.
+impl Over {
+    const BOTH: [Self; 2] = [Self::Pipe, Self::Http];
+}
+
+/// A session over a pipe, in this process.
+async fn connect(server: Server, era: Era, client: Client) -> Session {
+    connect_until(CancellationToken::new(), Over::Pipe, server, era, client).await.0
+}
+
+/// A session, and the end of the server, which can be stopped.
 async fn connect_until(
     stop: CancellationToken,
+    over: Over,
     server: Server,
     era: Era,
     client: Client,
-) -> (Session, JoinHandle<Result<(), ServeError>>) {
+) -> (Session, JoinHandle<()>) {
+    if over == Over::Http {
+        let options = HttpOptions::new(http::LOOPBACK, http::key());
+        let server = server.listen(options).await.expect("a server");
+        let url = server.url();
+        let serving = tokio::spawn(server.run(stop));
+        return (http::open(&url, http::KEY, era, client).await, serving);
+    }
     let (ours, theirs) = tokio::io::duplex(1 << 16);
-    let (reader, writer) = tokio::io::split(theirs);
-    let serving = tokio::spawn(server.serve(reader, writer, stop));
+    let serving = serve(server, theirs, stop);
     let session = client.serve_with_lifecycle(ours, era.lifecycle()).await;
     (session.expect("a session"), serving)
+}
+
+fn serve(server: Server, stream: DuplexStream, stop: CancellationToken) -> JoinHandle<()> {
+    let (reader, writer) = tokio::io::split(stream);
+    tokio::spawn(async move {
+        server.serve(reader, writer, stop).await.expect("a good end");
+    })
+}
+
+/// Waits for the end of a server.
+async fn ended(serving: JoinHandle<()>) {
+    tokio::time::timeout(Duration::from_secs(30), serving)
+        .await
+        .expect("in time")
+        .expect("no panic");
+}
+
+/// What a revision since 2026-07-28 has in each request.
+fn meta() -> Value {
+    json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    })
+}
+
+fn request(id: u64, method: &str, params: Value) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
+}
+
+fn submit(id: u64) -> Value {
+    let params = json!({ "name": "luma_generate_video", "arguments": { "prompt": "A fox" } });
+    request(id, "tools/call", params)
+}
+
+fn cancelled(id: u64) -> Value {
+    let params = json!({ "requestId": id });
+    json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params })
+}
+
+/// A session of plain lines.
+struct Lines {
+    writer: WriteHalf<DuplexStream>,
+    lines: tokio::io::Lines<BufReader<ReadHalf<DuplexStream>>>,
+    stop: CancellationToken,
+    serving: JoinHandle<()>,
+}
+
+impl Lines {
+    fn new(server: Server) -> Self {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let stop = CancellationToken::new();
+        let serving = serve(server, theirs, stop.clone());
+        let (reader, writer) = tokio::io::split(ours);
+        Self { writer, lines: BufReader::new(reader).lines(), stop, serving }
+    }
+
+    /// A session that has begun with an `initialize` of this revision.
+    async fn begun(server: Server, revision: &str, capabilities: Value) -> Self {
+        let mut lines = Self::new(server);
+        let params = json!({ "protocolVersion": revision, "capabilities": capabilities });
+        lines.send(&request(0, "initialize", params)).await;
+        let hello = lines.next().await;
+        assert_eq!(hello["result"]["protocolVersion"], revision);
+        lines
+    }
+
+    async fn write(&mut self, text: &[u8]) {
+        self.writer.write_all(text).await.expect("written");
+    }
+
+    async fn send(&mut self, message: &Value) {
+        self.write(format!("{message}\n").as_bytes()).await;
+    }
+
+    /// The next message; none if there is no more.
+    async fn try_next(&mut self) -> Option<Value> {
+        let next = tokio::time::timeout(Duration::from_secs(30), self.lines.next_line()).await;
+        let line = next.expect("in time").expect("text")?;
+        Some(serde_json::from_str(&line).expect("JSON"))
+    }
+
+    async fn next(&mut self) -> Value {
+        self.try_next().await.expect("a message")
+    }
+
+    /// What comes after the end of the input.
+    async fn rest(&mut self) -> Vec<Value> {
+        self.writer.shutdown().await.expect("closed");
+        let mut rest = Vec::new();
+        while let Some(message) = self.try_next().await {
+            rest.push(message);
+        }
+        rest
+    }
 }
 
 fn params(tool: &'static str, arguments: Value) -> CallToolRequestParams {

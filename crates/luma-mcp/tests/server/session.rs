@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use luma_client::CancellationToken;
 use luma_simulator::{Fault, Target};
 use rmcp::{
     model::{
@@ -11,7 +10,6 @@ use rmcp::{
     },
     service::PeerRequestOptions,
 };
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf};
 
 use super::*;
 
@@ -26,11 +24,11 @@ async fn session_of_each_era_lists_everything() {
         assert_eq!(implementation.version, env!("CARGO_PKG_VERSION"));
         assert!(implementation.title.is_some() && implementation.website_url.is_some());
         assert!(info.instructions.as_ref().is_some_and(|text| text.contains("credits")));
-        assert!(info.capabilities.supports_tasks());
+        // Extensions and cache hints are new in 2026-07-28.
+        let is_modern = era == Era::Modern;
+        assert_eq!(info.capabilities.supports_tasks(), is_modern);
 
         let list = session.list_tools(None).await.expect("a list");
-        // Cache hints are new in 2026-07-28.
-        let is_modern = era == Era::Modern;
         assert_eq!(list.ttl_ms.is_some_and(|ttl| ttl > 0), is_modern);
         assert_eq!(list.cache_scope, is_modern.then_some(CacheScope::Public));
         let expected: Vec<_> = luma_client::mcp::tools().iter().map(|tool| json!(tool)).collect();
@@ -51,8 +49,9 @@ async fn session_of_each_era_lists_everything() {
 #[tokio::test]
 async fn video_from_submit_to_links() {
     let simulator = simulator().await;
-    for era in Era::BOTH {
-        let session = connect(server(&simulator), era, Client::default()).await;
+    for (over, era) in Over::BOTH.into_iter().flat_map(|over| Era::BOTH.map(|era| (over, era))) {
+        let (stop, server) = (CancellationToken::new(), server(&simulator));
+        let (session, _) = connect_until(stop, over, server, era, Client::default()).await;
         let tools = session.list_all_tools().await.expect("tools");
         let arguments = json!({ "prompt": "A fox", "aspect_ratio": "21:9" });
         let submitted = call(&session, "luma_generate_video", arguments).await;
@@ -72,7 +71,7 @@ async fn video_from_submit_to_links() {
         let video = (simulator.video_url(id).expect("a URL"), Some("video/mp4".to_owned()));
         assert_eq!((links.len(), links.first()), (1, Some(&video)));
     }
-    assert_eq!(simulator.stats().submits_accepted, 2);
+    assert_eq!(simulator.stats().submits_accepted, 4);
 }
 
 #[tokio::test]
@@ -128,23 +127,26 @@ async fn cancelled_call_with_progress_ends_its_hold() {
 
 #[tokio::test]
 async fn server_that_stops_answers_held_lookups() {
-    let simulator = simulator().await;
-    let (stop, client) = (CancellationToken::new(), Client::default());
-    let server = server(&simulator);
-    let (session, serving) = connect_until(stop.clone(), server, Era::Legacy, client.clone()).await;
-    let id = generate(&session).await;
-    eventually("processing", || is_processing(&simulator, &id)).await;
-    let held = async { call(&session, "luma_get_task", json!({ "task_id": id })).await };
-    let stopping = async {
-        eventually("progress", || !client.progress.lock().expect("no panic").is_empty()).await;
-        stop.cancel();
-    };
-    let (held, ()) = tokio::join!(held, stopping);
-    // It says how things stand.
-    let held = held.structured_content.expect("content");
-    assert_eq!(held["result"]["state"], "processing");
-    let end = tokio::time::timeout(Duration::from_secs(30), serving).await;
-    end.expect("in time").expect("no panic").expect("a good end");
+    for (over, era) in [(Over::Pipe, Era::Legacy), (Over::Http, Era::Modern)] {
+        let simulator = simulator().await;
+        let (stop, client) = (CancellationToken::new(), Client::default());
+        let server = server(&simulator);
+        let (session, serving) =
+            connect_until(stop.clone(), over, server, era, client.clone()).await;
+        let id = generate(&session).await;
+        eventually("processing", || is_processing(&simulator, &id)).await;
+        let held = async { call(&session, "luma_get_task", json!({ "task_id": id })).await };
+        let stopping = async {
+            eventually("progress", || !client.progress.lock().expect("no panic").is_empty()).await;
+            stop.cancel();
+        };
+        let (held, ()) = tokio::join!(held, stopping);
+        // It says how things stand.
+        let held = held.structured_content.expect("content");
+        assert_eq!(held["result"]["state"], "processing", "{over:?}");
+        drop(session);
+        ended(serving).await;
+    }
 }
 
 #[tokio::test]
@@ -152,7 +154,8 @@ async fn server_that_stops_does_not_wait_for_a_silent_service() {
     let simulator = simulator().await;
     let (stop, client) = (CancellationToken::new(), Client::default());
     let server = server(&simulator);
-    let (session, serving) = connect_until(stop.clone(), server, Era::Legacy, client).await;
+    let (session, serving) =
+        connect_until(stop.clone(), Over::Pipe, server, Era::Legacy, client).await;
     let id = generate(&session).await;
     simulator.inject(Fault::silence().on(Target::Lookup).always());
     let lookups = simulator.stats().lookups;
@@ -166,8 +169,7 @@ async fn server_that_stops_does_not_wait_for_a_silent_service() {
     let end = tokio::time::timeout(Duration::from_secs(20), both).await;
     let (held, ()) = end.expect("in time");
     assert_eq!(held.is_error, Some(true));
-    let end = tokio::time::timeout(Duration::from_secs(20), serving).await;
-    end.expect("in time").expect("no panic").expect("a good end");
+    ended(serving).await;
 }
 
 #[tokio::test]
@@ -192,71 +194,38 @@ async fn prompt_and_completion_are_answered() {
 #[tokio::test]
 async fn client_that_leaves_is_answered_except_held_lookups() {
     let simulator = simulator().await;
-    let (ours, theirs) = tokio::io::duplex(1 << 16);
-    let (reader, writer) = tokio::io::split(theirs);
-    tokio::spawn(server(&simulator).serve(reader, writer, CancellationToken::new()));
-    let (reader, mut writer) = tokio::io::split(ours);
-    let mut lines = BufReader::new(reader).lines();
-    let meta = json!({
-        "progressToken": 7,
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientCapabilities": {},
-    });
-    let request = |id: u32, tool: &str, arguments: Value| {
+    let mut lines = Lines::new(server(&simulator));
+    let mut meta = meta();
+    meta["progressToken"] = 7.into();
+    let call = |id: u64, tool: &str, arguments: Value| {
         let params = json!({ "name": tool, "arguments": arguments, "_meta": meta });
-        let call = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params });
-        format!("{call}\n")
+        request(id, "tools/call", params)
     };
     let fox = json!({ "prompt": "A fox" });
-    let submit = request(1, "luma_generate_video", fox.clone());
-    writer.write_all(submit.as_bytes()).await.expect("written");
-    let next = lines.next_line().await.expect("read").expect("a line");
-    let answer: Value = serde_json::from_str(&next).expect("JSON");
+    lines.send(&call(1, "luma_generate_video", fox.clone())).await;
+    let answer = lines.next().await;
     let id = &answer["result"]["structuredContent"]["result"]["task_id"];
-    let lookup = request(2, "luma_get_task", json!({ "task_id": id }));
-    writer.write_all(lookup.as_bytes()).await.expect("written");
-    let next = lines.next_line().await.expect("read").expect("a line");
-    assert!(next.contains("notifications/progress"), "{next}");
+    lines.send(&call(2, "luma_get_task", json!({ "task_id": id }))).await;
+    assert_eq!(lines.next().await["method"], "notifications/progress");
 
     // What was sent before the end is done and answered all the same, however long it takes.
     simulator.inject(Fault::slow(Duration::from_secs(6)).on(Target::Submit));
-    let submit = request(3, "luma_generate_video", fox);
-    writer.write_all(submit.as_bytes()).await.expect("written");
-    writer.shutdown().await.expect("closed");
-    let mut answered = Vec::new();
-    while let Some(line) = lines.next_line().await.expect("read") {
-        let message: Value = serde_json::from_str(&line).expect("JSON");
-        answered.extend(message["id"].as_u64());
-    }
+    lines.send(&call(3, "luma_generate_video", fox)).await;
+    let answered = lines.rest().await;
+    let answered: Vec<_> = answered.iter().filter_map(|message| message["id"].as_u64()).collect();
     assert_eq!(answered, [3]);
     assert_eq!(simulator.stats().submits_accepted, 2);
 }
 
-/// Sends lines as they are, and gives what is answered until the server has nothing to say any more.
-async fn answers(lines: &[Vec<u8>]) -> Vec<Value> {
+/// Sends lines as they are, and gives the answer to each.
+async fn answers(texts: &[Vec<u8>]) -> Vec<Value> {
     let simulator = simulator().await;
-    let (ours, theirs) = tokio::io::duplex(1 << 16);
-    let (reader, writer) = tokio::io::split(theirs);
-    tokio::spawn(server(&simulator).serve(reader, writer, CancellationToken::new()));
-    let (reader, mut writer) = tokio::io::split(ours);
-    let mut answers = BufReader::new(reader).lines();
+    let mut lines = Lines::begun(server(&simulator), "2025-11-25", json!({})).await;
+    lines.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await;
     let mut found = Vec::new();
-    let hello = json!({ "jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": {
-        "protocolVersion": "2025-11-25",
-        "capabilities": {},
-        "clientInfo": { "name": "a-test", "version": "1" },
-    } });
-    let begun = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
-    let hello = format!("{hello}\n{begun}\n");
-    writer.write_all(hello.as_bytes()).await.expect("written");
-    let next = answers.next_line().await.expect("read").expect("a line");
-    assert!(next.contains("hello"), "{next}");
-    for line in lines {
-        writer.write_all(line).await.expect("written");
-        writer.write_all(b"\n").await.expect("written");
-        let next = tokio::time::timeout(Duration::from_secs(30), answers.next_line()).await;
-        let next = next.expect("in time").expect("read").expect("a line");
-        found.push(serde_json::from_str(&next).expect("JSON"));
+    for text in texts {
+        lines.write(&[text, &b"\n"[..]].concat()).await;
+        found.push(lines.next().await);
     }
     found
 }
@@ -323,12 +292,11 @@ async fn unknown_methods_and_parameters_are_explained() {
 
 #[tokio::test]
 async fn ping_is_answered_before_and_after_the_session_begins() {
-    let ping = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }).to_string();
-    let (mut writer, mut lines) = raw(server(&simulator().await)).await;
-    writer.write_all(format!("{ping}\n").as_bytes()).await.expect("written");
-    let line = lines.next_line().await.expect("read").expect("a line");
-    assert!(line.contains("\"result\":{}"), "{line}");
-    let found = answers(&[ping.into()]).await;
+    let ping = request(1, "ping", json!({}));
+    let mut lines = Lines::new(server(&simulator().await));
+    lines.send(&ping).await;
+    assert_eq!(lines.next().await["result"], json!({}));
+    let found = answers(&[ping.to_string().into()]).await;
     assert_eq!(found[0]["result"], json!({}));
 }
 
@@ -386,36 +354,17 @@ async fn arguments_of_odd_hosts_are_read() {
     }
 }
 
-/// A session over a pipe of which both ends are lines.
-async fn raw(
-    server: Server,
-) -> (impl AsyncWriteExt + Unpin, Lines<BufReader<ReadHalf<DuplexStream>>>) {
-    let (ours, theirs) = tokio::io::duplex(1 << 16);
-    let (reader, writer) = tokio::io::split(theirs);
-    tokio::spawn(server.serve(reader, writer, CancellationToken::new()));
-    let (reader, writer) = tokio::io::split(ours);
-    (writer, BufReader::new(reader).lines())
-}
-
-const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
-
 #[tokio::test]
 async fn id_in_use_is_refused_before_anything_is_billed() {
     let simulator = simulator().await;
     simulator.inject(Fault::slow(Duration::from_millis(500)).on(Target::Submit));
-    let (mut writer, mut lines) = raw(server(&simulator)).await;
-    let submit = format!(
-        r#"{{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{{"name":"luma_generate_video","arguments":{{"prompt":"A fox"}},{META}}}}}
-"#
-    );
+    let mut lines = Lines::begun(server(&simulator), "2025-11-25", json!({})).await;
     for _ in 0..5 {
-        writer.write_all(submit.as_bytes()).await.expect("written");
+        lines.send(&submit(9)).await;
     }
     let mut answers = Vec::new();
     for _ in 0..5 {
-        let next = tokio::time::timeout(Duration::from_secs(30), lines.next_line()).await;
-        let line = next.expect("in time").expect("read").expect("a line");
-        answers.push(serde_json::from_str::<Value>(&line).expect("JSON"));
+        answers.push(lines.next().await);
     }
     let refused = |answer: &&Value| answer["error"]["code"] == -32600 && answer["id"].is_null();
     assert_eq!(answers.iter().filter(refused).count(), 4, "{answers:?}");
@@ -424,43 +373,59 @@ async fn id_in_use_is_refused_before_anything_is_billed() {
     assert_eq!(accepted["task_id"], simulator.tasks()[0]["id"]);
     assert_eq!(simulator.stats().submits_accepted, 1);
     // It is free again.
-    writer.write_all(submit.as_bytes()).await.expect("written");
-    let line = lines.next_line().await.expect("read").expect("a line");
-    assert!(line.contains("task_id"), "{line}");
+    lines.send(&submit(9)).await;
+    let answer = lines.next().await;
+    assert!(answer.to_string().contains("task_id"), "{answer}");
 }
 
 #[tokio::test]
 async fn last_line_without_end_is_read() {
     let simulator = simulator().await;
-    let (mut writer, mut lines) = raw(server(&simulator)).await;
-    let list = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{{{META}}}}}"#);
-    writer.write_all(list.as_bytes()).await.expect("written");
-    writer.shutdown().await.expect("closed");
-    let line = lines.next_line().await.expect("read").expect("a line");
-    assert!(line.contains("luma_get_task"), "{line}");
-    assert_eq!(lines.next_line().await.expect("read"), None);
+    let mut lines = Lines::new(server(&simulator));
+    let list = request(1, "tools/list", json!({ "_meta": meta() })).to_string();
+    lines.write(list.as_bytes()).await;
+    let rest = lines.rest().await;
+    assert_eq!(rest.len(), 1, "{rest:?}");
+    assert!(rest[0]["result"]["tools"].is_array(), "{rest:?}");
 }
 
 #[tokio::test]
-async fn initialize_without_optional_fields_begins_a_session() {
+async fn initialize_of_any_form_begins_a_session() {
     let simulator = simulator().await;
-    for params in [
-        json!({ "protocolVersion": "2025-11-25" }),
-        json!({ "protocolVersion": "2025-11-25", "capabilities": { "roots": true },
-            "clientInfo": { "name": 5 } }),
-        Value::Null,
+    let client = json!({ "name": "a", "version": "1" });
+    for (field, value) in [
+        ("capabilities", json!({})),
+        ("capabilities", json!({ "roots": true, "elicitation": true, "sampling": "yes" })),
+        ("capabilities", json!({ "elicitation": { "form": true, "url": 5 } })),
+        ("capabilities", json!({ "experimental": { "x": true }, "extensions": [], "tasks": 1 })),
+        ("capabilities", json!([])),
+        ("clientInfo", json!({ "name": 5 })),
+        ("clientInfo", json!({ "name": "a", "version": "1", "icons": { "sizes": "48x48" } })),
+        ("clientInfo", json!({ "name": "a", "icons": [{ "src": "x", "sizes": "48x48" }] })),
+        ("clientInfo", Value::Null),
+        ("protocolVersion", Value::Null),
+        ("protocolVersion", json!("1999-01-01")),
+        ("_meta", json!(5)),
+        ("", Value::Null),
     ] {
-        let (mut writer, mut lines) = raw(server(&simulator)).await;
-        let early = json!({ "jsonrpc": "2.0", "id": 0, "method": "ping" });
-        let hello = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params });
-        let list = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/list" });
-        let text = format!("{early}\n{hello}\n{list}\n");
-        writer.write_all(text.as_bytes()).await.expect("written");
+        let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {},
+            "clientInfo": client });
+        let params = match field {
+            "" => Value::Null,
+            field => {
+                let mut params = params;
+                params[field] = value;
+                params
+            }
+        };
+        let mut lines = Lines::new(server(&simulator));
+        lines.send(&request(0, "ping", json!({}))).await;
+        lines.send(&request(1, "initialize", params.clone())).await;
+        lines.send(&request(2, "tools/list", Value::Null)).await;
         for id in 0..3 {
-            let line = lines.next_line().await.expect("read").expect("a line");
-            let answer: Value = serde_json::from_str(&line).expect("JSON");
-            assert_eq!(answer["id"], id, "{params}: {line}");
-            assert!(answer["result"].is_object(), "{params}: {line}");
+            let answer = lines.next().await;
+            assert_eq!(answer["id"], id, "{params}: {answer}");
+            assert!(answer["result"].is_object(), "{params}: {answer}");
         }
     }
 }
@@ -468,79 +433,93 @@ async fn initialize_without_optional_fields_begins_a_session() {
 #[tokio::test]
 async fn notifications_before_the_session_are_ignored() {
     let simulator = simulator().await;
-    let (mut writer, mut lines) = raw(server(&simulator)).await;
-    let request = |id: u32, method: &str| {
-        format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{META}}}}}"#) + "\n"
-    };
-    let cancelled =
-        r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
-    let text = request(1, "server/discover") + cancelled + "\n" + &request(2, "tools/list");
-    writer.write_all(text.as_bytes()).await.expect("written");
+    let mut lines = Lines::new(server(&simulator));
+    lines.send(&request(1, "server/discover", json!({ "_meta": meta() }))).await;
+    lines.send(&cancelled(1)).await;
+    lines.send(&request(2, "tools/list", json!({ "_meta": meta() }))).await;
     for id in 1..=2 {
-        let line = lines.next_line().await.expect("read").expect("a line");
-        let answer: Value = serde_json::from_str(&line).expect("JSON");
-        assert_eq!(answer["id"], id, "{line}");
-        assert!(answer["result"].is_object(), "{line}");
+        let answer = lines.next().await;
+        assert_eq!(answer["id"], id, "{answer}");
+        assert!(answer["result"].is_object(), "{answer}");
     }
 }
 
-/// A session that has begun with an `initialize` of this revision.
-async fn begun(
-    server: Server,
-    revision: &str,
-) -> (impl AsyncWriteExt + Unpin, Lines<BufReader<ReadHalf<DuplexStream>>>) {
-    let (mut writer, mut lines) = raw(server).await;
-    let hello = json!({ "jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": {
-        "protocolVersion": revision,
-    } });
-    writer.write_all(format!("{hello}\n").as_bytes()).await.expect("written");
-    let line = lines.next_line().await.expect("read").expect("a line");
-    assert!(line.contains(revision), "{line}");
-    let has_titles = line.contains("title") || line.contains("websiteUrl");
-    assert_eq!(has_titles, revision >= "2025-06-18", "{line}");
-    (writer, lines)
-}
-
-fn request(id: u32, method: &str, params: Value) -> String {
-    let request = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
-    format!("{request}\n")
-}
-
 #[tokio::test]
-async fn result_of_an_old_revision_has_nothing_new() {
+async fn revision_gets_only_what_it_has() {
     let simulator = simulator().await;
-    let task = luma(&simulator).generate("A fox").submit().await.expect("accepted");
-    simulator.complete(task.id().as_str());
-    let get = json!({ "name": "luma_get_task", "arguments": { "task_id": task.id().as_str() } });
-    for (revision, links, is_new) in [
-        ("2024-11-05", true, false),
-        ("2025-03-26", true, false),
-        ("2025-06-18", true, true),
-        ("2025-06-18", false, true),
-    ] {
-        let server = server(&simulator).resource_links(links);
-        let (mut writer, mut lines) = begun(server, revision).await;
-        let text = request(1, "tools/call", get.clone())
-            + &request(2, "tools/list", json!({}))
-            + &request(3, "prompts/list", json!({}));
-        writer.write_all(text.as_bytes()).await.expect("written");
-        let mut answers = std::collections::BTreeMap::new();
-        while answers.len() < 3 {
-            let line = lines.next_line().await.expect("read").expect("a line");
-            let answer: Value = serde_json::from_str(&line).expect("JSON");
-            answers.insert(answer["id"].as_u64(), answer["result"].clone());
+    let mut ids = Vec::new();
+    for is_done in [true, false] {
+        let task = luma(&simulator).generate("A fox").submit().await.expect("accepted");
+        if is_done {
+            simulator.complete(task.id().as_str());
         }
-        let result = &answers[&Some(1)];
-        assert_eq!(result["structuredContent"].is_object(), is_new, "{revision}: {result}");
-        let blocks = result["content"].as_array().expect("content").iter();
-        let found = blocks.filter(|block| block["type"] == "resource_link").count();
-        assert_eq!(found, if is_new && links { 1 } else { 0 }, "{revision}: {result}");
-        let tool = &answers[&Some(2)]["tools"][0];
-        assert_eq!(tool["title"].is_string(), is_new, "{revision}");
-        assert_eq!(tool["outputSchema"].is_object(), is_new, "{revision}");
-        let prompt = &answers[&Some(3)]["prompts"][0];
-        assert_eq!(prompt["title"].is_string(), is_new, "{revision}");
-        assert_eq!(prompt["arguments"][0]["title"].is_string(), is_new, "{revision}");
+        ids.push(task.id().to_string());
+    }
+    let get = |id: &str| {
+        json!({ "name": "luma_get_task", "arguments": { "task_id": id },
+            "_meta": { "progressToken": 7 } })
+    };
+    // The extra keys of each, beyond those of the first revision.
+    let (hello, capabilities, tool, prompt, argument, result, progress) =
+        ("hello", "capabilities", "tool", "prompt", "argument", "result", "progress");
+    let march = vec![(capabilities, "completions"), (tool, "annotations"), (progress, "message")];
+    let mut june = march.clone();
+    june.extend([(hello, "title"), (tool, "outputSchema"), (tool, "title"), (prompt, "title")]);
+    june.extend([(argument, "title"), (result, "structuredContent"), (result, "resource_link")]);
+    june.extend([(capabilities, "extensions"), (tool, "_meta")]);
+    let mut november = june.clone();
+    november.extend([(hello, "description"), (hello, "websiteUrl")]);
+    let without_links: Vec<_> =
+        june.iter().copied().filter(|(_, key)| *key != "resource_link").collect();
+    for (revision, links, expected) in [
+        ("2024-11-05", true, vec![]),
+        ("2025-03-26", true, march),
+        ("2025-06-18", true, june),
+        ("2025-06-18", false, without_links),
+        ("2025-11-25", true, november),
+    ] {
+        let server = server(&simulator).resource_links(links).hold(Duration::from_secs(1));
+        let mut lines = Lines::new(server);
+        lines.send(&request(0, "initialize", json!({ "protocolVersion": revision }))).await;
+        lines.send(&request(1, "tools/call", get(&ids[0]))).await;
+        lines.send(&request(2, "tools/list", json!({}))).await;
+        lines.send(&request(3, "prompts/list", json!({}))).await;
+        lines.send(&request(4, "tools/call", get(&ids[1]))).await;
+        let mut answers = std::collections::BTreeMap::new();
+        while answers.len() < 6 {
+            let message = lines.next().await;
+            answers.insert(message["id"].as_u64(), message);
+        }
+        let answer = |id| answers[&Some(id)]["result"].clone();
+        let (tools, prompts) = (answer(2)["tools"][0].clone(), answer(3)["prompts"][0].clone());
+        let mut found = Vec::new();
+        for (name, value, known) in [
+            (hello, &answer(0)["serverInfo"], "name version"),
+            (capabilities, &answer(0)["capabilities"], "prompts resources tools"),
+            ("initialize", &answer(0), "capabilities instructions protocolVersion serverInfo"),
+            (tool, &tools, "description inputSchema name"),
+            ("tools", &answer(2), "tools"),
+            (prompt, &prompts, "arguments description name"),
+            (argument, &prompts["arguments"][0], "description name required"),
+            ("prompts", &answer(3), "prompts"),
+            (result, &answer(1), "content isError"),
+            (progress, &answers[&None]["params"], "progress progressToken total"),
+        ] {
+            let keys = value.as_object().expect(name).keys();
+            let new = keys.filter(|key| !known.split(' ').any(|known| known == *key));
+            found.extend(new.map(|key| (name, key.clone())));
+        }
+        let first = answer(1);
+        let blocks = first["content"].as_array().expect("content").iter();
+        let kinds =
+            blocks.filter_map(|block| block["type"].as_str()).filter(|kind| *kind != "text");
+        found.extend(kinds.map(|kind| (result, kind.to_owned())));
+        found.sort();
+        found.dedup();
+        let mut expected: Vec<_> =
+            expected.into_iter().map(|(name, key)| (name, key.to_owned())).collect();
+        expected.sort();
+        assert_eq!(found, expected, "{revision}");
     }
 }
 
@@ -549,20 +528,15 @@ async fn lookup_without_progress_token_is_held_briefly() {
     let simulator = simulator().await;
     let task = luma(&simulator).generate("A fox").submit().await.expect("accepted");
     let get = json!({ "name": "luma_get_task", "arguments": { "task_id": task.id().as_str() } });
-    let begin = std::time::Instant::now();
-    let (mut writer, mut lines) = begun(server(&simulator), "2025-06-18").await;
-    let text = request(1, "tools/call", get.clone());
-    writer.write_all(text.as_bytes()).await.expect("written");
-    let line = lines.next_line().await.expect("read").expect("a line");
-    assert!(line.contains("\"isError\":false"), "{line}");
-    assert!(begin.elapsed() < Duration::from_secs(5));
     // The option sets it for all calls.
-    let server = server(&simulator).hold(Duration::ZERO);
-    let (mut writer, mut lines) = begun(server, "2025-06-18").await;
-    let begin = std::time::Instant::now();
-    writer.write_all(text.as_bytes()).await.expect("written");
-    lines.next_line().await.expect("read").expect("a line");
-    assert!(begin.elapsed() < Duration::from_secs(2));
+    for (server, longest) in [(server(&simulator), 5), (server(&simulator).hold(Duration::ZERO), 2)]
+    {
+        let mut lines = Lines::begun(server, "2025-06-18", json!({})).await;
+        let begin = std::time::Instant::now();
+        lines.send(&request(1, "tools/call", get.clone())).await;
+        assert_eq!(lines.next().await["result"]["isError"], false);
+        assert!(begin.elapsed() < Duration::from_secs(longest));
+    }
 }
 
 #[tokio::test]
@@ -570,57 +544,44 @@ async fn ping_with_many_held_calls_is_answered() {
     let simulator = simulator().await;
     let task = luma(&simulator).generate("A fox").submit().await.expect("accepted");
     let server = server(&simulator).hold(Duration::from_secs(45));
-    let (mut writer, mut lines) = begun(server, "2025-06-18").await;
+    let mut lines = Lines::begun(server, "2025-06-18", json!({})).await;
     let get = json!({ "name": "luma_get_task", "arguments": { "task_id": task.id().as_str() } });
-    let mut text = String::new();
-    for id in 0..300 {
-        text += &request(id, "tools/call", get.clone());
+    for id in 1..=300 {
+        lines.send(&request(id, "tools/call", get.clone())).await;
     }
-    let cancelled = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled",
-        "params": { "requestId": 7 } });
-    text += &format!("{cancelled}\n");
-    text += &request(1000, "ping", json!({}));
-    text += &request(1001, "tools/call", json!({ "name": "luma_list_actions" }));
-    let writing = async {
-        writer.write_all(text.as_bytes()).await.expect("written");
-    };
-    let reading = async {
-        let (mut refused, mut answered) = (0, Vec::new());
-        while answered.len() < 2 {
-            let next = tokio::time::timeout(Duration::from_secs(20), lines.next_line()).await;
-            let line = next.expect("in time").expect("read").expect("a line");
-            let answer: Value = serde_json::from_str(&line).expect("JSON");
-            match answer["error"]["message"].as_str() {
-                Some(message) => {
-                    assert!(message.contains("in flight"), "{line}");
-                    refused += 1;
-                }
-                None => answered.push(answer["id"].as_u64()),
+    lines.send(&cancelled(7)).await;
+    lines.send(&request(1000, "ping", json!({}))).await;
+    let actions = json!({ "name": "luma_list_actions" });
+    lines.send(&request(1001, "tools/call", actions)).await;
+    let (mut refused, mut answered) = (0, Vec::new());
+    while answered.len() < 2 {
+        let answer = lines.next().await;
+        match answer["error"]["message"].as_str() {
+            Some(message) => {
+                assert!(message.contains("in flight"), "{answer}");
+                refused += 1;
             }
+            None => answered.push(answer["id"].as_u64()),
         }
-        answered.sort();
-        // The cancelled call has made room for one more.
-        assert_eq!((refused, answered), (300 - 256, vec![Some(1000), Some(1001)]));
-    };
-    tokio::join!(writing, reading);
+    }
+    answered.sort();
+    // The cancelled call has made room for one more.
+    assert_eq!((refused, answered), (300 - 256, vec![Some(1000), Some(1001)]));
 }
 
 #[tokio::test]
 async fn broken_output_ends_the_session_without_further_submits() {
     let simulator = simulator().await;
-    let (input, theirs) = tokio::io::duplex(1 << 16);
+    let (mut input, theirs) = tokio::io::duplex(1 << 16);
     let (output, broken) = tokio::io::duplex(1 << 16);
     let serving = tokio::spawn(server(&simulator).serve(theirs, output, CancellationToken::new()));
-    let mut writer = input;
     let mut lines = BufReader::new(broken).lines();
     let hello = request(0, "initialize", json!({ "protocolVersion": "2025-06-18" }));
-    writer.write_all(hello.as_bytes()).await.expect("written");
+    input.write_all(format!("{hello}\n").as_bytes()).await.expect("written");
     lines.next_line().await.expect("read").expect("a line");
     drop(lines);
-    let submit = json!({ "name": "luma_generate_video", "arguments": { "prompt": "A fox" } });
     for id in 1..6 {
-        let text = request(id, "tools/call", submit.clone());
-        let _ = writer.write_all(text.as_bytes()).await;
+        let _ = input.write_all(format!("{}\n", submit(id)).as_bytes()).await;
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
     let end = tokio::time::timeout(Duration::from_secs(20), serving).await;
@@ -633,31 +594,36 @@ async fn submit_that_waits_for_a_retry_is_not_sent_after_the_end() {
     for how in ["cancelled", "stopped", "end of input"] {
         let simulator = simulator().await;
         simulator.inject(Fault::retry_after(429, "1").on(Target::Submit));
-        let stop = CancellationToken::new();
-        let (ours, theirs) = tokio::io::duplex(1 << 16);
-        let (reader, writer) = tokio::io::split(theirs);
-        let serving = tokio::spawn(server(&simulator).serve(reader, writer, stop.clone()));
-        let (reader, mut writer) = tokio::io::split(ours);
-        let mut lines = BufReader::new(reader).lines();
-        let submit = json!({ "name": "luma_generate_video", "arguments": { "prompt": "A fox" } });
-        let text = request(0, "initialize", json!({ "protocolVersion": "2025-06-18" }))
-            + &request(1, "tools/call", submit);
-        writer.write_all(text.as_bytes()).await.expect("written");
-        lines.next_line().await.expect("read").expect("a line");
+        let mut lines = Lines::begun(server(&simulator), "2025-06-18", json!({})).await;
+        lines.send(&submit(1)).await;
         eventually("a submit", || simulator.stats().submits_received > 0).await;
         match how {
-            "cancelled" => {
-                let cancelled = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled",
-                    "params": { "requestId": 1 } });
-                let text = format!("{cancelled}\n");
-                writer.write_all(text.as_bytes()).await.expect("written");
-            }
-            "stopped" => stop.cancel(),
-            _ => writer.shutdown().await.expect("closed"),
+            "cancelled" => lines.send(&cancelled(1)).await,
+            "stopped" => lines.stop.cancel(),
+            _ => lines.writer.shutdown().await.expect("closed"),
         }
         tokio::time::sleep(Duration::from_secs(3)).await;
         assert_eq!(simulator.stats().submits_received, 1, "{how}");
-        stop.cancel();
-        serving.await.expect("no panic").expect("a good end");
+        lines.stop.cancel();
+        ended(lines.serving).await;
     }
+}
+
+#[tokio::test]
+async fn server_that_stops_answers_the_submit_in_flight_and_begins_no_other() {
+    let simulator = simulator().await;
+    simulator.inject(Fault::slow(Duration::from_secs(1)).on(Target::Submit));
+    let mut lines = Lines::begun(server(&simulator), "2025-06-18", json!({})).await;
+    lines.send(&submit(1)).await;
+    eventually("a submit", || simulator.stats().submits_received > 0).await;
+    lines.stop.cancel();
+    lines.send(&submit(2)).await;
+    let refused = lines.next().await;
+    let content = &refused["result"]["structuredContent"]["result"];
+    assert_eq!((&refused["id"], &content["error"]["code"]), (&json!(2), &json!("stopping")));
+    let accepted = lines.next().await;
+    let content = &accepted["result"]["structuredContent"]["result"];
+    assert_eq!(content["task_id"], simulator.tasks()[0]["id"]);
+    ended(lines.serving).await;
+    assert_eq!(simulator.stats().submits_received, 1);
 }

@@ -29,33 +29,38 @@ async fn get(session: &Session, id: &str) -> (TaskStatus, TaskPayload) {
 #[tokio::test]
 async fn task_of_a_server_that_ended_is_served_by_the_next() {
     let simulator = simulator().await;
-    let session = connect(server(&simulator), Era::Modern, with_tasks()).await;
-    let tools = session.list_all_tools().await.expect("tools");
-    let task = create(&session).await;
-    assert_eq!(task.status, TaskStatus::Working);
-    assert_eq!(task.poll_interval_ms, Some(5_000));
-    // It is the service's own id.
-    assert!(simulator.task(&task.task_id).is_some());
-    assert_eq!(get(&session, &task.task_id).await, (TaskStatus::Working, TaskPayload::Working));
-    session.cancel().await.expect("ended");
+    for over in Over::BOTH {
+        let open = async || {
+            let (stop, server) = (CancellationToken::new(), server(&simulator));
+            connect_until(stop, over, server, Era::Modern, with_tasks()).await.0
+        };
+        let session = open().await;
+        let tools = session.list_all_tools().await.expect("tools");
+        let task = create(&session).await;
+        assert_eq!(task.status, TaskStatus::Working);
+        assert_eq!(task.poll_interval_ms, Some(5_000));
+        // It is the service's own id.
+        assert!(simulator.task(&task.task_id).is_some());
+        let working = (TaskStatus::Working, TaskPayload::Working);
+        assert_eq!(get(&session, &task.task_id).await, working);
+        session.cancel().await.expect("ended");
 
-    let session = connect(server(&simulator), Era::Modern, with_tasks()).await;
-    assert_eq!(get(&session, &task.task_id).await, (TaskStatus::Working, TaskPayload::Working));
-    simulator.complete(&task.task_id);
-    let (status, payload) = get(&session, &task.task_id).await;
-    assert_eq!(status, TaskStatus::Completed);
-    let TaskPayload::Completed { result } = payload else {
-        panic!("{payload:?}");
-    };
-    let result = serde_json::from_value(Value::Object(result)).expect("a result");
-    // It is what the tool that was called promises.
-    let result = result_of(&tools, "luma_generate_video", &result);
-    assert_eq!(result["state"], "completed");
-    assert_eq!(
-        result["video"]["url"].as_str().map(str::to_owned),
-        simulator.video_url(&task.task_id)
-    );
-    assert_eq!(simulator.stats().submits_accepted, 1);
+        let session = open().await;
+        assert_eq!(get(&session, &task.task_id).await, working);
+        simulator.complete(&task.task_id);
+        let (status, payload) = get(&session, &task.task_id).await;
+        assert_eq!(status, TaskStatus::Completed);
+        let TaskPayload::Completed { result } = payload else {
+            panic!("{payload:?}");
+        };
+        let result = serde_json::from_value(Value::Object(result)).expect("a result");
+        // It is what the tool that was called promises.
+        let result = result_of(&tools, "luma_generate_video", &result);
+        assert_eq!(result["state"], "completed");
+        let url = result["video"]["url"].as_str().map(str::to_owned);
+        assert_eq!(url, simulator.video_url(&task.task_id));
+    }
+    assert_eq!(simulator.stats().submits_accepted, 2);
 }
 
 #[tokio::test]

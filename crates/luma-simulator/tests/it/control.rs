@@ -17,7 +17,6 @@ async fn default_task_completes() {
     let sim = Simulator::start().await.unwrap();
     assert!(sim.url().starts_with("http://127.0.0.1:"));
     let id = submitted(&sim).await;
-    assert_eq!(retrieved(&sim, &id).await["response"], json!({}));
     eventually("the end", async || sim.task(&id).unwrap()["response"]["state"] == "completed")
         .await;
 }

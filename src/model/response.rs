@@ -1,4 +1,4 @@
-//! The parts of a response whose JSON type decides what they are.
+//! The parts of a response whose meaning depends on their JSON type.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use super::decode::{Lenient, read_object, readable_fields};
+use super::decode::{Lenient, readable_fields, unreadable};
 use crate::api::types::{DeletedTask, Task, TaskBatch, VideoResult};
 
 /// The `response` of a task.
@@ -25,7 +25,7 @@ pub enum TaskResponse {
 }
 
 impl TaskResponse {
-    /// What is known of the video, if the response is an object.
+    /// Returns what is known of the video, if the response is an object.
     pub fn result(&self) -> Option<&VideoResult> {
         match self {
             Self::Result(result) => Some(result),
@@ -89,7 +89,7 @@ impl<'de> Visitor<'de> for ObjectOrOther {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 #[non_exhaustive]
-pub enum TaskAnswer {
+pub enum QueryResponse {
     /// Several tasks.
     Batch(TaskBatch),
     /// A deletion.
@@ -98,34 +98,34 @@ pub enum TaskAnswer {
     Task(Box<Task>),
 }
 
-impl<'de> Deserialize<'de> for TaskAnswer {
+impl<'de> Deserialize<'de> for QueryResponse {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyAnswer)
+        deserializer.deserialize_any(AnyResponse)
     }
 }
 
 /// Reads a batch in one pass if its first field shows that it is one, and any other object as a task.
-struct AnyAnswer;
+struct AnyResponse;
 
-impl<'de> Visitor<'de> for AnyAnswer {
-    type Value = TaskAnswer;
+impl<'de> Visitor<'de> for AnyResponse {
+    type Value = QueryResponse;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object or null")
     }
 
-    fn visit_unit<E>(self) -> Result<TaskAnswer, E> {
-        Ok(TaskAnswer::Task(Box::default()))
+    fn visit_unit<E>(self) -> Result<QueryResponse, E> {
+        Ok(QueryResponse::Task(Box::default()))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TaskAnswer, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<QueryResponse, A::Error> {
         let Some(first) = map.next_key::<String>()? else {
             return self.visit_unit();
         };
         let is_batch = matches!(first.as_str(), "items" | "count");
         let object = MapAccessDeserializer::new(Peeked { first: Some(first), rest: map });
         match is_batch {
-            true => TaskBatch::deserialize(object).map(TaskAnswer::Batch),
+            true => TaskBatch::deserialize(object).map(QueryResponse::Batch),
             false => Ok(Task::deserialize(object)?.into()),
         }
     }
@@ -156,10 +156,14 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Peeked<A> {
 }
 
 /// What was read as a task may still be a batch or a deletion: the fields of an object have no order.
-impl From<Task> for TaskAnswer {
+impl From<Task> for QueryResponse {
     fn from(mut task: Task) -> Self {
         if let Some(Value::Array(items)) = task.extra.remove("items") {
-            let items = items.into_iter().filter_map(read_object).collect();
+            let read = |item| match item {
+                Value::Object(object) => Task::lenient(object),
+                other => unreadable(other),
+            };
+            let items = items.into_iter().map(read).collect();
             let count =
                 task.extra.remove("count").and_then(|count| serde_json::from_value(count).ok());
             return Self::Batch(TaskBatch { items, count, extra: task.extra });
@@ -186,7 +190,7 @@ impl Lenient for Task {
     }
 }
 
-impl Lenient for TaskAnswer {
+impl Lenient for QueryResponse {
     fn lenient(object: Map<String, Value>) -> Self {
         Task::lenient(object).into()
     }
@@ -198,25 +202,25 @@ mod tests {
 
     use super::*;
 
-    fn read(value: Value) -> TaskAnswer {
+    fn read(value: Value) -> QueryResponse {
         serde_json::from_str(&value.to_string()).unwrap_or_else(|error| panic!("{value}: {error}"))
     }
 
     #[test]
-    fn answer_of_nothing_is_an_empty_task() {
+    fn response_of_nothing_is_an_empty_task() {
         for nothing in [json!(null), json!({})] {
-            assert_eq!(read(nothing), TaskAnswer::Task(Box::default()));
+            assert_eq!(read(nothing), QueryResponse::Task(Box::default()));
         }
     }
 
     #[test]
-    fn answer_with_items_in_any_place_is_a_batch() {
+    fn response_with_items_in_any_place_is_a_batch() {
         for text in [
             r#"{"items":[{"id":"a"},{"id":"b"}],"count":2}"#,
             r#"{"count":2,"items":[{"id":"a"},{"id":"b"}]}"#,
             r#"{"success":true,"count":"2","items":[{"id":"a"},{"id":"b"}]}"#,
         ] {
-            let TaskAnswer::Batch(batch) = serde_json::from_str(text).expect(text) else {
+            let QueryResponse::Batch(batch) = serde_json::from_str(text).expect(text) else {
                 panic!("{text} is not a batch");
             };
             let ids: Vec<_> = batch.items.iter().map(|task| task.id.as_deref()).collect();
@@ -226,15 +230,15 @@ mod tests {
     }
 
     #[test]
-    fn answer_with_deleted_in_any_form_is_a_deletion() {
+    fn response_with_deleted_in_any_form_is_a_deletion() {
         for (text, expected) in [
             (r#"{"id":"a","deleted":true}"#, true),
             (r#"{"deleted":true,"id":"a"}"#, true),
             (r#"{"deleted":"false","id":"a"}"#, false),
             (r#"{"deleted":true}"#, true),
         ] {
-            let answer: TaskAnswer = serde_json::from_str(text).expect(text);
-            let TaskAnswer::Deleted(deleted) = answer else {
+            let answer: QueryResponse = serde_json::from_str(text).expect(text);
+            let QueryResponse::Deleted(deleted) = answer else {
                 panic!("{text} is not a deletion");
             };
             assert_eq!(deleted.deleted, expected, "{text}");
@@ -245,7 +249,7 @@ mod tests {
     fn unknown_fields_of_a_task_are_kept() {
         let sent = json!({"id": "a", "_id": "x", "brand_new": [1, {"b": 2}],
             "response": {"state": "completed", "fps": 24}});
-        let TaskAnswer::Task(task) = read(sent.clone()) else {
+        let QueryResponse::Task(task) = read(sent.clone()) else {
             panic!("not a task");
         };
         assert_eq!(task.extra["brand_new"], sent["brand_new"]);
@@ -255,7 +259,7 @@ mod tests {
     #[test]
     fn response_of_another_type_is_kept() {
         for other in [json!([1, 2]), json!("soon"), json!(7), json!(-7), json!(0.5), json!(true)] {
-            let TaskAnswer::Task(task) = read(json!({"id": "a", "response": other})) else {
+            let QueryResponse::Task(task) = read(json!({"id": "a", "response": other})) else {
                 panic!("not a task");
             };
             assert!(matches!(task.response, Some(TaskResponse::Other(kept)) if kept == other));
@@ -263,9 +267,9 @@ mod tests {
     }
 
     #[test]
-    fn answer_of_another_type_is_an_error() {
+    fn response_of_another_type_is_an_error() {
         for text in ["[]", "\"no\"", "5", "", "{\"id\":"] {
-            assert!(serde_json::from_str::<TaskAnswer>(text).is_err(), "{text}");
+            assert!(serde_json::from_str::<QueryResponse>(text).is_err(), "{text}");
         }
     }
 }

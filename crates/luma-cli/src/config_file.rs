@@ -1,0 +1,336 @@
+//! Configuration files of other programs: one entry changes, everything else stays as it was.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use jsonc_parser::{
+    ParseOptions,
+    cst::{CstInputValue, CstNode, CstObject, CstRootNode},
+};
+use serde_json::Value;
+use similar::{Algorithm, DiffTag, TextDiff, capture_diff_slices};
+use toml_edit::{Array, DocumentMut, InlineTable, Item, Table};
+
+use crate::error::{Error, Kind};
+
+/// The syntax of a file.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Format {
+    /// JSON; comments and trailing commas are allowed.
+    Json,
+    Toml,
+}
+
+impl Format {
+    /// The whole document.
+    pub fn read(self, text: &str) -> Result<Value, String> {
+        match self {
+            Self::Json => Ok(json(text)?.0.to_serde_value().unwrap_or_default()),
+            Self::Toml => toml_edit::de::from_str(text).map_err(|error| error.to_string()),
+        }
+    }
+
+    /// The text with this entry in an object of the document; without it if there is no entry.
+    pub fn with(
+        self,
+        text: &str,
+        section: &str,
+        name: &str,
+        entry: Option<&CstInputValue>,
+    ) -> Result<String, String> {
+        match self {
+            Self::Json => with_json(text, section, name, entry),
+            Self::Toml => with_toml(text, section, name, entry),
+        }
+    }
+}
+
+fn json(text: &str) -> Result<(CstRootNode, CstObject), String> {
+    let options = ParseOptions {
+        allow_comments: true,
+        allow_trailing_commas: true,
+        allow_loose_object_property_names: false,
+        allow_missing_commas: false,
+        allow_single_quoted_strings: false,
+        allow_hexadecimal_numbers: false,
+        allow_unary_plus_numbers: false,
+        allow_bare_decimal_point_numbers: false,
+        allow_non_finite_numbers: false,
+        allow_extended_string_escapes: false,
+    };
+    let root = CstRootNode::parse(text, &options).map_err(|error| error.to_string())?;
+    let top = root.object_value_or_create().ok_or("the document is not an object")?;
+    Ok((root, top))
+}
+
+fn not_an_object(name: &str) -> String {
+    format!("{name:?} is not an object")
+}
+
+fn with_json(
+    text: &str,
+    section: &str,
+    name: &str,
+    entry: Option<&CstInputValue>,
+) -> Result<String, String> {
+    let (root, top) = json(text)?;
+    let Some(entry) = entry else {
+        if let Some(object) = top.object_value(section)
+            && let Some(property) = object.get(name)
+        {
+            property.remove();
+            if is_blank(&object.children()) {
+                top.get(section).into_iter().for_each(|section| section.remove());
+            }
+        }
+        return Ok(root.to_string());
+    };
+    let object = top.object_value_or_create(section).ok_or_else(|| not_an_object(section))?;
+    let before = object.to_string();
+    match object.get(name) {
+        Some(property) => property.set_value(entry.clone()),
+        None => drop(object.append(name, entry.clone())),
+    }
+    match before == "{}" || before.contains('\n') {
+        true => Ok(root.to_string()),
+        // The servers that share a line stay on it.
+        false => {
+            let after = object.to_string();
+            Ok(root.to_string().replacen(&after, &on_one_line(&after), 1))
+        }
+    }
+}
+
+/// No string of JSON has a line break.
+fn on_one_line(text: &str) -> String {
+    text.lines().map(str::trim).collect()
+}
+
+/// The text with this object in a list of the document, by its `id`; without it if there is no object.
+pub fn with_listed(
+    text: &str,
+    list: &str,
+    id: &str,
+    object: Option<CstInputValue>,
+) -> Result<String, String> {
+    let (root, top) = json(text)?;
+    let has_id = |node: &CstNode| node.to_serde_value().is_some_and(|value| value["id"] == id);
+    let found = top.array_value(list).and_then(|array| array.elements().into_iter().find(has_id));
+    match (found, object) {
+        (None, Some(object)) => {
+            let array = top.array_value_or_create(list);
+            array.ok_or_else(|| format!("{list:?} is not a list"))?.append(object);
+        }
+        (Some(found), None) => {
+            found.remove();
+            if top.array_value(list).is_some_and(|array| is_blank(&array.children())) {
+                top.get(list).into_iter().for_each(|list| list.remove());
+            }
+        }
+        _ => {}
+    }
+    Ok(root.to_string())
+}
+
+/// Whether nothing is left in an object or a list, not even a comment.
+fn is_blank(children: &[CstNode]) -> bool {
+    children.iter().all(|child| child.is_token() || (child.is_trivia() && !child.is_comment()))
+}
+
+fn with_toml(
+    text: &str,
+    section: &str,
+    name: &str,
+    entry: Option<&CstInputValue>,
+) -> Result<String, String> {
+    let mut document: DocumentMut = text.parse().map_err(|error| format!("{error}"))?;
+    let Some(entry) = entry else {
+        if let Some(tables) = document.get_mut(section).and_then(Item::as_table_like_mut)
+            && tables.remove(name).is_some()
+            && tables.is_empty()
+        {
+            document.remove(section);
+        }
+        return Ok(document.to_string());
+    };
+    let mut implicit = Table::new();
+    implicit.set_implicit(true);
+    let tables = document.entry(section).or_insert(Item::Table(implicit));
+    let tables = tables.as_table_like_mut().ok_or_else(|| not_an_object(section))?;
+    let mut table: Table = inline(entry).into_table();
+    if let Some(old) = tables.get(name).and_then(Item::as_table) {
+        *table.decor_mut() = old.decor().clone();
+        table.set_position(old.position());
+    }
+    tables.insert(name, Item::Table(table));
+    Ok(document.to_string())
+}
+
+fn inline(object: &CstInputValue) -> InlineTable {
+    let CstInputValue::Object(fields) = object else {
+        return InlineTable::new();
+    };
+    fields.iter().map(|(name, value)| (name.as_str(), toml(value))).collect()
+}
+
+fn toml(value: &CstInputValue) -> toml_edit::Value {
+    match value {
+        CstInputValue::String(text) => text.into(),
+        CstInputValue::Array(items) => items.iter().map(toml).collect::<Array>().into(),
+        object => inline(object).into(),
+    }
+}
+
+/// A file as it was read.
+pub struct ConfigFile {
+    /// Behind symbolic links.
+    path: PathBuf,
+    /// `None` if there is no file yet.
+    bytes: Option<Vec<u8>>,
+    has_mark: bool,
+    /// Without the byte order mark.
+    pub text: String,
+}
+
+impl ConfigFile {
+    /// Reads a file. It may be missing, its folder may not.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let fail = |error| failure("read", path, &error);
+        let path = match fs::symlink_metadata(path) {
+            Ok(file) if file.is_symlink() => fs::canonicalize(path).map_err(fail)?,
+            _ => path.to_owned(),
+        };
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => Some(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(fail(error)),
+        };
+        if bytes.is_none() && !path.parent().is_some_and(Path::is_dir) {
+            return Err(fail(io::Error::new(io::ErrorKind::NotFound, "its folder does not exist")));
+        }
+        let text = String::from_utf8(bytes.clone().unwrap_or_default());
+        let text = text.map_err(|_| fail(io::Error::other("it is not UTF-8 text")))?;
+        let mark = text.strip_prefix('\u{feff}');
+        let has_mark = mark.is_some();
+        let text = mark.map(str::to_owned).unwrap_or(text);
+        Ok(Self { path, bytes, has_mark, text })
+    }
+
+    pub fn exists(&self) -> bool {
+        self.bytes.is_some()
+    }
+
+    /// Replaces the text of the file as a whole, and keeps its permissions. The path of the backup, if
+    /// there was a file.
+    pub fn replace(&self, text: &str) -> Result<Option<PathBuf>, Error> {
+        self.try_replace(text).map_err(|error| failure("write", &self.path, &error))
+    }
+
+    fn try_replace(&self, text: &str) -> io::Result<Option<PathBuf>> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let mark = if self.has_mark { "\u{feff}" } else { "" };
+        write!(file, "{mark}{text}")?;
+        let Some(bytes) = &self.bytes else {
+            file.as_file().sync_all()?;
+            file.persist_noclobber(&self.path)?;
+            return Ok(None);
+        };
+        let metadata = fs::metadata(&self.path)?;
+        if metadata.permissions().readonly() {
+            return Err(io::Error::other("it is read-only"));
+        }
+        if &fs::read(&self.path)? != bytes {
+            return Err(io::Error::other("another program has changed it meanwhile: try again"));
+        }
+        file.as_file().set_permissions(metadata.permissions())?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::{MetadataExt, fchown};
+            fchown(file.as_file(), Some(metadata.uid()), Some(metadata.gid()))?;
+        }
+        file.as_file().sync_all()?;
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let backups = (1..).map(|number| folder.join(format!("{name}.{number}.bak")));
+        let backup = backups.into_iter().find(|path| fs::symlink_metadata(path).is_err());
+        let backup = backup.expect("numbers do not end");
+        fs::copy(&self.path, &backup)?;
+        file.persist(&self.path)?;
+        Ok(Some(backup))
+    }
+}
+
+fn failure(verb: &str, path: &Path, error: &io::Error) -> Error {
+    Error::new(Kind::File, format!("cannot {verb} {}: {error}", path.display()))
+}
+
+/// The edited text with the lines of the original one, byte by byte, wherever they are the same.
+pub fn keep_lines(original: &str, edited: &str) -> String {
+    if original.len() > 2 && original.lines().count() == 1 && original.starts_with('{') {
+        let end = &original[original.trim_end_matches(['\r', '\n']).len()..];
+        return on_one_line(edited) + end;
+    }
+    let newline = if original.contains("\r\n") { "\r\n" } else { "\n" };
+    let kept: Vec<&str> = original.split_inclusive('\n').collect();
+    let old: Vec<&str> = kept.iter().map(|line| line.trim_end_matches(['\r', '\n'])).collect();
+    let new: Vec<&str> = edited.lines().collect();
+    let mut text = String::with_capacity(edited.len());
+    for change in capture_diff_slices(Algorithm::Myers, &old, &new) {
+        if change.tag() == DiffTag::Equal {
+            text.extend(kept[change.old_range()].iter().copied());
+            continue;
+        }
+        // The editors tidy blank lines, and take comments before a table for a part of it.
+        let gone = &old[change.old_range()];
+        let lead = gone.iter().take_while(|line| line.is_empty() || line.starts_with('#')).count();
+        let keep = match lead == gone.len() || !change.new_range().is_empty() {
+            true => lead,
+            false => {
+                gone[..lead].iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1)
+            }
+        };
+        text.extend(kept[change.old_range()][..keep].iter().copied());
+        for line in &new[change.new_range()] {
+            if !text.is_empty() && !text.ends_with('\n') {
+                text += newline;
+            }
+            text.extend([line, newline]);
+        }
+    }
+    match original.ends_with('\n') || original.is_empty() {
+        true => text,
+        false => text.strip_suffix(newline).map(str::to_owned).unwrap_or(text),
+    }
+}
+
+/// The change for people, without the secrets that the documents hold.
+pub fn diff(path: &Path, old: &str, new: &str, secrets: &[String]) -> String {
+    let (old, new) = (old.replace('\r', ""), new.replace('\r', ""));
+    let name = path.display().to_string();
+    let changes = TextDiff::from_lines(&old, &new);
+    let text = changes.unified_diff().context_radius(1).header(&name, &name).to_string();
+    secrets.iter().fold(text, |text, secret| text.replace(secret, "[hidden]"))
+}
+
+/// The values in the environments and headers of a document's servers.
+pub fn secrets(document: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut waiting = vec![(document, false)];
+    while let Some((value, is_secret)) = waiting.pop() {
+        match value {
+            Value::Object(fields) => waiting.extend(fields.iter().map(|(name, value)| {
+                (value, is_secret || matches!(name.as_str(), "env" | "headers" | "http_headers"))
+            })),
+            Value::Array(items) => waiting.extend(items.iter().map(|item| (item, is_secret))),
+            // A reference is no secret; short words stand in any text.
+            Value::String(text) if is_secret && text.len() >= 8 && !text.starts_with('$') => {
+                found.push(text.clone());
+            }
+            _ => {}
+        }
+    }
+    found
+}

@@ -1,0 +1,1 @@
+include!(concat!(env!("OUT_DIR"), "/step_3/src/main.rs"));
