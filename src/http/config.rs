@@ -101,7 +101,8 @@ fn unquoted(text: &str) -> &str {
 }
 
 /// Whether it is what a configuration file has in place of a token: `${VARIABLE}`, `${input:token}`,
-/// `$VARIABLE`, `%VARIABLE%`, `{{token}}`, `<token>`, `YOUR_API_TOKEN`, `…`.
+/// `$VARIABLE`, `%VARIABLE%`, `{{token}}`, `[token]`, `<token>`, `YOUR_API_TOKEN`, `…`, or what a program
+/// makes of a missing value: `undefined`, `null`.
 fn is_placeholder(token: &str) -> bool {
     let is_between = |begin, end| token.starts_with(begin) && token.ends_with(end);
     let lower = token.to_ascii_lowercase();
@@ -109,7 +110,10 @@ fn is_placeholder(token: &str) -> bool {
         || is_between('%', '%')
         || is_between('<', '>')
         || is_between('{', '}')
-        || (lower.starts_with("your") && (lower.ends_with("token") || lower.ends_with("key")))
+        || is_between('[', ']')
+        || (lower.contains("your") && (lower.contains("token") || lower.contains("key")))
+        || lower.ends_with("api_token")
+        || matches!(&*lower, "undefined" | "null")
         || token.chars().all(|c| matches!(c, '.' | '…' | '*'))
 }
 
@@ -190,6 +194,11 @@ mod tests {
             "<your API token>",
             "YOUR_API_TOKEN",
             "your-api-key",
+            "paste-your-token-here",
+            "ACEDATACLOUD_API_TOKEN",
+            "[token]",
+            "undefined",
+            "null",
             "YOUR API TOKEN",
             "…",
             "...",

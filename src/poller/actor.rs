@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures_util::{
-    future::BoxFuture,
+    future::{BoxFuture, OptionFuture},
     stream::{FuturesUnordered, StreamExt},
 };
 use tokio::{
@@ -195,12 +195,7 @@ impl Actor {
                 return;
             }
             let silence = self.state.tell_silence(Instant::now());
-            let timer = async {
-                match next.into_iter().chain(silence).min() {
-                    Some(next) => sleep_until(next).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let timer = next.into_iter().chain(silence).min().map(sleep_until);
             // What has arrived is read before a timer is looked at.
             tokio::select! {
                 biased;
@@ -209,7 +204,7 @@ impl Actor {
                     let now = self.now();
                     self.state.receive(&ids, result, now);
                 }
-                () = timer => {}
+                Some(()) = OptionFuture::from(timer) => {}
             }
         }
     }

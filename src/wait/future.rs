@@ -3,11 +3,11 @@
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Fuse, FutureExt};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -53,13 +53,11 @@ use crate::{
 ///
 /// When polled outside a tokio runtime that has its time driver enabled.
 #[must_use = "a wait does nothing before it is awaited"]
-pub struct Wait<'a>(Stage<'a>);
-
-/// Boxed, because a wait that has begun is kept in large numbers and needs no setup.
-enum Stage<'a> {
-    New(Box<Setup<'a>>),
-    Begun(BoxFuture<'a, Result<Video, WaitError>>),
-    Ended,
+pub struct Wait<'a> {
+    /// Until the first poll. Boxed, because waits that have begun are kept in large numbers.
+    setup: Option<Box<Setup<'a>>>,
+    /// Fused: a `select!` loop may poll it after its end.
+    running: Fuse<BoxFuture<'a, Result<Video, WaitError>>>,
 }
 
 struct Setup<'a> {
@@ -75,7 +73,7 @@ type Callback<'a, T> = Box<dyn FnMut(&T) + Send + 'a>;
 impl fmt::Debug for Wait<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut wait = f.debug_struct("Wait");
-        if let Stage::New(setup) = &self.0 {
+        if let Some(setup) = &self.setup {
             wait.field("task", &setup.task).field("settings", &setup.settings);
         }
         wait.finish_non_exhaustive()
@@ -95,12 +93,13 @@ impl<'a> Wait<'a> {
     }
 
     pub(super) fn with_settings(luma: Luma, task: TaskRef, settings: Settings) -> Self {
-        Self(Stage::New(Box::new(Setup { luma, task, settings, on_update: None, on_error: None })))
+        let setup = Setup { luma, task, settings, on_update: None, on_error: None };
+        Self { setup: Some(Box::new(setup)), running: Fuse::terminated() }
     }
 
     /// Has no effect on a wait that has begun.
     fn set(mut self, change: impl FnOnce(&mut Setup<'a>)) -> Self {
-        if let Stage::New(setup) = &mut self.0 {
+        if let Some(setup) = &mut self.setup {
             change(setup);
         }
         self
@@ -177,10 +176,8 @@ impl<'a> Wait<'a> {
     ///
     /// If the wait has begun.
     pub fn updates(self) -> Updates {
-        match self.0 {
-            Stage::New(setup) => Updates::new(setup.luma, setup.task, setup.settings),
-            _ => panic!("the wait has begun"),
-        }
+        let setup = self.setup.expect("the wait has begun");
+        Updates::new(setup.luma, setup.task, setup.settings)
     }
 }
 
@@ -210,16 +207,11 @@ impl Future for Wait<'_> {
     type Output = Result<Video, WaitError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let stage = &mut self.get_mut().0;
-        if let Stage::New(setup) = stage {
-            *stage = Stage::Begun(setup.begin());
+        let Self { setup, running } = self.get_mut();
+        if let Some(new) = setup {
+            *running = new.begin().fuse();
+            *setup = None;
         }
-        let Stage::Begun(future) = stage else {
-            // Like a fused future: a `select!` loop may poll it after its end.
-            return Poll::Pending;
-        };
-        let end = ready!(future.as_mut().poll(cx));
-        *stage = Stage::Ended;
-        Poll::Ready(end)
+        running.poll_unpin(cx)
     }
 }

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use futures_util::future::OptionFuture;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, field::Empty};
@@ -137,18 +138,8 @@ impl Waiting {
                     None => continue,
                 }
             }
-            let cancelled = async {
-                match &self.cancel {
-                    Some(token) => token.cancelled().await,
-                    None => std::future::pending().await,
-                }
-            };
-            let deadline = async {
-                match self.deadline {
-                    Some(deadline) => sleep_until(deadline).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let cancelled = self.cancel.as_ref().map(CancellationToken::cancelled);
+            let deadline = self.deadline.map(sleep_until);
             tokio::select! {
                 biased;
                 () = self.membership.status.changed() => {
@@ -162,8 +153,8 @@ impl Waiting {
                         (None, None, None) => {}
                     }
                 }
-                () = cancelled => {}
-                () = deadline => {}
+                Some(()) = OptionFuture::from(cancelled) => {}
+                Some(()) = OptionFuture::from(deadline) => {}
             }
         }
     }

@@ -1,4 +1,5 @@
-//! READMEs read the same on GitHub, crates.io, PyPI and npm, and what they say is measured.
+//! READMEs read the same on GitHub, crates.io, PyPI and npm; what they compare is measured, and the files
+//! that the pages for developers name exist.
 
 use std::{fs, path::Path};
 
@@ -60,6 +61,37 @@ fn code_has_no_hidden_lines() {
         for (language, line) in code(&text(readme)) {
             let is_hidden = language.starts_with("rust") && (line.starts_with("# ") || line == "#");
             assert!(!is_hidden, "{readme}: {line}");
+        }
+    }
+}
+
+/// All files below a folder, without what is built.
+fn files(folder: &Path) -> Vec<String> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match path.is_dir() {
+            true if name == "target" || name == ".git" || name == "node_modules" => {}
+            true => all.extend(files(&path)),
+            false => all.push(path.to_string_lossy().replace('\\', "/")),
+        }
+    }
+    all
+}
+
+#[test]
+fn files_that_developers_look_for_exist() {
+    let files = files(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+    let named = Regex::new(r"`([\w./-]+(?:\.(?:rs|md|json|toml)|/))`").expect("a pattern");
+    for page in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        for found in named.captures_iter(&text(page)) {
+            let name = format!("/{}", &found[1]);
+            let exists = files.iter().any(|file| match name.ends_with('/') {
+                true => file.contains(&name),
+                false => file.ends_with(&name),
+            });
+            assert!(exists, "{page}: {name} does not exist");
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     input::{self, Prompt},
 };
 
-/// Continue a video, and wait for the result. Each accepted video is billed
+/// Continue a video, and wait for the result. Each video that is made is billed
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The id of a video is not that of its task: `luma task TASK_ID` and `luma history` show both.

@@ -10,7 +10,7 @@ use crate::{
     save::{SaveOptions, Saver},
 };
 
-/// Make a video from a prompt, and wait for it. Each accepted video is billed
+/// Make a video from a prompt, and wait for it. Each video that is made is billed
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 With --json: one task; with --each-line: {\"tasks\": [...]}, in the order of the prompts.

@@ -71,16 +71,11 @@ pub async fn run(context: &Context<'_>, jobs: Vec<Job>, plan: &Plan<'_>) -> Exit
     let mut results: Vec<TaskResult> = jobs.iter().map(|_| TaskResult::default()).collect();
     let submits = jobs.iter().any(|job| matches!(job, Job::Submit(_)));
     let is_one_of_many = jobs.len() > 1;
-    let resume = |results: &[TaskResult]| {
-        let open = results
-            .iter()
-            .filter(|result| result.error.as_ref().is_some_and(|e| e.kind.is_resumable()));
-        let ids: Vec<&str> = open.filter_map(|result| Some(result.id.as_ref()?.as_str())).collect();
-        let advice = match submits && context.is_simulated() {
-            true => "The simulated task ends with this program.".to_owned(),
-            false => resume(context, &ids, plan),
-        };
-        (!ids.is_empty()).then_some(advice)
+    let resume = |results: &[TaskResult]| match resume(context, results, plan)? {
+        _ if submits && context.is_simulated() => {
+            Some("The simulated task ends with this program.".to_owned())
+        }
+        command => Some(command),
     };
     {
         let runs = stream::iter(jobs.into_iter().enumerate()).map(|(index, job)| {
@@ -147,17 +142,15 @@ pub async fn run(context: &Context<'_>, jobs: Vec<Job>, plan: &Plan<'_>) -> Exit
     exit
 }
 
-/// The command that continues with these tasks.
-fn resume(context: &Context<'_>, ids: &[&str], plan: &Plan<'_>) -> String {
-    let command = match plan.until {
-        Until::Seen => "download",
-        _ => "wait",
-    };
+/// The command that continues with the tasks that have not ended.
+fn resume(context: &Context<'_>, results: &[TaskResult], plan: &Plan<'_>) -> Option<String> {
+    let ids = results.iter().filter_map(TaskResult::unfinished).map(TaskId::as_str);
+    let command = if matches!(plan.until, Until::Seen) { "download" } else { "wait" };
     let options = plan.saver.arguments();
-    let options = options.iter().map(String::as_str);
-    let ids = ids.iter().copied();
-    let arguments: Vec<&str> = [command].into_iter().chain(ids).chain(options).collect();
-    context.command_line("Resume with", &arguments)
+    let mut arguments: Vec<&str> = [command].into_iter().chain(ids).collect();
+    let is_needed = arguments.len() > 1;
+    arguments.extend(options.iter().map(String::as_str));
+    is_needed.then(|| context.command_line("Resume with", &arguments))
 }
 
 /// One of the jobs.

@@ -136,10 +136,9 @@ impl Output {
         if let Some(error) = lost {
             self.note(&format!("error: the result cannot be printed: {error}"));
         }
-        match exit.max(Exit::Service) {
-            _ if lost.is_none() && exit != Exit::Service => exit,
-            Exit::Service if is_accepted => Exit::Submitted,
-            worse => worse,
+        match lost.map_or(exit, |_| exit.max(Exit::Service)) {
+            Exit::Service | Exit::BadInput if is_accepted => Exit::Submitted,
+            exit => exit,
         }
     }
 
@@ -242,6 +241,11 @@ impl TaskResult {
     pub fn with_error(mut self, error: Error) -> Self {
         self.error = Some(error);
         self
+    }
+
+    /// The id of a task that can be waited for or downloaded again.
+    pub fn unfinished(&self) -> Option<&TaskId> {
+        self.id.as_ref().filter(|_| self.error.as_ref().is_some_and(|e| e.kind.is_resumable()))
     }
 
     /// What it is called in a list.
@@ -527,7 +531,9 @@ file       a b.mp4 (1.5 KiB)
             (Some(StorageFull), false, Exit::TaskFailed, 3),
             (Some(StorageFull), true, Exit::Done, 5),
             (Some(StorageFull), true, Exit::Deadline, 5),
-            (Some(StorageFull), true, Exit::BadInput, 2),
+            (None, false, Exit::BadInput, 2),
+            (None, true, Exit::BadInput, 5),
+            (Some(StorageFull), false, Exit::BadInput, 2),
             (Some(BrokenPipe), true, Exit::Interrupted, 130),
         ] {
             let output = Output::new(false, false, false);

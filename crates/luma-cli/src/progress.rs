@@ -168,8 +168,11 @@ impl<'a> Progress<'a> {
         let before = row.word();
         change(row);
         let is_new = row.word() != before;
-        // The result tells how a single task ended.
-        let is_told = is_many || !matches!(row.stage, Stage::Ended(_));
+        // The result tells how a single task ended, and a remark that one is accepted.
+        let is_told = match row.stage {
+            Stage::Ended(word) => is_many && word != "accepted",
+            _ => true,
+        };
         if let Some(id) = row.id.as_ref().filter(|_| is_new && is_told && is_plain) {
             let reason = row.outage.as_ref().map(|(_, _, reason)| format!(": {reason}"));
             let (time, reason) = (clock(self.begin.elapsed()), reason.unwrap_or_default());

@@ -99,13 +99,11 @@ pub(crate) async fn ask(
     // Forms are meant if no mode is named.
     let has_forms = elicitation.is_some_and(|modes| modes.form.is_some() || modes.url.is_none());
     if !has_forms || revision < Revision::V2025_06_18 {
-        return refused(
-            "cannot_ask",
-            "the server asks the user before every video (--confirm), but this host cannot ask: it has no \
-             elicitation, or speaks HTTP in a revision before 2026-07-28; nothing was sent",
-            "Do not repeat the call. Tell the user to use another host, or to start the server without \
-             --confirm.",
-        );
+        let reason = "the server asks the user before every video (--confirm), but this host cannot ask: \
+            it has no elicitation, or speaks HTTP in a revision before 2026-07-28; nothing was sent";
+        let next_step = "Do not repeat the call. Tell the user to use another host, or to start the \
+            server without --confirm.";
+        return Err(Instead::Refusal(Outcome::failed("cannot_ask", reason, next_step)));
     }
     let message = question(luma, tool, request.arguments.as_ref());
     if revision >= Revision::V2026_07_28 {
@@ -131,8 +129,7 @@ pub(crate) async fn ask(
     let form =
         json!({ "message": message, "requestedSchema": ElicitationSchema::new(BTreeMap::new()) });
     let form = CustomRequest::new("elicitation/create", Some(form));
-    let mut options = PeerRequestOptions::no_options();
-    options.timeout = Some(PATIENCE);
+    let options = PeerRequestOptions::with_timeout(PATIENCE);
     let sent = cx.peer.send_request_with_option(ServerRequest::CustomRequest(form), options).await;
     let Ok(sent) = sent else {
         return consent(None);
@@ -144,46 +141,32 @@ pub(crate) async fn ask(
         () = cx.ct.cancelled() => {}
         answer = sent.await_response() => return match answer {
             Ok(ClientResult::ElicitResult(answer)) if !leaving.is_cancelled() => consent(Some(answer)),
-            Err(ServiceError::Timeout { .. }) => refused(
-                "not_confirmed",
-                "the user did not answer within 5 minutes; nothing was sent",
-                "Ask the user before you repeat the call.",
-            ),
+            Err(ServiceError::Timeout { .. }) => {
+                not_confirmed("the user did not answer within 5 minutes")
+            }
             _ => consent(None),
         },
     }
     let cancelled = CancelledNotificationParam::new(Some(id), Some("the call has ended".into()));
     // A client that is gone needs no notification.
     let _ = peer.notify_cancelled(cancelled).await;
-    refused(
-        "cancelled",
-        "the call ended before the user answered; nothing was sent",
-        "Ask the user before you repeat the call.",
-    )
+    not_confirmed("the call ended before the user answered")
 }
 
 /// What an answer means; none is one that cannot be read.
 fn consent(answer: Option<ElicitResult>) -> Result<(), Instead> {
-    let (message, next_step) = match answer.map(|answer| answer.action) {
+    not_confirmed(match answer.map(|answer| answer.action) {
         Some(ElicitationAction::Accept) => return Ok(()),
-        Some(ElicitationAction::Decline) => (
-            "the user declined this video; nothing was sent",
-            "Do not repeat the call. Ask the user what to change.",
-        ),
-        Some(ElicitationAction::Cancel) => (
-            "the user closed the question; nothing was sent",
-            "Ask the user before you repeat the call.",
-        ),
-        _ => (
-            "the host gave no answer to the question for the user; nothing was sent",
-            "Ask the user before you repeat the call.",
-        ),
-    };
-    refused("not_confirmed", message, next_step)
+        Some(ElicitationAction::Decline) => "the user declined this video",
+        Some(ElicitationAction::Cancel) => "the user closed the question",
+        _ => "the host gave no answer to the question for the user",
+    })
 }
 
-fn refused(code: &str, message: &str, next_step: &str) -> Result<(), Instead> {
-    Err(Instead::Refusal(Outcome::failed(code, message, next_step)))
+fn not_confirmed(reason: &str) -> Result<(), Instead> {
+    let message = format!("{reason}; nothing was sent");
+    let next_step = "Do not repeat the call before you have asked the user what to do.";
+    Err(Instead::Refusal(Outcome::failed("not_confirmed", &message, next_step)))
 }
 
 /// The question for the user, with everything that would be sent, a line each.

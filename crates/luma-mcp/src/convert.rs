@@ -95,8 +95,10 @@ impl Revision {
         }
         if self < Self::V2025_06_18 {
             capabilities.extensions = None;
-        } else if self < Self::V2026_07_28 {
-            capabilities.extensions.as_mut().map(resources::only_view);
+        } else if self < Self::V2026_07_28
+            && let Some(extensions) = &mut capabilities.extensions
+        {
+            extensions.retain(|name, _| name == resources::EXTENSION);
         }
         result
     }

@@ -158,7 +158,7 @@ impl Handler {
         request: &CallToolRequestParams,
         cx: &Cx,
     ) -> Result<Place<'_>, Instead> {
-        let place = self.limit.take().await.map_err(|full| Instead::Refusal(full.into()))?;
+        let place = self.limit.take().await.map_err(Instead::Refusal)?;
         if !self.options.confirm {
             return Ok(place);
         }
@@ -313,7 +313,7 @@ impl ServerHandler for Handler {
             .enable_prompts()
             .enable_resources()
             .enable_completions()
-            .enable_extensions_with([resources::extension()].into())
+            .enable_extensions_with([(resources::EXTENSION.to_owned(), JsonObject::new())].into())
             .enable_tasks()
             .build();
         let implementation = Implementation::new("luma", env!("CARGO_PKG_VERSION"))
@@ -423,11 +423,8 @@ impl ServerHandler for Handler {
         cx: Cx,
     ) -> Reply<ListResourcesResult> {
         let revision = Revision::of(&cx);
-        Ok(whole_list!(
-            ListResourcesResult,
-            revision,
-            resources::list(revision >= Revision::V2025_06_18)
-        ))
+        let has_view = revision >= Revision::V2025_06_18;
+        Ok(whole_list!(ListResourcesResult, revision, resources::list(has_view)))
     }
 
     async fn read_resource(

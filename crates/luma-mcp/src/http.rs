@@ -206,8 +206,8 @@ async fn accept(
             Ok((stream, _)) => return (stream, place),
             // Probably there are no file descriptors left. Some may be free in a moment.
             Err(error) => {
-                if log::is_due("accept") {
-                    tracing::warn!(%error, "cannot accept a connection");
+                if let Some(unwritten) = log::due("accept") {
+                    tracing::warn!(%error, unwritten, "cannot accept a connection");
                 }
                 sleep(Duration::from_millis(50)).await;
             }

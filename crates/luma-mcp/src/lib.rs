@@ -214,16 +214,15 @@ impl Server {
         };
         let session = match session {
             Ok(session) => session,
-            Err(
-                ServerInitializeError::ConnectionClosed(_)
-                | ServerInitializeError::TransportError { .. },
-            ) => {
+            Err(ServerInitializeError::ConnectionClosed(_)) => {
                 tracing::warn!(
                     "the input ended before a session began: an MCP host starts this server and \
                      keeps its input open"
                 );
                 return Ok(());
             }
+            // It is in the log.
+            Err(ServerInitializeError::TransportError { .. }) => return Ok(()),
             Err(error) => return Err(ServeError::Session(reason(&error))),
         };
         let stopping = async {

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use luma_client::mcp::Outcome;
 
-use crate::daily::{DailyLimit, DailyLimitError, DailyPlace};
+use crate::daily::{DailyLimit, DailyPlace};
 
 /// How many videos may still be submitted, by all clients together.
 #[derive(Debug)]
@@ -28,19 +28,6 @@ pub(crate) struct Place<'a> {
     daily: Option<DailyPlace>,
 }
 
-/// Why a submit gets no place.
-#[derive(Debug)]
-pub(crate) enum Full {
-    UsedUp {
-        most: u32,
-    },
-    /// The last places belong to submits in flight.
-    InFlight {
-        most: u32,
-    },
-    Daily(DailyLimitError),
-}
-
 impl VideoLimit {
     pub(crate) fn new(most: Option<u32>, daily: Option<DailyLimit>) -> Self {
         let most = most.unwrap_or(u32::MAX);
@@ -53,30 +40,50 @@ impl VideoLimit {
     }
 
     /// Takes the place of one submit.
-    pub(crate) async fn take(&self) -> Result<Place<'_>, Full> {
-        let most = self.most;
-        let mut place = {
-            let mut count = self.count();
-            match (count.left, count.open) {
-                (0, 0) => return Err(Full::UsedUp { most }),
-                (0, _) => return Err(Full::InFlight { most }),
-                _ => {
-                    count.left -= 1;
-                    count.open += 1;
-                    Place { limit: self, daily: None }
-                }
-            }
+    ///
+    /// # Errors
+    ///
+    /// What to answer if there is none.
+    pub(crate) async fn take(&self) -> Result<Place<'_>, Outcome> {
+        let mut place = self.take_of_run()?;
+        let Some(daily) = &self.daily else {
+            return Ok(place);
         };
-        if let Some(daily) = &self.daily {
-            match daily.take().await {
-                Ok(daily) => place.daily = Some(daily),
-                Err(error) => {
-                    place.give_back().await;
-                    return Err(Full::Daily(error));
-                }
+        match daily.take().await {
+            Ok(daily) => place.daily = Some(daily),
+            Err(error) => {
+                place.give_back().await;
+                let message = format!("{error}; nothing was sent");
+                let next_step = "Do not repeat the call. Tell the user what the error says: no video \
+                    can be made before that.";
+                return Err(Outcome::failed("max_videos_per_day", &message, next_step));
             }
         }
         Ok(place)
+    }
+
+    fn take_of_run(&self) -> Result<Place<'_>, Outcome> {
+        let mut count = self.count();
+        let (why, next_step) = match (count.left, count.open) {
+            (0, 0) => (
+                "have been submitted",
+                "Do not repeat the call. Tell the user that the limit --max-videos of the server is \
+                 used up until the server is restarted.",
+            ),
+            (0, _) => (
+                "have been submitted or are being submitted",
+                "Wait for the answers of the submits in flight. Repeat the call only if one of them \
+                 was refused.",
+            ),
+            _ => {
+                count.left -= 1;
+                count.open += 1;
+                return Ok(Place { limit: self, daily: None });
+            }
+        };
+        let most = self.most;
+        let message = format!("the limit of this server, {most} videos, {why}; nothing was sent");
+        Err(Outcome::failed("max_videos", &message, next_step))
     }
 }
 
@@ -96,43 +103,22 @@ impl Drop for Place<'_> {
     }
 }
 
-impl From<Full> for Outcome {
-    fn from(full: Full) -> Self {
-        let of_this_server = |most: u32, why: &str| {
-            format!("the limit of this server, {most} videos, {why}; nothing was sent")
-        };
-        let (code, message, next_step) = match full {
-            Full::UsedUp { most } => (
-                "max_videos",
-                of_this_server(most, "have been submitted"),
-                "Do not repeat the call. Tell the user that the limit --max-videos of the server is \
-                 used up until the server is restarted.",
-            ),
-            Full::InFlight { most } => (
-                "max_videos",
-                of_this_server(most, "have been submitted or are being submitted"),
-                "Wait for the answers of the submits in flight. Repeat the call only if one of them \
-                 was refused.",
-            ),
-            Full::Daily(error) => (
-                "max_videos_per_day",
-                format!("{error}; nothing was sent"),
-                "Do not repeat the call. Tell the user what the error says: no video can be made \
-                 before that.",
-            ),
-        };
-        Self::failed(code, &message, next_step)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The next step of a submit without a place; none if there is one.
+    async fn step(limit: &VideoLimit) -> Option<String> {
+        let refused = limit.take().await.err()?;
+        assert_eq!(refused.structured_content["result"]["error"]["code"], "max_videos");
+        Some(refused.structured_content["result"]["next_step"].to_string())
+    }
+
     #[tokio::test]
     async fn place_given_back_is_taken_again() {
         let limit = VideoLimit::new(Some(2), None);
-        let is_in_flight = async || matches!(limit.take().await, Err(Full::InFlight { most: 2 }));
+        let is_in_flight =
+            async || step(&limit).await.is_some_and(|step| step.contains("in flight"));
         let first = limit.take().await.expect("a place");
         let second = limit.take().await.expect("a place");
         assert!(is_in_flight().await);
@@ -142,14 +128,13 @@ mod tests {
         let third = limit.take().await.expect("a place");
         assert!(is_in_flight().await);
         drop(third);
-        assert!(matches!(limit.take().await, Err(Full::UsedUp { most: 2 })));
+        assert!(step(&limit).await.is_some_and(|step| step.contains("used up")));
     }
 
     #[tokio::test]
     async fn limit_of_nothing_or_none_is_exact() {
-        let limit = VideoLimit::new(Some(0), None);
-        let full = limit.take().await;
-        assert!(matches!(full, Err(Full::UsedUp { most: 0 })));
+        let nothing = VideoLimit::new(Some(0), None);
+        assert!(step(&nothing).await.is_some_and(|step| step.contains("used up")));
         let none = VideoLimit::new(None, None);
         for _ in 0..1000 {
             assert!(none.take().await.is_ok());

@@ -10,17 +10,25 @@ const PAUSE: Duration = Duration::from_secs(60);
 
 /// Returns whether a line of this kind is due: one a minute in this process.
 ///
-/// The server calls it for its own warnings. A program that shows the log can call it for those of rmcp,
+/// The server asks this for its own warnings. A program that shows the log can ask it for those of rmcp,
 /// which warns of each message.
 pub fn is_due(kind: &'static str) -> bool {
-    static LAST: LazyLock<Mutex<HashMap<&'static str, Instant>>> = LazyLock::new(Mutex::default);
+    due(kind).is_some()
+}
+
+/// If a line of this kind is due, how many of it were not written since the last one.
+pub(crate) fn due(kind: &'static str) -> Option<u64> {
+    type Last = HashMap<&'static str, (Instant, u64)>;
+    static LAST: LazyLock<Mutex<Last>> = LazyLock::new(Mutex::default);
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
     let now = Instant::now();
-    let is_due = last.get(kind).is_none_or(|then| now.duration_since(*then) >= PAUSE);
-    if is_due {
-        last.insert(kind, now);
+    if let Some((then, unwritten)) = last.get_mut(kind)
+        && now.duration_since(*then) < PAUSE
+    {
+        *unwritten += 1;
+        return None;
     }
-    is_due
+    Some(last.insert(kind, (now, 0)).map_or(0, |(_, unwritten)| unwritten))
 }
 
 #[cfg(test)]

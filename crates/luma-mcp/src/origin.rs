@@ -35,8 +35,8 @@ pub(crate) async fn check(
     if is_host && is_origin_allowed(&allowed, headers) {
         return next.run(request).await;
     }
-    if log::is_due("refused origin") {
-        tracing::warn!(is_host, "refused a request by its Host or Origin");
+    if let Some(unwritten) = log::due("refused origin") {
+        tracing::warn!(is_host, unwritten, "refused a request by its Host or Origin");
     }
     let advice = match is_host {
         true => "This web page may not call the server. Allow its origin with --allow-origin.\n",

@@ -6,28 +6,19 @@
 use luma_client::mcp::Tool;
 use rmcp::{
     ErrorData,
-    model::{ExtensionCapabilities, JsonObject, MetaObject, Resource, ResourceContents},
+    model::{JsonObject, MetaObject, Resource, ResourceContents},
 };
 use serde_json::{Value, json};
 
 use crate::prompts;
 
-const EXTENSION: &str = "io.modelcontextprotocol/ui";
+pub(crate) const EXTENSION: &str = "io.modelcontextprotocol/ui";
 const VIEW: &str = "ui://luma/video.html";
 const VIEW_TYPE: &str = "text/html;profile=mcp-app";
 const GUIDE: &str = "luma://guide";
 const GUIDE_TYPE: &str = "text/markdown";
 /// Where the films of the service are.
 const MEDIA: &str = "https://*.acedata.cloud";
-
-pub(crate) fn extension() -> (String, JsonObject) {
-    (EXTENSION.to_owned(), JsonObject::new())
-}
-
-/// Leaves only the view of what a server offers.
-pub(crate) fn only_view(extensions: &mut ExtensionCapabilities) {
-    extensions.retain(|name, _| name == EXTENSION);
-}
 
 /// Links a tool to the view. The view itself may not call a tool that costs credits.
 pub(crate) fn link(tool: &Tool) -> Option<MetaObject> {

@@ -136,9 +136,9 @@ where
 
     /// Answers, before anything else is read.
     fn refuse(&mut self, refusal: JsonRpcError) {
-        if log::is_due("refused message") {
+        if let Some(unwritten) = log::due("refused message") {
             let (code, reason) = (refusal.error.code.0, &refusal.error.message);
-            tracing::warn!(code, %reason, "refused a message");
+            tracing::warn!(code, %reason, unwritten, "refused a message");
         }
         let refusal = ServerJsonRpcMessage::Error(refusal);
         self.refusal = Some(Box::pin(self.writer.send(refusal)));

@@ -118,60 +118,38 @@ async fn task_outlives_the_process_that_submitted_it() {
 #[tokio::test]
 async fn stdout_has_only_the_protocol() {
     let simulator = simulator().await;
-    let mut server = with_account(&simulator, &["-vv"]).spawn().expect("a process");
-    let mut stdin = server.stdin.take().expect("a pipe");
-    let meta = json!({
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientCapabilities": {},
-    });
     let call = |id: u32, method: &str, mut params: Value| {
-        params["_meta"] = meta.clone();
-        json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }).to_string()
+        params["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        line(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }))
     };
     let fox = json!({ "name": "luma_generate_video", "arguments": { "prompt": "A fox" } });
-    for line in [
+    let lines = [
         call(1, "tools/list", json!({})),
-        "no JSON".to_owned(),
+        b"no JSON\n".to_vec(),
         call(2, "tools/call", fox),
         call(3, "tools/call", json!({ "name": "luma_nothing" })),
         call(4, "nothing/at/all", json!({})),
-    ] {
-        stdin.write_all(format!("{line}\n").as_bytes()).await.expect("written");
-    }
-    drop(stdin);
-    let output = timeout(PATIENCE, server.wait_with_output()).await;
-    let output = output.expect("it ends").expect("output");
-    assert_eq!(output.status.code(), Some(0));
-    let stdout = String::from_utf8(output.stdout).expect("text");
-    let mut answered = Vec::new();
-    for line in stdout.lines() {
-        let message: Value = serde_json::from_str(line).expect("JSON");
-        assert_eq!(message["jsonrpc"], "2.0", "{line}");
-        answered.extend(message["id"].as_u64());
-    }
-    answered.sort_unstable();
+    ];
+    let talk = talk(with_account(&simulator, &["-vv"]), &lines).await;
+    assert_eq!(talk.code, Some(0));
+    assert!(talk.answers.iter().all(|message| message["jsonrpc"] == "2.0"), "{:?}", talk.answers);
+    let answered: Vec<_> =
+        talk.answers.iter().filter_map(|message| message["id"].as_u64()).collect();
     assert_eq!(answered, [1, 2, 3, 4]);
-    let stderr = String::from_utf8(output.stderr).expect("text");
-    assert!(!stderr.is_empty());
-    for text in [&stdout, &stderr] {
-        assert!(!text.contains(TOKEN), "{text}");
-    }
+    assert_eq!(talk.answers.len(), 5);
+    assert!(!talk.stderr.is_empty());
 }
 
 #[tokio::test]
 async fn refused_line_is_logged() {
     let simulator = simulator().await;
-    let mut server = with_account(&simulator, &[]).spawn().expect("a process");
-    let mut stdin = server.stdin.take().expect("a pipe");
-    stdin.write_all(b"no JSON\n").await.expect("written");
-    drop(stdin);
-    let output = timeout(PATIENCE, server.wait_with_output()).await;
-    let output = output.expect("it ends").expect("output");
-    let stdout: Value = serde_json::from_slice(&output.stdout).expect("an answer");
-    assert_eq!(stdout["error"]["code"], -32700);
-    let stderr = String::from_utf8(output.stderr).expect("text");
-    assert!(stderr.contains("refused a message"), "{stderr}");
-    assert!(!stderr.contains("no JSON"), "{stderr}");
+    let talk = talk(with_account(&simulator, &[]), &[b"no JSON\n".to_vec()]).await;
+    assert_eq!(talk.answers[0]["error"]["code"], -32700);
+    assert!(talk.stderr.contains("refused a message"), "{}", talk.stderr);
+    assert!(!talk.stderr.contains("no JSON"), "{}", talk.stderr);
 }
 
 #[tokio::test]
@@ -369,19 +347,13 @@ async fn host_that_does_not_read_stderr_is_served() {
 #[tokio::test]
 async fn warning_of_each_kind_is_logged_once() {
     let simulator = simulator().await;
-    let mut server = with_account(&simulator, &["-v"]).spawn().expect("a process");
-    let mut stdin = server.stdin.take().expect("a pipe");
-    stdin.write_all(&hello()).await.expect("written");
+    let mut lines = vec![hello()];
     for id in 1..20 {
         let call = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params":
             { "name": "luma_nothing" } });
-        stdin.write_all(&line(&call)).await.expect("written");
-        stdin.write_all(b"no JSON\n").await.expect("written");
+        lines.extend([line(&call), b"no JSON\n".to_vec()]);
     }
-    drop(stdin);
-    let output = timeout(PATIENCE, server.wait_with_output()).await;
-    let output = output.expect("it ends").expect("output");
-    let stderr = String::from_utf8(output.stderr).expect("text");
+    let stderr = talk(with_account(&simulator, &["-v"]), &lines).await.stderr;
     for warning in ["refused a message", "response error"] {
         assert_eq!(stderr.matches(warning).count(), 1, "{warning}: {stderr}");
     }
@@ -390,12 +362,9 @@ async fn warning_of_each_kind_is_logged_once() {
 #[tokio::test]
 async fn input_that_ends_at_once_is_explained() {
     let simulator = simulator().await;
-    let output = with_account(&simulator, &[]).stdin(Stdio::null()).output().await;
-    let output = output.expect("output");
-    let stderr = String::from_utf8(output.stderr).expect("text");
-    assert_eq!(output.status.code(), Some(0), "{stderr}");
-    assert!(stderr.contains("the input ended before a session began"), "{stderr}");
-    assert!(output.stdout.is_empty());
+    let talk = talk(with_account(&simulator, &[]), &[]).await;
+    assert_eq!((talk.code, talk.answers.len()), (Some(0), 0));
+    assert!(talk.stderr.contains("the input ended before a session began"), "{}", talk.stderr);
 }
 
 #[tokio::test]
@@ -432,14 +401,7 @@ async fn variables_of_the_vendor_are_named() {
     let simulator = simulator().await;
     let mut command = with_account(&simulator, &[]);
     command.env("LUMA_DEFAULT_ASPECT_RATIO", "9:16").env("LUMA_REQUEST_TIMEOUT", "5");
-    let mut server = command.spawn().expect("a process");
-    let mut stdin = server.stdin.take().expect("a pipe");
-    stdin.write_all(&hello()).await.expect("written");
-    stdin.write_all(&submit(1)).await.expect("written");
-    drop(stdin);
-    let output = timeout(PATIENCE, server.wait_with_output()).await;
-    let output = output.expect("it ends").expect("output");
-    let stderr = String::from_utf8(output.stderr).expect("text");
+    let stderr = talk(command, &[hello(), submit(1)]).await.stderr;
     for variable in ["LUMA_DEFAULT_ASPECT_RATIO", "LUMA_REQUEST_TIMEOUT"] {
         assert!(stderr.contains(variable), "{stderr}");
     }
@@ -595,40 +557,46 @@ async fn second_signal_ends_it_at_once() {
 #[tokio::test]
 async fn messages_before_the_first_request_do_no_harm() {
     let secret = "s3cret-in-a-message";
-    let mut server = luma(&["-v"]).spawn().expect("a process");
-    let mut stdin = server.stdin.take().expect("a pipe");
-    for message in [
+    let lines = [
         json!({ "jsonrpc": "2.0", "method": "notifications/x", "params": { "token": secret } }),
         json!({ "jsonrpc": "2.0", "id": 1, "result": { "token": secret } }),
         json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
-    ] {
-        stdin.write_all(&line(&message)).await.expect("written");
-    }
-    stdin.write_all(&hello()).await.expect("written");
-    drop(stdin);
-    let output = timeout(PATIENCE, server.wait_with_output()).await;
-    let output = output.expect("it ends").expect("output");
-    let stderr = String::from_utf8(output.stderr).expect("text");
-    assert_eq!(output.status.code(), Some(0), "{stderr}");
-    let answer: Value = serde_json::from_slice(&output.stdout).expect("one answer");
-    assert_eq!(answer["result"]["serverInfo"]["name"], "luma");
-    assert!(stderr.contains("before the first request"), "{stderr}");
-    assert!(!stderr.contains(secret), "{stderr}");
+    ];
+    let lines: Vec<_> = lines.iter().map(line).chain([hello()]).collect();
+    let talk = talk(luma(&["-v"]), &lines).await;
+    assert_eq!(talk.code, Some(0), "{}", talk.stderr);
+    assert_eq!(talk.answers.len(), 1);
+    assert_eq!(talk.answers[0]["result"]["serverInfo"]["name"], "luma");
+    assert!(talk.stderr.contains("before the first request"), "{}", talk.stderr);
+    assert!(!talk.stderr.contains(secret), "{}", talk.stderr);
 }
 
-/// The lines that are answered, by their ids.
-async fn answers(server: Command, lines: &[Vec<u8>]) -> Vec<Value> {
-    let mut server = { server }.spawn().expect("a process");
+/// What a server answers and logs until its end, if its input is these lines.
+struct Talk {
+    code: Option<i32>,
+    answers: Vec<Value>,
+    stderr: String,
+}
+
+async fn talk(mut server: Command, lines: &[Vec<u8>]) -> Talk {
+    let mut server = server.spawn().expect("a process");
     let mut stdin = server.stdin.take().expect("a pipe");
     stdin.write_all(&lines.concat()).await.expect("written");
     drop(stdin);
     let output = timeout(PATIENCE, server.wait_with_output()).await;
     let output = output.expect("it ends").expect("output");
-    let stdout = String::from_utf8(output.stdout).expect("text");
+    let [stdout, stderr] =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).expect("text"));
+    assert!(!stdout.contains(TOKEN) && !stderr.contains(TOKEN), "{stdout} {stderr}");
     let answers = stdout.lines().map(serde_json::from_str);
     let mut answers: Vec<Value> = answers.collect::<Result<_, _>>().expect("JSON");
     answers.sort_by_key(|answer| answer["id"].as_u64());
-    answers
+    Talk { code: output.status.code(), answers, stderr }
+}
+
+/// The answers by their ids.
+async fn answers(server: Command, lines: &[Vec<u8>]) -> Vec<Value> {
+    talk(server, lines).await.answers
 }
 
 #[tokio::test]
@@ -727,12 +695,8 @@ async fn taken_address_is_told_with_its_cause() {
     let simulator = simulator().await;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
-    let server = with_account(&simulator, &["--http", &address, "--access-key", KEY])
-        .spawn()
-        .expect("a process");
-    let output = timeout(PATIENCE, server.wait_with_output()).await;
-    let complaint = output.expect("an end").expect("output").stderr;
-    let complaint = String::from_utf8_lossy(&complaint).into_owned();
+    let server = with_account(&simulator, &["--http", &address, "--access-key", KEY]);
+    let complaint = talk(server, &[]).await.stderr;
     let expected = format!("cannot listen on {address}: Address already in use");
     assert!(complaint.contains(&expected), "{complaint}");
 }
@@ -758,17 +722,13 @@ async fn mistake_exits_2_and_nothing_listens() {
         (&["--max-videos-per-day=-1"], "--max-videos-per-day"),
         (&["--hold", "46"], "--hold"),
     ] {
-        let server = with_account(&simulator, arguments).spawn().expect("a process");
-        let output = timeout(PATIENCE, server.wait_with_output()).await;
-        let output = output.expect("it ends").expect("output");
-        let stderr = String::from_utf8(output.stderr).expect("text");
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
-        assert!(stderr.contains(complaint), "{arguments:?}: {stderr}");
-        assert!(!stderr.contains(TOKEN) && !stderr.contains(KEY), "{stderr}");
-        assert!(output.stdout.is_empty());
+        let talk = talk(with_account(&simulator, arguments), &[]).await;
+        assert_eq!(talk.code, Some(2), "{arguments:?}: {}", talk.stderr);
+        assert!(talk.stderr.contains(complaint), "{arguments:?}: {}", talk.stderr);
+        assert!(!talk.stderr.contains(KEY), "{}", talk.stderr);
+        assert!(talk.answers.is_empty());
     }
     // HTTP without a token: no client can tell its user in time.
-    let mut command = luma(&["--http", "127.0.0.1:0", "--access-key", KEY]);
-    let output = command.output().await.expect("output");
-    assert_eq!(output.status.code(), Some(2));
+    let command = luma(&["--http", "127.0.0.1:0", "--access-key", KEY]);
+    assert_eq!(talk(command, &[]).await.code, Some(2));
 }

@@ -181,7 +181,7 @@ async fn no_submit_begins_after_standard_output_is_lost() {
         });
         if head.is_some() {
             // Time for the reader to go.
-            let slow = Fault::slow(std::time::Duration::from_millis(300)).on(Target::Submit);
+            let slow = Fault::slow(std::time::Duration::from_secs(1)).on(Target::Submit);
             stage.simulator.inject(slow.always());
         }
         let mut stdin = child.stdin.take().expect("a pipe");
@@ -202,9 +202,10 @@ async fn no_submit_begins_after_standard_output_is_lost() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn reader_that_has_gone_ends_a_run_that_has_printed_nothing() {
-    for arguments in [&["--json", "--no-wait"][..], &["--json"], &["--interval=1h"]] {
+    let rows = [&["--json", "--no-wait"][..], &["--json"], &["--interval=1h"]];
+    let rows = rows.map(async |arguments| {
         let stage = Stage::new(NEVER).await;
-        let slow = Fault::slow(std::time::Duration::from_millis(300)).on(Target::Submit);
+        let slow = Fault::slow(std::time::Duration::from_secs(2)).on(Target::Submit);
         stage.simulator.inject(slow.always());
         let mut command = stage.command(["generate", "-", "--each-line", "--max-parallel=1"]);
         let mut child = command.args(arguments).stdin(Stdio::piped()).spawn().expect("it starts");
@@ -221,7 +222,8 @@ async fn reader_that_has_gone_ends_a_run_that_has_printed_nothing() {
         assert_eq!(told, sent, "{run:?}");
         let is_resumable = arguments.contains(&"--no-wait") || run.stderr.contains("Resume with: ");
         assert!(is_resumable, "{run:?}");
-    }
+    });
+    futures::future::join_all(rows).await;
 }
 
 /// The reader of a command that pays for nothing may go at any time.
