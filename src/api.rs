@@ -18,6 +18,9 @@
 //! # Ok(()) }
 //! ```
 //!
+//! What the client itself ends comes as an unexpected response with an empty body: a timeout with status
+//! 504; a response that is too large or compressed, and a client that was shut down, with status 502.
+//!
 //! Its structs get a field whenever the service does; until then `extra` keeps new fields. Outside of
 //! this crate a request begins with [`TaskQuery::new`](types::TaskQuery::new) or with the `Default` of
 //! [`VideoRequest`](types::VideoRequest), and its fields are set one by one.

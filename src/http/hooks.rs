@@ -112,7 +112,10 @@ fn attempt_end(
 fn local_failure(failure: LocalFailure, body: Bytes) -> http::Response<Bytes> {
     let mut response = http::Response::new(body);
     // No success: the generated client must not read it as one.
-    *response.status_mut() = StatusCode::BAD_GATEWAY;
+    *response.status_mut() = match failure {
+        LocalFailure::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,
+        _ => StatusCode::BAD_GATEWAY,
+    };
     response.extensions_mut().insert(failure);
     response
 }

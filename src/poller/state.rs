@@ -494,7 +494,10 @@ impl State {
             match is_not_found {
                 _ if entry.again => {}
                 // A task that was submitted just now may take a moment to show.
-                true if is_young => {}
+                true if is_young => {
+                    entry.status.failure = None;
+                    entry.publish();
+                }
                 true => self.end(id, End::NotFound),
                 false if is_retryable => entry.fail(&error, now),
                 false => self.end(id, End::Lookup(error.clone())),
