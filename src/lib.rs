@@ -147,13 +147,26 @@
 //! `luma mcp` of the crate `luma-cli` runs it.
 //!
 #![cfg_attr(feature = "mcp", doc = include_str!("mcp/agent_loop.md"))]
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `rustls` (default) | TLS by rustls |
+//! | `blocking` | `block_on`, for programs without an async runtime |
+//! | `mcp` | the module `mcp`: tool schemas, dispatcher, exports |
+//!
+//! For TLS by the operating system, depend on `luma-client` with `default-features = false`, and on `reqwest` with
+//! `features = ["native-tls"]`.
+//!
+//! The usual proxy variables apply, except to loopback. [`LumaBuilder::http_client`] sets another proxy or
+//! other certificates for calls, and [`LumaBuilder::download_client`] for downloads.
+//!
 //! # The generated client
 //!
 //! [`Luma::api`] is the client that is generated from the service's OpenAPI document ([`api`]), with authentication,
 //! limits and retries in place.
 //!
-//! With the feature `blocking`, `block_on` makes each call without async code. Full programs are on the pages
-//! of the [examples](guide::examples).
+//! Full programs are on the pages of the [examples](guide::examples).
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -34,7 +34,7 @@ for (const argument of binaries) {
   const { version, license, homepage, repository } = main;
   const description = `The program of luma-client for ${platform}`;
   const manifest = { name, version, description, license, homepage, repository, os: [os], cpu: [cpu] };
-  manifest.files = [program];
+  manifest.files = [program, "LICENSE-*"];
   writeFileSync(join(folder, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
   writeFileSync(join(folder, "README.md"), `${description}. Install \`luma-client\`.\n`);
 }

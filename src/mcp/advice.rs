@@ -56,8 +56,8 @@ pub(crate) const LISTED: &str = "Use task_id or video.id as it is. If the task i
 pub(crate) fn completed(has_id: bool, read_only: bool) -> String {
     let extend = match (read_only, has_id) {
         (true, _) => "",
-        (false, true) => " To make it longer, call luma_extend_video with video.id.",
-        (false, false) => " To make it longer, call luma_extend_video_from_url with video.url.",
+        (false, true) => " To extend it, call luma_extend_video with video.id.",
+        (false, false) => " To extend it, call luma_extend_video_from_url with video.url.",
     };
     format!("Give the user video.url.{extend}")
 }

@@ -16,29 +16,24 @@ pub fn mcp() -> Value {
 
 /// Returns the tools for OpenAI's Chat Completions and compatible services. All are `strict`.
 pub fn openai_chat() -> Value {
-    each(|tool| {
-        json!({
-            "type": "function",
-            "function": {
-                "name": tool.name,
-                "description": tool.description,
-                "parameters": strict(&tool.input_schema),
-                "strict": true,
-            },
-        })
-    })
+    each(|tool| json!({ "type": "function", "function": strict_function(tool) }))
 }
 
 /// Returns the tools for OpenAI's Responses. All are `strict`.
 pub fn openai_responses() -> Value {
     each(|tool| {
-        json!({
-            "type": "function",
-            "name": tool.name,
-            "description": tool.description,
-            "parameters": strict(&tool.input_schema),
-            "strict": true,
-        })
+        let mut function = strict_function(tool);
+        function["type"] = "function".into();
+        function
+    })
+}
+
+fn strict_function(tool: &Tool) -> Value {
+    json!({
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": strict(&tool.input_schema),
+        "strict": true,
     })
 }
 

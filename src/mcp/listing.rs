@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::StreamExt;
 
 use super::results::{State, TaskReport};
-use crate::{History, Luma, RequestError, Task, fields::Timestamp};
+use crate::{Luma, RequestError, Task, fields::Timestamp};
 
 /// How many tasks a page has at most.
 const PAGE: usize = 20;
@@ -49,7 +49,7 @@ pub(crate) async fn page(
     luma: &Luma,
     state: Option<State>,
     since: Option<SystemTime>,
-    after: Option<Cursor>,
+    mut after: Option<Cursor>,
     read_only: bool,
 ) -> Result<(Vec<TaskReport>, Option<String>), RequestError> {
     // One more than a page tells whether there is another.
@@ -62,15 +62,6 @@ pub(crate) async fn page(
         let until = Duration::from_secs(*created as u64 + 1);
         history = history.until(SystemTime::UNIX_EPOCH + until);
     }
-    collect(history, state, after, read_only).await
-}
-
-async fn collect(
-    mut history: History,
-    state: Option<State>,
-    mut after: Option<Cursor>,
-    read_only: bool,
-) -> Result<(Vec<TaskReport>, Option<String>), RequestError> {
     let (mut reports, mut seen, mut last) = (Vec::new(), 0, None);
     while let Some(task) = history.next().await {
         let task = match task {

@@ -57,7 +57,7 @@ fn versions_equal_that_of_the_crate() {
 /// Each registry installs what has the binary, and runs its `mcp` command.
 #[test]
 fn registries_install_the_packages_with_the_binary() {
-    let python = text("packaging/pypi/pyproject.toml");
+    let python = text("crates/luma-cli/pyproject.toml");
     assert!(python.contains("\nname = \"luma-client\"\n"));
     let npm = read("packaging/npm/luma-client/package.json");
     for (kind, name) in [
@@ -81,7 +81,7 @@ fn packages_name_the_server() {
     let line = format!("mcp-name: {}", name.as_str().expect("a name"));
     // The page of crates.io, PyPI and npm.
     assert!(text("crates/luma-cli/README.md").contains(&line));
-    assert!(text("packaging/pypi/pyproject.toml").contains("crates/luma-cli/README.md"));
+    assert!(text("crates/luma-cli/pyproject.toml").contains("\nreadme = \"README.md\"\n"));
     assert_eq!(&read("packaging/npm/luma-client/package.json")["mcpName"], name);
 }
 

@@ -68,4 +68,11 @@ fn stored_json_of_the_first_version_is_read() {
     );
     let submission: Submission = serde_json::from_str(&submission).expect("a submission");
     assert_eq!(submission.request().prompt.as_deref(), Some("A fox"));
+    let video = format!(
+        r#"{{"task_id":"b8976e18","id":"5c0f9f0c","url":"https://h/v.mp4","width":1360,"height":752,
+            "thumbnail_url":"https://h/v.jpg","thumbnail_width":1360,"thumbnail_height":752,
+            "prompt":"A fox","finished_at":{time},"seen_at":null}}"#
+    );
+    let video: Video = serde_json::from_str(&video).expect("a video");
+    assert_eq!((video.url(), video.width()), ("https://h/v.mp4", Some(1360)));
 }

@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(long)]
     each_line: bool,
 
-    /// How many videos are made at a time
+    /// With --each-line: how many videos are made at a time
     #[arg(long, value_name = "N", requires = "each_line", default_value = "4",
           value_parser = clap::value_parser!(u16).range(1..))]
     max_parallel: u16,

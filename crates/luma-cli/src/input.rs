@@ -24,7 +24,7 @@ pub struct Input {
 /// What a video is to show.
 #[derive(Debug, clap::Args)]
 pub struct Prompt {
-    /// What the video shows; - reads standard input
+    /// What the video is to show; - reads standard input
     #[arg(required_unless_present = "prompt_file")]
     prompt: Option<String>,
 

@@ -71,6 +71,15 @@ pub async fn run(context: &Context<'_>, jobs: Vec<Job>, plan: &Plan<'_>) -> Exit
     let mut results: Vec<TaskResult> = jobs.iter().map(|_| TaskResult::default()).collect();
     let submits = jobs.iter().any(|job| matches!(job, Job::Submit(_)));
     let is_one_of_many = jobs.len() > 1;
+    if submits && plan.is_list {
+        output.begin_list();
+    }
+    let stop_if_broken = || {
+        if submits && output.is_broken() {
+            signals.first.cancel();
+        }
+    };
+    stop_if_broken();
     let resume = |results: &[TaskResult]| match resume(context, results, plan)? {
         _ if submits && context.is_simulated() => {
             Some("The simulated task ends with this program.".to_owned())
@@ -122,11 +131,9 @@ pub async fn run(context: &Context<'_>, jobs: Vec<Job>, plan: &Plan<'_>) -> Exit
                     progress.hide();
                     output.task(&result, is_one_of_many);
                     results[index] = result;
-                    if submits && output.is_broken() {
-                        signals.first.cancel();
-                    }
+                    stop_if_broken();
                 }
-                () = &mut reader_gone, if submits && !output.is_broken() => signals.first.cancel(),
+                () = &mut reader_gone, if !output.is_broken() => stop_if_broken(),
                 () = &mut stopping => {}
                 _ = ticks.tick() => progress.tick(),
             }

@@ -20,10 +20,16 @@ use crate::{
     times::utc,
 };
 
+/// How the JSON of a list begins.
+const LIST: &str = "{\n  \"tasks\": [\n";
+
 /// Where a command prints.
+#[derive(Default)]
 pub struct Output {
     json: bool,
     verbose: bool,
+    /// The beginning of a list is printed.
+    list_begun: AtomicBool,
     /// A video was accepted: whatever fails from now on, the command must not be repeated.
     accepted: AtomicBool,
     /// Why standard output could not be written.
@@ -38,8 +44,7 @@ impl Output {
             console::set_colors_enabled(false);
             console::set_colors_enabled_stderr(false);
         }
-        let accepted = AtomicBool::new(false);
-        Self { json, verbose, accepted, broken: OnceLock::new(), luma: OnceLock::new() }
+        Self { json, verbose, ..Self::default() }
     }
 
     pub fn json(&self) -> bool {
@@ -179,13 +184,26 @@ impl Output {
         }
     }
 
+    /// Begins the JSON of a list, so that a full disk is noticed before anything is paid for.
+    pub fn begin_list(&self) {
+        if self.json {
+            self.list_begun.store(true, Ordering::Relaxed);
+            self.text(LIST);
+        }
+    }
+
     /// Prints the JSON of a command about one task, or about a list of tasks. How it ends.
     pub fn tasks(&self, tasks: &[TaskResult], is_list: bool) -> Exit {
         if self.json {
             let documents: Vec<_> = tasks.iter().map(TaskResult::document).collect();
             match (is_list, &documents[..]) {
                 (false, [task]) => self.document(task),
-                _ => self.document(&json!({ "tasks": documents })),
+                _ => {
+                    let list = readable_json(&json!({ "tasks": documents }));
+                    let rest = list.strip_prefix(LIST);
+                    let rest = rest.filter(|_| self.list_begun.load(Ordering::Relaxed));
+                    self.text(rest.unwrap_or(&list));
+                }
             }
         }
         let exits = tasks.iter().filter_map(|task| Some(task.error.as_ref()?.kind.exit()));

@@ -198,6 +198,21 @@ async fn no_submit_begins_after_standard_output_is_lost() {
     }
 }
 
+/// The JSON of a list begins before the first submit.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn full_disk_is_noticed_before_a_batch_is_paid_for() {
+    let stage = Stage::new(AT_ONCE).await;
+    for wait in ["--no-wait", "--interval=20ms"] {
+        let mut command = stage.command(["--json", "generate", "1\n2\n3", "--each-line", wait]);
+        let full = std::fs::File::create("/dev/full").expect("a device");
+        let run = end(command.stdout(full).spawn().expect("it starts")).await.exits(3);
+        let run = run.complains("1: results cannot be printed: this prompt was not sent");
+        run.complains("error: the result cannot be printed: No space left on device");
+    }
+    assert_eq!(stage.submits().len(), 0);
+}
+
 /// Also if nothing is printed before the end.
 #[cfg(target_os = "linux")]
 #[tokio::test]
