@@ -451,12 +451,15 @@ async fn connection_that_reads_nothing_is_dropped() {
     assert!(seconds <= 10, "{seconds}");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn many_connections_without_a_key_hold_nothing_for_long() {
     let simulator = simulator().await;
     let (url, _stop) = run(own(&simulator)).await;
     let address = url.trim_start_matches("http://").trim_end_matches("/mcp");
-    let stranger = async |index: usize| {
+    let mut strangers = Vec::new();
+    // Each takes two of the 1,024 files that this process may have.
+    for index in 0..320 {
+        // One after the other: the kernel forgets connections that come faster than they are accepted.
         let mut stream = TcpStream::connect(address).await.expect("a connection");
         let text = match index % 3 {
             0 => "",
@@ -464,12 +467,10 @@ async fn many_connections_without_a_key_hold_nothing_for_long() {
             _ => "GET /health HTTP/1.1\r\nHost: localhost\r\nX-Fill: ",
         };
         stream.write_all(text.as_bytes()).await.expect("written");
-        kept(stream).await
-    };
-    // Each takes two of the 1,024 files that this process may have.
-    let strangers = futures::future::join_all((0..320).map(stranger));
-    let served = async { post(&url).send().await.expect("an answer").status() };
-    let (kept, served) = tokio::join!(strangers, served);
-    assert_eq!(served, StatusCode::OK);
-    assert_eq!(kept, [10; 320]);
+        strangers.push(kept(stream));
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(post(&url).send().await.expect("an answer").status(), StatusCode::OK);
+    let all = futures::future::join_all(strangers);
+    tokio::time::timeout(Duration::from_secs(60), all).await.expect("all are closed");
 }
