@@ -12,7 +12,7 @@ use jsonc_parser::{
 };
 use serde_json::Value;
 use similar::{Algorithm, DiffTag, TextDiff, capture_diff_slices};
-use toml_edit::{Array, DocumentMut, InlineTable, Item, Table};
+use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TomlError};
 
 use crate::error::{Error, Kind};
 
@@ -29,7 +29,8 @@ impl Format {
     pub fn read(self, text: &str) -> Result<Value, String> {
         match self {
             Self::Json => Ok(json(text)?.0.to_serde_value().unwrap_or_default()),
-            Self::Toml => toml_edit::de::from_str(text).map_err(|error| error.to_string()),
+            Self::Toml => toml_edit::de::from_document(toml_document(text)?)
+                .map_err(|error| error.message().to_owned()),
         }
     }
 
@@ -146,7 +147,7 @@ fn with_toml(
     name: &str,
     entry: Option<&CstInputValue>,
 ) -> Result<String, String> {
-    let mut document: DocumentMut = text.parse().map_err(|error| format!("{error}"))?;
+    let mut document = toml_document(text)?;
     let Some(entry) = entry else {
         if let Some(tables) = document.get_mut(section).and_then(Item::as_table_like_mut)
             && tables.remove(name).is_some()
@@ -167,6 +168,14 @@ fn with_toml(
     }
     tables.insert(name, Item::Table(table));
     Ok(document.to_string())
+}
+
+/// An error says the line, but does not show it: it may hold a secret.
+fn toml_document(text: &str) -> Result<DocumentMut, String> {
+    text.parse().map_err(|error: TomlError| {
+        let before = text.get(..error.span().unwrap_or_default().start).unwrap_or_default();
+        format!("{} on line {}", error.message(), before.matches('\n').count() + 1)
+    })
 }
 
 fn inline(object: &CstInputValue) -> InlineTable {

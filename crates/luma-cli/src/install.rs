@@ -6,6 +6,7 @@ use std::{
     path::PathBuf,
 };
 
+use clap::builder::NonEmptyStringValueParser;
 use jsonc_parser::json;
 use luma_client::{Luma, TOKEN_VARIABLE};
 use secrecy::ExposeSecret;
@@ -65,7 +66,7 @@ pub struct Change {
     host: &'static Host,
 
     /// The name of the server in the host
-    #[arg(long, default_value = "luma")]
+    #[arg(long, default_value = "luma", value_parser = NonEmptyStringValueParser::new())]
     name: String,
 
     /// Another configuration file of the host, such as that of a project

@@ -282,6 +282,8 @@ async fn file_that_cannot_be_changed_is_named_and_left_alone() {
         ("vscode", b"{ \"inputs\": {} }", "\"inputs\" is not a list"),
         ("gemini", b"\xff\xfe{\0}\0", "UTF-8"),
         ("codex", b"model = \n", "config.toml"),
+        ("codex", b"[a]\n\nTOKEN = \"s3cret-token\n", "on line 3"),
+        ("cursor", b"{\n \"TOKEN\": \"s3cret-token\n}", "line 2"),
         ("codex", b"mcp_servers = 1\n", "\"mcp_servers\" is not an object"),
     ] {
         let home = Home::new(host, content);
