@@ -3,7 +3,6 @@
 use std::{
     env,
     io::{BufRead, BufReader, ErrorKind, Write},
-    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::mpsc,
     thread,
@@ -12,6 +11,7 @@ use std::{
 
 use jiff::{Timestamp, fmt::rfc2822};
 use luma_client::{Luma, RequestError, TOKEN_VARIABLE, TaskId};
+use luma_mcp::DailyLimit;
 use serde_json::{Value, json};
 
 use crate::{
@@ -87,21 +87,20 @@ fn report(output: &Output, checks: &[(String, Finding)]) -> Exit {
     let mut documents = Vec::new();
     let mut exit = Exit::Done;
     for (name, finding) in checks {
-        let (mark, detail, hint) = match finding {
+        let (mark, detail, next_step) = match finding {
             Ok(detail) => ("ok", detail, None),
-            Err(failure) => ("WRONG", &failure.message, failure.next_step.as_deref()),
+            Err(error) => ("WRONG", &error.message, error.next_step.as_deref()),
         };
-        exit = exit.max(finding.as_ref().err().map_or(Exit::Done, |failure| failure.kind.exit()));
+        exit = exit.max(finding.as_ref().err().map_or(Exit::Done, |error| error.kind.exit()));
         if output.json() {
             documents.push(json!({
-                "name": name, "is_ok": finding.is_ok(), "detail": detail, "hint": hint,
+                "name": name, "is_ok": finding.is_ok(), "detail": detail, "next_step": next_step,
             }));
             continue;
         }
-        let hint =
-            hint.unwrap_or_default().lines().map(|line| format!("{:21} {}\n", "", plain(line)));
-        let hint: String = hint.collect();
-        output.text(&format!("{mark:6} {name:14} {}\n{hint}", plain(detail)));
+        let lines = next_step.unwrap_or_default().lines();
+        let advice: String = lines.map(|line| format!("{:21} {}\n", "", plain(line))).collect();
+        output.text(&format!("{mark:6} {name:14} {}\n{advice}", plain(detail)));
     }
     if output.json() {
         output.document(&json!({ "checks": documents }));
@@ -176,15 +175,11 @@ async fn account(luma: &Luma) -> Finding {
 
 /// The folder in which `luma mcp` counts the videos of the day.
 fn state() -> Finding {
-    let variable = if cfg!(windows) { "LOCALAPPDATA" } else { "XDG_STATE_HOME" };
-    let base = env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = base.or_else(|| Some(env::home_dir()?.join(".local/state")));
-    let Some(folder) = base.map(|base| base.join("luma")) else {
-        return Err(
-            Error::bad_input("there is no home folder").next_step(format!("Set {variable}."))
-        );
-    };
-    match tempfile::tempfile_in(&folder) {
+    let file = DailyLimit::default_file().ok_or_else(|| {
+        Error::bad_input("there is no home folder").next_step("Set HOME or XDG_STATE_HOME.")
+    })?;
+    let folder = file.parent().unwrap_or(&file);
+    match tempfile::tempfile_in(folder) {
         Ok(_) => Ok(format!("{} can be written", folder.display())),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             Ok(format!("{} is created when it is needed", folder.display()))

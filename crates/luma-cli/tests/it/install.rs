@@ -356,7 +356,10 @@ async fn doctor_finds_what_is_wrong_and_bills_nothing() {
         let wrong = checks.into_iter().filter(|check| check["is_ok"] == false);
         wrong
             .map(|check| {
-                assert!(check["hint"].as_str().is_some_and(|hint| !hint.is_empty()), "{check}");
+                assert!(
+                    check["next_step"].as_str().is_some_and(|step| !step.is_empty()),
+                    "{check}"
+                );
                 check["name"].as_str().expect("a name").to_owned()
             })
             .collect::<Vec<_>>()
