@@ -56,7 +56,8 @@ pub(crate) struct Options {
     /// Whether the service may rewrite the prompt. Choose false if its wording is exact.
     #[schemars(extend("default" = true))]
     pub(crate) enhancement: Option<bool>,
-    /// Seconds to wait for the finished video: up to 45, or 4 if the host shows no progress.
+    /// Seconds to wait for the finished video: up to 45, or 4 if the host shows no progress. Then the task
+    /// continues.
     #[schemars(range(min = 0), extend("default" = 0))]
     pub(crate) timeout: Option<f64>,
     /// http or https endpoint that the user named, for an unsigned POST of the result.
@@ -66,7 +67,7 @@ pub(crate) struct Options {
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct ExtendVideo {
-    /// video.id of a completed task, from a lookup or luma_list_tasks. A task_id is rejected.
+    /// video.id of a completed task, from luma_get_task or luma_list_tasks. A task_id is rejected.
     #[schemars(length(min = 1, max = ID))]
     pub(crate) video_id: String,
     #[serde(flatten)]
@@ -75,7 +76,7 @@ pub(crate) struct ExtendVideo {
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct ExtendVideoFromUrl {
-    /// The http or https URL exactly as a Luma tool returned it, with its query.
+    /// video.url of a Luma tool, also from an earlier chat, unchanged and with its query string.
     #[schemars(length(min = 1, max = URL))]
     pub(crate) video_url: String,
     #[serde(flatten)]
@@ -105,7 +106,7 @@ pub(crate) struct GetTask {
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct GetTasksBatch {
-    /// task_id of each generate or extend call. Items come back in this order, without duplicates.
+    /// task_ids as luma_get_task takes them, no video ids. Items keep this order, each id once.
     #[schemars(length(min = 1, max = BATCH), inner(length(min = 1, max = ID)))]
     pub(crate) task_ids: Vec<String>,
 }
@@ -114,7 +115,7 @@ pub(crate) struct GetTasksBatch {
 pub(crate) struct ListTasks {
     /// Only tasks that are in this state now; without it, tasks in any state.
     pub(crate) state: Option<State>,
-    /// Only tasks created since: an age such as 30m, 2h or 7d, a date, or an RFC 3339 time.
+    /// Only tasks created since: an age such as 30m, 2h or 7d, a date in UTC, or an RFC 3339 time.
     pub(crate) since: Option<String>,
     /// next_cursor of the page before, unchanged; without it, the newest tasks.
     pub(crate) cursor: Option<String>,

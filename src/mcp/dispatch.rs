@@ -20,7 +20,7 @@ use super::{
     outcome::Outcome,
     read::read,
     results::{BatchReport, ListReport, Problem, State, TaskReport},
-    tools::{Kind, Tool, UnknownTool, find},
+    tools::{Kind, Tool, UnknownTool, find, tools},
 };
 use crate::{
     Extend, Generate, InvalidInput, Luma, Reconciliation, RequestError, Submission, SubmitError,
@@ -34,7 +34,7 @@ type Refused = Vec<String>;
 ///
 /// The arguments are a JSON object, its text, or null. All of them are checked before anything is sent;
 /// null and "" count as absent for optional arguments, and unknown arguments are ignored unless they look
-/// like a misspelling. Every failure is an [`Outcome`] that says what to do.
+/// like a misspelling or belong to another tool that costs credits. Every failure is an [`Outcome`] that says what to do.
 ///
 /// ```no_run
 /// # async fn example(luma: luma_client::Luma) -> Result<(), luma_client::mcp::UnknownTool> {
@@ -63,7 +63,7 @@ pub async fn call(
             "Do not repeat the call. Tell the user that the server was started read-only.";
         return Ok(Outcome::failed("read_only", message, next_step));
     }
-    let outcome = match read(&tool.input_schema, arguments.into()) {
+    let outcome = match read(&tool.input_schema, &siblings(tool), arguments.into()) {
         Ok(arguments) => run(luma, tool, arguments, context).await,
         Err(problems) => Err(problems),
     };
@@ -75,6 +75,17 @@ pub async fn call(
     // An error of the service may quote the request.
     outcome.edit(&|text, max_chars| luma.redact(text, max_chars));
     Ok(outcome)
+}
+
+/// The arguments of the other tools that cost credits, with their tools. Ignoring one of them buys a video
+/// that was not asked for. Hosts have a `timeout` of their own.
+fn siblings(tool: &Tool) -> Vec<(&'static str, &'static str)> {
+    let others = tools().iter().filter(|other| tool.submits() && other.submits());
+    let arguments = others.flat_map(|other| {
+        let properties = other.input_schema["properties"].as_object().into_iter().flatten();
+        properties.map(|(name, _)| (name.as_str(), other.name))
+    });
+    arguments.filter(|(name, _)| *name != "timeout").collect()
 }
 
 /// Returns the result of `luma_get_task` for a task that was looked up already.

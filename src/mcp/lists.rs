@@ -2,7 +2,7 @@
 
 use super::{
     results::{Action, Actions, AspectRatios, Ratio, Workflow},
-    tools::tools,
+    tools::{Kind, tools},
 };
 use crate::AspectRatio;
 
@@ -41,16 +41,15 @@ fn describe(ratio: &AspectRatio) -> (&'static str, &'static str) {
 pub(crate) fn actions(read_only: bool) -> Actions {
     let offered = tools().iter().filter(|tool| !read_only || !tool.submits());
     let actions = offered.map(|tool| {
-        let required = tool.input_schema.get("required");
-        let required = required.and_then(|names| names.as_array());
+        let required = tool.input_schema.get("required").and_then(|names| names.as_array());
+        let required = required.into_iter().flatten().filter_map(|name| name.as_str());
+        // A rule across two arguments, which the schema cannot say.
+        let picture = (tool.kind == Kind::GenerateVideoFromImage)
+            .then_some("start_image_url or end_image_url");
         Action {
             goal: tool.title,
             tool: tool.name,
-            needs: required
-                .into_iter()
-                .flatten()
-                .filter_map(|name| name.as_str().map(str::to_owned))
-                .collect(),
+            needs: required.chain(picture).map(str::to_owned).collect(),
             costs_credits: tool.submits(),
         }
     });

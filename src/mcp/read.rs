@@ -5,9 +5,12 @@ use serde_json::{Map, Value};
 /// Returns the known arguments with the declared types, or every problem.
 ///
 /// Hosts differ: arguments come as an object, as its JSON text, or not at all. Strict hosts send null or ""
-/// for optional arguments, some send values as JSON text, and some add arguments of their own.
+/// for optional arguments, some send values as JSON text, and some add arguments of their own, such as
+/// sessionId. An unknown argument is refused if it is probably a misspelling, or meant for one of the
+/// `others`: arguments, each with its tool.
 pub(crate) fn read(
     schema: &Map<String, Value>,
+    others: &[(&str, &str)],
     arguments: Value,
 ) -> Result<Map<String, Value>, Vec<String>> {
     let none = Map::new();
@@ -15,16 +18,18 @@ pub(crate) fn read(
     let required = schema.get("required").and_then(Value::as_array);
     let is_required = |name: &str| required.is_some_and(|list| list.iter().any(|it| it == name));
 
-    let mut known = Map::new();
-    let mut problems = Vec::new();
+    let (mut known, mut ignored, mut problems) = (Map::new(), Vec::new(), Vec::new());
     for (name, value) in object(arguments).map_err(|problem| vec![problem])? {
         let Some(schema) = properties.get(&name) else {
-            // Hosts add arguments of their own, such as sessionId. Only a likely misspelling is refused.
-            let meant = nearest(&name, properties.keys().map(String::as_str));
-            problems
-                .extend(meant.map(|meant| {
-                    format!("{} is not known; did you mean {meant}?", shorten(&name))
-                }));
+            let shown = shorten(&name);
+            if let Some(meant) = nearest(&name, properties.keys().map(String::as_str)) {
+                problems.push(format!("{shown} is not known; did you mean {meant}?"));
+            } else if let Some(meant) = nearest(&name, others.iter().map(|(other, _)| *other)) {
+                let tool = others.iter().find(|(other, _)| *other == meant).map_or("", |it| it.1);
+                problems.push(format!("{shown} is not known: {meant} is an argument of {tool}"));
+            } else {
+                ignored.push(format!("{shown} is not known"));
+            }
             continue;
         };
         let is_blank = value.as_str().is_some_and(|text| text.trim().is_empty());
@@ -36,7 +41,10 @@ pub(crate) fn read(
         known.insert(name, value);
     }
     let missing = required.into_iter().flatten().filter_map(Value::as_str);
-    let missing = missing.filter(|name| !known.contains_key(*name));
+    let mut missing = missing.filter(|name| !known.contains_key(*name)).peekable();
+    if missing.peek().is_some() {
+        problems.extend(ignored);
+    }
     problems.extend(missing.map(|name| format!("{name} is required and missing")));
     match problems.is_empty() {
         true => Ok(known),
@@ -89,7 +97,7 @@ fn has_type(schema: &Value, value: &Value) -> bool {
 pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     /// Names that are less similar have too little in common.
     const SIMILAR: f64 = 0.75;
-    /// The shortest part of a name that stands for the whole, such as `ratio`.
+    /// The shortest part of a name that stands for the whole, such as `ratio` or `image`.
     const PART: usize = 5;
     // Comparing takes quadratic time, and nobody misspells a name into so many letters.
     if name.len() > 100 {
@@ -98,8 +106,9 @@ pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> O
     let bare = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
     let name = bare(name);
     let similarity = |known: &str| {
+        let is_word = known.split('_').any(|word| word == name);
         let known = bare(known);
-        let is_part = known.starts_with(&name) || known.ends_with(&name);
+        let is_part = is_word || known.starts_with(&name) || known.ends_with(&name);
         let least = if is_part && name.len() >= PART { SIMILAR } else { 0.0 };
         strsim::normalized_damerau_levenshtein(&name, &known).max(least)
     };
@@ -199,6 +208,8 @@ mod tests {
         schema.as_object().cloned().expect("an object")
     }
 
+    const OTHERS: [(&str, &str); 2] = [("start_image_url", "animate"), ("video_id", "extend")];
+
     #[test]
     fn read_of_odd_hosts_gives_declared_types() {
         for (arguments, expected) in [
@@ -222,7 +233,7 @@ mod tests {
             (json!({ "prompt": "a", "x".repeat(1 << 20): 1 }), json!({ "prompt": "a" })),
         ] {
             let shown = arguments.to_string();
-            let read = read(&schema(), arguments).map(Value::Object);
+            let read = read(&schema(), &OTHERS, arguments).map(Value::Object);
             assert_eq!(read, Ok(expected), "{}", &shown[..shown.len().min(200)]);
         }
     }
@@ -246,6 +257,19 @@ mod tests {
                 json!({ "prompt": "a", "promt": "b" }),
                 "\"promt\" is not known; did you mean prompt?",
             ),
+            (
+                json!({ "prompt": "a", "image_url": "b" }),
+                "\"image_url\" is not known: start_image_url is an argument of animate",
+            ),
+            (
+                json!({ "prompt": "a", "image": "b" }),
+                "\"image\" is not known: start_image_url is an argument of animate",
+            ),
+            (
+                json!({ "prompt": "a", "video_id": "b" }),
+                "\"video_id\" is not known: video_id is an argument of extend",
+            ),
+            (json!({ "text": "a" }), "\"text\" is not known; prompt is required and missing"),
             (
                 json!({ "prompt": "a", "ratio": "2:1" }),
                 "ratio must be one of 1:1, 4:3, not the string \"2:1\"",
@@ -284,7 +308,8 @@ mod tests {
             ),
         ] {
             let shown = arguments.to_string();
-            let problems = read(&schema(), arguments).map_err(|problems| problems.join("; "));
+            let problems =
+                read(&schema(), &OTHERS, arguments).map_err(|problems| problems.join("; "));
             assert_eq!(problems, Err(expected.to_owned()), "{shown}");
         }
     }
@@ -308,6 +333,7 @@ mod tests {
             ("ratio", Some("aspect_ratio")),
             ("start_image", Some("start_image_url")),
             ("end_image", Some("end_image_url")),
+            ("image", Some("end_image_url")),
             ("task_ids", Some("task_id")),
             ("callback", Some("callback_url")),
             ("model", None),

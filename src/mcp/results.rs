@@ -42,7 +42,7 @@ pub(crate) struct TaskReport {
     pub(crate) next_step: String,
 }
 
-/// The part of a report that a submit promises.
+// The part of a report that a submit promises.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "only its schema is used")]
 pub(crate) struct Submitted {

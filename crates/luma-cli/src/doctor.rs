@@ -33,13 +33,13 @@ const MAX_CLOCK_DIFFERENCE: i64 = 60;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The servers that MCP hosts start as luma are started and asked for their names.
-With --json: {\"checks\": [{\"name\": .., \"is_ok\": .., \"detail\": .., \"hint\": ..}]}.
+With --json: {\"checks\": [{\"name\": .., \"is_ok\": .., \"detail\": .., \"next_step\": ..}]}.
 The exit code is 0 if everything is in order, 2 if a setting is wrong, else 3.
 
 Examples:
   luma doctor
   luma --simulate doctor
-  luma --json doctor | jq -r '.checks[] | select(.is_ok | not) | .hint'")]
+  luma --json doctor | jq -r '.checks[] | select(.is_ok | not) | .next_step'")]
 pub struct Args {}
 
 type Finding = Result<String, Error>;
