@@ -37,7 +37,7 @@ pub enum SubmitError {
     /// lost.
     ///
     /// Do not submit it again before [`Luma::reconcile`](crate::Luma::reconcile) has looked for the task.
-    #[error("the video may have been accepted and billed, but the response was lost")]
+    #[error("the submit may have been accepted and billed: reconcile before you submit again")]
     Unconfirmed {
         /// For [`Luma::reconcile`](crate::Luma::reconcile).
         submission: Box<Submission>,

@@ -174,7 +174,11 @@ async fn error_leads_to_its_cause() {
     simulator.inject(Fault::reset_after());
     for (luma, summary, cause) in [
         (luma, "could not connect to the service", "refused"),
-        (lossy, "the video may have been accepted and billed, but the response was lost", "reset"),
+        (
+            lossy,
+            "the submit may have been accepted and billed: reconcile before you submit again",
+            "reset",
+        ),
     ] {
         let error = luma.generate("A prompt").submit().await.expect_err("lost");
         let shown = show_error(&error);
