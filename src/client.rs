@@ -24,7 +24,7 @@ use crate::{
 ///
 /// # Panics
 ///
-/// Calls and waits panic if they are polled outside a tokio runtime with I/O and time enabled. To build a
+/// Calls and waits panic if they are polled outside a tokio runtime with I/O and time enabled. Building a
 /// client needs none.
 ///
 /// # Runtimes
@@ -102,12 +102,13 @@ impl Luma {
         Self::builder().build()
     }
 
-    /// Returns a builder, which sets what [`from_env`](Self::from_env) leaves at its default.
+    /// Returns a builder for a client with other settings.
     pub fn builder() -> LumaBuilder {
         LumaBuilder::default()
     }
 
-    /// Returns the client with another retry policy. Connections and poller stay shared.
+    /// Returns the client with another retry policy. Connections and poller stay shared. Waits keep the
+    /// builder's settings, and downloads have [their own](crate::Download::retry).
     ///
     /// ```no_run
     /// # async fn example(luma: luma_client::Luma, id: luma_client::TaskId)
@@ -123,15 +124,17 @@ impl Luma {
     }
 
     /// Returns the client with another timeout for each attempt; less than a millisecond counts as one.
-    /// Connections and poller stay shared.
+    /// Connections and poller stay shared. Waits keep the builder's settings.
     #[must_use = "the client itself stays as it is"]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
         self.with(|inner| inner.api.inner.timeout = timeout.max(MIN_TIMEOUT))
     }
 
-    /// Returns the client with a shutdown token. Once the token is cancelled, no further attempt begins,
-    /// not even a retry. A request in flight is finished. A call whose retry is cancelled gives the error
-    /// of its last attempt.
+    /// Returns the client with a shutdown token. Once the token is cancelled, calls begin no attempt, not
+    /// even a retry. A request in flight is finished. A call whose retry is cancelled gives the error of
+    /// its last attempt.
+    ///
+    /// Waits and downloads continue. To end a wait, use [`Wait::cancelled_by`](crate::Wait::cancelled_by).
     ///
     /// ```no_run
     /// # async fn example(luma: luma_client::Luma) -> Result<(), luma_client::Error> {
@@ -147,8 +150,8 @@ impl Luma {
     }
 
     /// Returns the client for another account. Connections stay shared; the poller does not, because no
-    /// account may look up the tasks of another. Clients with the same token share its limit of requests in
-    /// flight.
+    /// account may look up the tasks of another. Its waits keep the settings that this client has. Clients
+    /// with the same token share its limit of requests in flight.
     ///
     /// # Errors
     ///
@@ -179,7 +182,7 @@ impl Luma {
         self.token().show(text, max_chars)
     }
 
-    /// Removes the API token from text that may have several lines. Clean text of the service before,
+    /// Removes the API token from text that may have several lines. Remove invisible characters first,
     /// as [`redact`](Self::redact) does.
     pub fn without_token(&self, text: &str) -> String {
         self.token().redact(text.to_owned())
@@ -203,7 +206,7 @@ impl Luma {
         &self.0.shared.media
     }
 
-    /// How often waits poll, unless they set it themselves.
+    /// Returns how often waits poll, unless they set it themselves.
     pub fn poll_interval(&self) -> &PollInterval {
         &self.0.shared.poll_interval
     }
@@ -302,9 +305,14 @@ impl LumaBuilder {
         /// Sets the HTTP client for API calls. Downloads use another:
         /// [`download_client`](Self::download_client).
         ///
-        /// It comes as a builder, because three settings are fixed: it follows no redirects and retries
-        /// nothing, as either could send a submit twice; and it does not log traffic, which would show the
-        /// token. Everything else (proxy, TLS) stays as it is, the connect timeout too unless
+        /// It comes as a builder, because some settings are fixed:
+        ///
+        /// - no redirects and no retries: either could send a submit twice;
+        /// - no decompression: this crate does it, within the limit of a response's size;
+        /// - no traffic log: it would show the token;
+        /// - the `User-Agent` of this crate.
+        ///
+        /// Everything else (proxy, TLS) stays as it is. So does the connect timeout, unless
         /// [`connect_timeout`](Self::connect_timeout) is set.
         ///
         /// ```
@@ -320,11 +328,15 @@ impl LumaBuilder {
         http_client: reqwest::ClientBuilder,
         /// Sets the HTTP client for downloads. It never gets the token.
         ///
-        /// Four settings are fixed: redirects are followed by [`Download`](crate::Download), it sends no
-        /// `Referer`, does not log traffic, and its read timeout is
-        /// [`read_timeout`](Self::read_timeout). Everything else (proxy, TLS) stays as it is, the connect
-        /// timeout too unless [`connect_timeout`](Self::connect_timeout) is set. Default headers go to
-        /// every host that a file is on: put no secret in them.
+        /// Some settings are fixed:
+        ///
+        /// - no redirects and no retries: [`Download`](crate::Download) does both itself;
+        /// - no decompression, no `Referer` and no traffic log;
+        /// - the read timeout is [`read_timeout`](Self::read_timeout).
+        ///
+        /// Everything else (proxy, TLS) stays as it is. So does the connect timeout, unless
+        /// [`connect_timeout`](Self::connect_timeout) is set. Default headers go to every host that a file
+        /// is on: put no secret in them.
         ///
         /// ```
         /// # fn example(ca: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
@@ -351,12 +363,13 @@ impl LumaBuilder {
         /// Sets the largest response that is read, in bytes; 8 MiB by default.
         max_response_bytes: usize,
         /// Sets how many requests may be in flight at a time; 5 by default, which is the service's limit
-        /// for a token. Waits use one less, so that a submit never waits for a lookup. 0 counts as 1.
+        /// for a token. Waits use one less, but at least one, so that they leave room for a submit. 0 counts
+        /// as 1.
         max_in_flight: usize,
         /// Sets how often waits poll, unless they set it themselves. The default fits jobs of one to five
         /// minutes; for a base URL on loopback, such as the simulator's, it is 500 ms.
         poll_interval: PollInterval,
-        /// Sets how often and how fast requests are retried.
+        /// Sets how often and how fast calls are retried.
         retry: RetryPolicy,
     }
 
@@ -364,8 +377,8 @@ impl LumaBuilder {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if the token or the base URL cannot be used, or if a time or a size is zero. It never
-    /// shows the token.
+    /// [`ConfigError`] if the token or the base URL cannot be used, if a time or a size is zero, or if the
+    /// HTTP client cannot be set up. It never shows the token.
     pub fn build(self) -> Result<Luma, ConfigError> {
         for (setting, is_zero) in [
             ("timeout", self.timeout == Some(Duration::ZERO)),

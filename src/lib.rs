@@ -1,7 +1,8 @@
 //! Makes videos with Luma Dream Machine through the Ace Data Cloud API.
 //!
-//! A video takes one to five minutes and costs money. So this crate sends a submit once, waits for the video
-//! through restarts and failures, and says of each error whether something is billed.
+//! A video takes one to five minutes and costs money. So this crate never sends a submit again that may have
+//! been accepted. It waits for the video through restarts and failures. Each error says whether something
+//! is billed.
 //!
 //! ```no_run
 //! use luma_client::{AspectRatio, Luma};
@@ -12,7 +13,7 @@
 //!     let task = luma
 //!         .generate("A lighthouse at dusk, waves, slow zoom in")
 //!         .aspect_ratio(AspectRatio::Ratio21x9)
-//!         .submit() // one POST
+//!         .submit() // returns once accepted
 //!         .await?;
 //!     std::fs::write("task.json", serde_json::to_string(&task.to_ref())?)?; // to resume from
 //!     let video = task.wait().await?; // one to five minutes
@@ -48,7 +49,7 @@
 //!     let luma = Luma::from_env()?;
 //!     let tasks: Vec<TaskHandle> = stream::iter(["A fox", "An owl", "A hare", "A lynx"])
 //!         .map(|prompt| luma.generate(prompt).submit())
-//!         .buffer_unordered(3) // the service allows five requests at a time
+//!         .buffer_unordered(3) // leaves room for lookups: the service allows five requests
 //!         .try_collect()
 //!         .await?;
 //!     let mut done = luma.watch(&tasks);
@@ -95,9 +96,15 @@
 //! ```no_run
 //! use luma_client::{Luma, TaskRef};
 //!
+//! async fn store(task: TaskRef) { /* to your database */ }
+//!
 //! async fn handler(luma: Luma, prompt: String) -> anyhow::Result<TaskRef> {
-//!     let submit = tokio::spawn(async move { luma.generate(prompt).submit().await });
-//!     Ok(submit.await??.to_ref()) // better: store it inside the spawned task
+//!     let submit = tokio::spawn(async move {
+//!         let task = luma.generate(prompt).submit().await?.to_ref();
+//!         store(task.clone()).await; // here, so that it also happens after a disconnect
+//!         anyhow::Ok(task)
+//!     });
+//!     submit.await?
 //! }
 //! ```
 //!

@@ -99,7 +99,8 @@ impl DecodeError {
         self.kind == DecodeErrorKind::TooLarge
     }
 
-    /// Whether it is about one task of a list. [`History`](crate::History) continues with the next one.
+    /// Returns whether one task of a list is unreadable. [`History`](crate::History) continues with the
+    /// next one.
     pub fn is_item(&self) -> bool {
         self.kind == DecodeErrorKind::Item
     }

@@ -1,4 +1,4 @@
-//! Submits: built, checked, sent once, and reconciled if the response was lost.
+//! Submits: built, checked, sent, and reconciled if the response was lost.
 
 mod check;
 mod error;

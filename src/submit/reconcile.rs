@@ -25,8 +25,8 @@ use crate::{
 pub enum Reconciliation {
     /// The one task with the same request: it was accepted, and is billed if its video is made.
     Found(TaskHandle),
-    /// The history shows no task that could be it, this long after the search began. It is evidence, not
-    /// proof: a gateway may deliver a request even later.
+    /// The history shows no matching task within `searched`. It is evidence, not proof: a gateway may
+    /// deliver a request even later.
     NotFound {
         /// How long the search looked.
         searched: Duration,
@@ -51,9 +51,9 @@ pub struct Reconcile {
 impl Luma {
     /// Looks for the task of a submission in the account's history. It never submits.
     ///
-    /// It finds a task that was created since, with an equal request. If there is none, it looks again
-    /// until [`settle`](Reconcile::settle) has passed. Tasks of other submissions of this client (and its
-    /// clones) are left out; while an equal one is in flight, it waits for its response. A
+    /// It finds a task that was created since the submission, by an equal request. If there is none, it
+    /// looks again until [`settle`](Reconcile::settle) has passed. Tasks of other submissions of this
+    /// client (and its clones) are left out; while an equal one is in flight, it waits for its response. A
     /// [`callback_url`](crate::Generate::callback_url) that is unique decides; other equal requests of the
     /// same moment cannot be told apart.
     ///
@@ -73,6 +73,7 @@ impl Luma {
     ///     Err(SubmitError::Unconfirmed { submission, .. }) => {
     ///         match luma.reconcile(&submission).await? {
     ///             Reconciliation::Found(task) => task,
+    ///             // Evidence, not proof: a second bill is possible.
     ///             Reconciliation::NotFound { .. } => luma.submit(&submission).await?,
     ///             other => panic!("a person has to decide: {other:?}"),
     ///         }

@@ -23,7 +23,7 @@ pub enum VideoSource {
 }
 
 impl From<&Video> for VideoSource {
-    /// The id, which wins, if it is known; else the URL.
+    /// The id if known, otherwise the URL.
     fn from(video: &Video) -> Self {
         match video.id() {
             Some(id) => Self::VideoId(id.to_owned()),
@@ -56,7 +56,7 @@ pub struct Generate {
     request: VideoRequest,
 }
 
-/// The continuation of a video to make. Build it, then [`submit`](Self::submit) it.
+/// A request to extend a video. Build it, then [`submit`](Self::submit) it.
 ///
 /// ```no_run
 /// # async fn example(luma: luma_client::Luma, video: luma_client::Video)
@@ -80,7 +80,7 @@ pub struct Extend {
 macro_rules! submit_methods {
     ($name:ident) => {
         impl $name {
-            /// Sets width to height. The service's default is 16:9.
+            /// Sets the aspect ratio. The service's default is 16:9.
             pub fn aspect_ratio(mut self, ratio: AspectRatio) -> Self {
                 self.request.aspect_ratio = Some(ratio);
                 self
@@ -105,8 +105,8 @@ macro_rules! submit_methods {
                 self
             }
 
-            /// Sets where the service POSTs the finished video, unsigned and possibly twice. A unique
-            /// URL also identifies the submission for [`Luma::reconcile`].
+            /// Sets where the service POSTs the result, unsigned and possibly twice. A unique URL also
+            /// identifies the submission for [`Luma::reconcile`].
             pub fn callback_url(mut self, url: impl Into<String>) -> Self {
                 self.request.callback_url = Some(url.into());
                 self
@@ -133,16 +133,14 @@ macro_rules! submit_methods {
                 Ok(Submission::new(self.request))
             }
 
-            /// Submits: one POST, which returns as soon as the service has accepted it.
+            /// Submits the request, and returns once the service has accepted it.
             ///
             /// It is retried only after a failure to connect and after 429, as the client's
             /// [`RetryPolicy`](crate::RetryPolicy) allows. A submit that may have been accepted is never
             /// sent again.
             ///
-            /// **Do not drop the future** before it ends: the task may have been accepted, and its id is
-            /// lost. Use the client's [`timeout`](crate::LumaBuilder::timeout) instead of a timeout
-            /// around it. A web handler, whose future is dropped when its client disconnects, submits in
-            /// a spawned task ([costs and retries](crate::guide::costs)).
+            /// **Do not drop the future of a submit**, or its task id is lost ([costs and
+            /// retries](crate::guide::costs)).
             ///
             /// # Errors
             ///

@@ -1,4 +1,4 @@
-//! Sending a submit: once, and what the response says.
+//! Sending a submit, and what the response says.
 
 use super::{error::SubmitError, registry::Registry, submission::Submission};
 use crate::{

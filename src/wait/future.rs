@@ -22,8 +22,8 @@ use crate::{
     poller::{LookupFailure, PollInterval},
 };
 
-/// A future of the [`Video`] of a task or a [`WaitError`], from
-/// [`TaskHandle::wait`](crate::TaskHandle::wait). Nothing is sent before it is polled.
+/// A wait for the [`Video`] of a task, from [`TaskHandle::wait`](crate::TaskHandle::wait). Await it.
+/// Nothing is sent before it is awaited.
 ///
 /// All waits of one client and its clones share one poller, which looks up at most 50 tasks a request. A
 /// wait can be dropped at any time and begun again: the task continues.
@@ -51,7 +51,7 @@ use crate::{
 ///
 /// # Panics
 ///
-/// When polled outside a tokio runtime that has its time driver enabled.
+/// Panics outside a tokio runtime with I/O and time enabled.
 #[must_use = "a wait does nothing before it is awaited"]
 pub struct Wait<'a> {
     /// Until the first poll. Boxed, because waits that have begun are kept in large numbers.
@@ -105,7 +105,7 @@ impl<'a> Wait<'a> {
         self
     }
 
-    /// Sets the longest time to wait, from the first poll on; 15 minutes by default.
+    /// Sets the longest time to wait, from the first await on; 15 minutes by default.
     ///
     /// It bounds the lookup in flight, too. The last lookup goes out shortly before, unless a
     /// `Retry-After` forbids it. If the program slept through its deadline, as on a suspended machine,
@@ -132,10 +132,10 @@ impl<'a> Wait<'a> {
     }
 
     /// Sets how many lookups in a row may fail before the wait ends with [`WaitError::Poll`]; 10 by
-    /// default. A good one resets the count. What fails for good, like status 401, ends the wait at once.
+    /// default. A success resets the count. A permanent error, such as status 401, ends the wait at once.
     ///
-    /// From the second failure in a row on, each doubles the interval, up to one minute. What a batch
-    /// fails with is not counted if another task of the batch may be the reason.
+    /// From the second failure in a row on, each doubles the interval, up to one minute. A batch error is
+    /// not counted if another task of the batch may be the reason.
     pub fn max_consecutive_errors(self, errors: u32) -> Self {
         self.set(|setup| setup.settings.max_errors = errors)
     }
@@ -145,7 +145,7 @@ impl<'a> Wait<'a> {
         self.set(|setup| setup.settings.cancel = Some(token))
     }
 
-    /// Calls back with each report of the task, the last one too. It runs inside the wait, so it should
+    /// Calls back with each update of the task, the last one too. It runs inside the wait, so it should
     /// be quick.
     pub fn on_update(self, callback: impl FnMut(&Task) + Send + 'a) -> Self {
         self.set(|setup| setup.on_update = Some(Box::new(callback)))
@@ -169,7 +169,7 @@ impl<'a> Wait<'a> {
         self.set(|setup| setup.on_error = Some(Box::new(callback)))
     }
 
-    /// Returns a stream of the task's reports instead. Callbacks that were set are dropped:
+    /// Returns a stream of the task's updates instead. Callbacks that were set are dropped:
     /// [`Updates::failure`] tells of lookups that fail.
     ///
     /// # Panics

@@ -1,4 +1,4 @@
-//! A wait as a stream of the task's reports.
+//! A wait as a stream of the task's updates.
 
 use std::{
     fmt,
@@ -17,11 +17,12 @@ use super::{
 };
 use crate::{client::Luma, model::Task, poller::LookupFailure, util::TaskId};
 
-/// The reports of a task, from [`Wait::updates`](crate::Wait::updates).
+/// The updates of a task, from [`Wait::updates`](crate::Wait::updates).
 ///
-/// The first lookup is sent at once. The last report is the one with the video. A wait that ends otherwise
-/// ends the stream with its error. Lookups begin with the first poll and continue at the wait's interval,
-/// whether the stream is polled or not, until it is dropped. Slow consumers see only the latest report.
+/// The first lookup is sent at once. The last update is the one with the video. A wait that ends otherwise
+/// ends the stream with its error. Lookups begin when the stream is first awaited. They continue at the
+/// wait's interval until it is dropped, whether it is awaited or not. Slow consumers see only the latest
+/// update.
 ///
 /// ```no_run
 /// # async fn example(luma: luma_client::Luma, id: luma_client::TaskId)
@@ -41,7 +42,7 @@ use crate::{client::Luma, model::Task, poller::LookupFailure, util::TaskId};
 ///
 /// # Panics
 ///
-/// When polled outside a tokio runtime that has its time driver enabled.
+/// Panics outside a tokio runtime with I/O and time enabled.
 #[must_use = "streams do nothing unless polled"]
 pub struct Updates {
     id: TaskId,
@@ -67,8 +68,8 @@ impl Updates {
         Self { id, stream, failure: None }
     }
 
-    /// Why the task cannot be looked up at the moment, and since when; `None` after a report, and before
-    /// the first lookup.
+    /// Returns why lookups fail at the moment, and since when; `None` after an update, and before the
+    /// first lookup.
     ///
     /// ```no_run
     /// # async fn example(luma: luma_client::Luma, id: luma_client::TaskId) {
@@ -77,7 +78,7 @@ impl Updates {
     /// use tokio::time::timeout;
     ///
     /// let mut updates = luma.task(id).wait().updates();
-    /// // Once a second, also while there is no report.
+    /// // Once a second, also while there is no update.
     /// while let Ok(Some(_)) | Err(_) = timeout(Duration::from_secs(1), updates.next()).await {
     ///     if let Some(failure) = updates.failure() {
     ///         let seconds = failure.since.elapsed().as_secs();

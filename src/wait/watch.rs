@@ -36,7 +36,7 @@ use crate::{client::Luma, model::Video, poller::PollInterval, util::TaskId};
 ///
 /// # Panics
 ///
-/// When polled outside a tokio runtime that has its time driver enabled.
+/// Panics outside a tokio runtime with I/O and time enabled.
 #[must_use = "streams do nothing unless polled"]
 pub struct Watch {
     luma: Luma,
