@@ -76,7 +76,7 @@ pub(crate) struct ExtendVideo {
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct ExtendVideoFromUrl {
-    /// video.url of a Luma tool, also from an earlier chat, unchanged and with its query string.
+    /// http or https URL of a video, unchanged as a Luma tool returned it, with its query string.
     #[schemars(length(min = 1, max = URL))]
     pub(crate) video_url: String,
     #[serde(flatten)]
