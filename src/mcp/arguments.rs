@@ -47,7 +47,8 @@ pub(crate) struct GenerateVideoFromImage {
 /// What both generate tools take.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Options {
-    /// Width to height: 16:9 for screens, 9:16 for phones and stories, 1:1 for feeds.
+    /// Width to height: 16:9 for screens, 9:16 for phones and stories, 1:1 for feeds; the others:
+    /// luma_list_aspect_ratios.
     #[schemars(with = "Option<KnownRatio>")]
     pub(crate) aspect_ratio: Option<AspectRatio>,
     /// Whether the last frame leads back into the first, so that the clip repeats seamlessly.
@@ -56,11 +57,11 @@ pub(crate) struct Options {
     /// Whether the service may rewrite the prompt. Choose false if its wording is exact.
     #[schemars(extend("default" = true))]
     pub(crate) enhancement: Option<bool>,
-    /// Seconds to wait for the finished video: up to 45, or 4 if the host shows no progress. Then the task
-    /// continues.
+    /// Seconds to wait for the finished video, cut to 45, or to 4 if the host shows no progress. After that
+    /// the task continues.
     #[schemars(range(min = 0), extend("default" = 0))]
     pub(crate) timeout: Option<f64>,
-    /// http or https endpoint that the user named, for an unsigned POST of the result.
+    /// http or https endpoint that the user named, for an unsigned POST of the result. Omit it to poll.
     #[schemars(length(max = URL))]
     pub(crate) callback_url: Option<String>,
 }
@@ -92,7 +93,7 @@ pub(crate) struct Continuation {
     /// Last frame of the continuation: public http or https URL of the image file itself.
     #[schemars(length(max = URL))]
     pub(crate) end_image_url: Option<String>,
-    /// http or https endpoint that the user named, for an unsigned POST of the result.
+    /// http or https endpoint that the user named, for an unsigned POST of the result. Omit it to poll.
     #[schemars(length(max = URL))]
     pub(crate) callback_url: Option<String>,
 }
@@ -106,7 +107,7 @@ pub(crate) struct GetTask {
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct GetTasksBatch {
-    /// task_ids as luma_get_task takes them, no video ids. Items keep this order, each id once.
+    /// task_ids that a Luma tool returned, not video ids. Items keep this order, each id once.
     #[schemars(length(min = 1, max = BATCH), inner(length(min = 1, max = ID)))]
     pub(crate) task_ids: Vec<String>,
 }
@@ -115,7 +116,7 @@ pub(crate) struct GetTasksBatch {
 pub(crate) struct ListTasks {
     /// Only tasks that are in this state now; without it, tasks in any state.
     pub(crate) state: Option<State>,
-    /// Only tasks created since: an age such as 30m, 2h or 7d, a date in UTC, or an RFC 3339 time.
+    /// Oldest creation time: an age (30m, 2h, 7d), a UTC date (YYYY-MM-DD) or an RFC 3339 time.
     pub(crate) since: Option<String>,
     /// next_cursor of the page before, unchanged; without it, the newest tasks.
     pub(crate) cursor: Option<String>,
