@@ -55,7 +55,7 @@ async fn main() -> anyhow::Result<()> {
 /// Stands for a request to a model: what it says next, given the last message. Its first call has a
 /// misspelt argument.
 fn scripted_model(tools: &Value, messages: &[Value]) -> Value {
-    assert_eq!(tools.as_array().map(Vec::len), Some(8));
+    assert_eq!(tools.as_array().map(Vec::len), Some(9));
     let last = messages.last().map(|message| &message["content"][0]);
     let told: Value = last
         .and_then(|result| serde_json::from_str(result["content"].as_str()?).ok())
