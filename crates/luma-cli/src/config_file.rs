@@ -273,8 +273,15 @@ impl ConfigFile {
     /// Replaces the text of the file as a whole, and keeps its permissions. The path of the backup, if
     /// there was a file.
     pub fn replace(&self, text: &str) -> Result<Option<PathBuf>, Error> {
-        let hint = "Make the file and its folder writable, or add what --print shows by hand.";
-        self.try_replace(text).map_err(|error| failure("write", &self.path, &error).next_step(hint))
+        self.try_replace(text).map_err(|error| {
+            let hint = match error.kind() {
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                    "Make the file and its folder writable, or make the change of --print by hand."
+                }
+                _ => "Nothing is changed. Run the command again.",
+            };
+            failure("write", &self.path, &error).next_step(hint)
+        })
     }
 
     fn try_replace(&self, text: &str) -> io::Result<Option<PathBuf>> {
@@ -289,10 +296,10 @@ impl ConfigFile {
         };
         let metadata = fs::metadata(&self.path)?;
         if metadata.permissions().readonly() {
-            return Err(io::Error::other("it is read-only"));
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only"));
         }
         if &fs::read(&self.path)? != bytes {
-            return Err(io::Error::other("another program has changed it meanwhile: run it again"));
+            return Err(io::Error::other("another program has changed it meanwhile"));
         }
         file.as_file().set_permissions(metadata.permissions())?;
         #[cfg(unix)]

@@ -251,8 +251,10 @@ async fn servers(host: &Host) -> Vec<Finding> {
         let answer = answer.unwrap_or_else(|error| Err(error.to_string()));
         let wrong = |reason: &str| format!("{name:?} of {}: {reason}", path.display());
         findings.push(match (answer, &host.token) {
-            (Err(reason), _) => Err(Error::new(Kind::File, wrong(&reason))
-                .next_step(format!("Write it again: {install}"))),
+            (Err(reason), _) => Err(Error::new(Kind::File, wrong(&reason)).next_step(format!(
+                "Write it again: {install}
+If that does not help, correct its args and env by hand."
+            ))),
             (Ok(_), TokenSource::None | TokenSource::Forward)
                 if !is_simulated && !has_token(entry) =>
             {

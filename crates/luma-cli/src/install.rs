@@ -6,7 +6,6 @@ use std::{
     path::PathBuf,
 };
 
-use clap::builder::NonEmptyStringValueParser;
 use jsonc_parser::json;
 use luma_client::{Luma, TOKEN_VARIABLE};
 use secrecy::ExposeSecret;
@@ -17,7 +16,7 @@ use crate::{
     context::{LIMIT_VARIABLE, daily_limit, quoted},
     error::{Error, Exit, Kind},
     globals::Globals,
-    host::{Host, PROMPT, PROMPT_ID, Token, TokenSource, launcher, own_args},
+    host::{Host, PROMPT, PROMPT_ID, Token, TokenSource, has_token, launcher, own_args},
     output::Output,
 };
 
@@ -79,7 +78,7 @@ pub struct Change {
     host: &'static Host,
 
     /// The name of the server in the host
-    #[arg(long, default_value = "luma", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, default_value = "luma", value_parser = server_name)]
     name: String,
 
     /// Another configuration file of the host, such as that of a project
@@ -196,7 +195,7 @@ pub fn run(output: &Output, globals: &Globals, action: &Action) -> Result<Exit, 
         output.note(&format!("{} is written.{}", path.display(), backup.unwrap_or_default()));
     }
     if !is_same {
-        let is_needed = matches!(token, Some(Token::FromHost));
+        let is_needed = matches!(token, Some(Token::FromHost)) && !old.is_some_and(has_token);
         output.note(&if is_needed { host.advice() } else { format!("Restart {}.", host.title) });
     }
     Ok(Exit::Done)
@@ -230,42 +229,41 @@ fn words(
     if is_new {
         args.push("mcp".to_owned());
     }
-    let mut set = |is_global: bool, option: &str, value: Option<String>| {
-        let mcp = args.iter().position(|word| word == "mcp").filter(|_| is_global);
-        let found = args.iter().position(|word| is_option(word, option));
-        let place = found.or(mcp).unwrap_or(args.len());
-        let has_value = value.is_some() && args.get(place).is_some_and(|word| word == option);
-        let end = place + usize::from(found.is_some()) + usize::from(has_value);
-        let new = [option.to_owned()].into_iter().chain(value);
-        args.splice(place..end.min(args.len()), new);
-    };
-    let number = |number: Option<u32>| number.map(|number| number.to_string());
-    for (is_global, option, is_set, value) in [
-        (true, "--simulate", globals.simulate, None),
-        (true, "--base-url", globals.base_url.is_some(), globals.base_url.clone()),
-        (true, "--allow-plain-http", globals.allow_plain_http, None),
-        (
-            false,
-            "--max-videos",
-            is_new || install.max_videos.is_some(),
-            number(install.max_videos.or(Some(20))),
-        ),
-        (
-            false,
-            LIMIT_OPTION,
-            install.max_videos_per_day.is_some(),
-            number(install.max_videos_per_day),
-        ),
-        (false, "--confirm", install.confirm, None),
-        (false, "--read-only", install.read_only, None),
+    let number = |number: u32| number.to_string();
+    for (option, value) in [
+        ("--base-url", globals.base_url.clone()),
+        ("--max-videos", install.max_videos.or(is_new.then_some(20)).map(number)),
+        (LIMIT_OPTION, install.max_videos_per_day.map(number)),
     ] {
-        if is_set {
-            set(is_global, option, value);
+        let Some(value) = value else { continue };
+        let found = args.iter().position(|word| is_option(word, option));
+        let start = found.unwrap_or(args.len());
+        let end = match args.get(start) {
+            Some(word) if word == option => start + 2,
+            _ => start + 1,
+        };
+        args.splice(start..end.min(args.len()), [option.to_owned(), value]);
+    }
+    for (flag, is_given) in [
+        ("--simulate", globals.simulate),
+        ("--allow-plain-http", globals.allow_plain_http),
+        ("--confirm", install.confirm),
+        ("--read-only", install.read_only),
+    ] {
+        if is_given && !args.iter().any(|word| word == flag) {
+            args.push(flag.to_owned());
         }
     }
     let mut words = launcher(&env::current_exe()?, cfg!(windows));
     words.append(&mut args);
     Ok(words)
+}
+
+fn server_name(text: &str) -> Result<String, &'static str> {
+    match text.trim().is_empty() {
+        true => Err("a server needs a name, such as luma"),
+        false => Ok(text.to_owned()),
+    }
 }
 
 /// `--option` or `--option=value`.

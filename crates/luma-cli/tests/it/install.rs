@@ -181,6 +181,12 @@ async fn entry_keeps_its_limits_unless_others_are_given() {
         ("luma", "mcp", "--confirm --max-videos-per-day 3", "mcp --max-videos-per-day 3 --confirm"),
         ("luma", "mcp --max-videos=5 --confirm", "--max-videos 7", "mcp --max-videos 7 --confirm"),
         ("luma", "mcp --max-videos 5 --confirm", "--max-videos 7", "mcp --max-videos 7 --confirm"),
+        (
+            "luma",
+            "--base-url https://a.example mcp",
+            "--confirm --read-only",
+            "--base-url https://a.example mcp --confirm --read-only",
+        ),
         ("luma", "", "--read-only", "mcp --max-videos 20 --read-only"),
         ("uvx", "luma-client@0.1.0 mcp --confirm", "", "mcp --confirm"),
         ("cmd", "/c npx -y luma-client mcp --confirm", "", "mcp --confirm"),
@@ -404,6 +410,7 @@ async fn file_that_cannot_be_changed_is_named_and_left_alone() {
         (&["install", "--yes", "--file", "new.json"], 0, "is written"),
         (&["uninstall", "--yes", "--file", "mcp.json", "--name", "b"], 0, "no server \"b\""),
         (&["uninstall", "--yes", "--name", ""], 2, "--name"),
+        (&["install", "--yes", "--name", " "], 2, "needs a name"),
     ] {
         let mut command = command(home.folder.path());
         command.env("HOME", home.folder.path()).env("USERPROFILE", home.folder.path());
