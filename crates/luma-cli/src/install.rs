@@ -26,11 +26,12 @@ const LIMIT_OPTION: &str = "--max-videos-per-day";
 pub enum Action {
     /// Add the server to the configuration of an MCP host
     #[command(after_help = "\
-The change is shown, and written only if you agree. A backup stays beside the file. Comments and other
-servers stay as they are. A server that is there keeps its options, limits and token, except those that
-you give; to begin anew, uninstall it first. The API token is not written: the host asks for it, or takes
-it from ACEDATACLOUD_API_TOKEN. If LUMA_MAX_VIDEOS_PER_DAY is set, the server gets this limit. With
---simulate, the host gets a server without cost.
+The change is shown, and written only if you agree. A backup stays beside the file. Comments
+and other servers stay as they are. An existing server keeps its options, limits and token,
+except the options that you give. To start over, uninstall it first. The API token is not
+written: the host asks for it, or takes it from ACEDATACLOUD_API_TOKEN. If
+LUMA_MAX_VIDEOS_PER_DAY is set, and the server has no limit of the day yet, it gets this limit.
+With --simulate, the host gets a server without cost.
 
 Examples:
   luma mcp install cursor --print
@@ -201,7 +202,7 @@ pub fn run(output: &Output, globals: &Globals, action: &Action) -> Result<Exit, 
     Ok(Exit::Done)
 }
 
-/// The arguments of an entry that is there. They may limit what is spent.
+/// The arguments of an existing entry. They may limit what is spent.
 fn kept(globals: &Globals, host: &Host, name: &str, old: &Value) -> Result<Vec<String>, Error> {
     let uninstall = format!("luma mcp uninstall {} --name {}", host.name, quoted(name));
     let args = own_args(old).ok_or_else(|| {
