@@ -1,9 +1,10 @@
 //! Configuration files of other programs: one entry changes, everything else stays as it was.
 
 use std::{
-    fs,
+    cmp::Reverse,
+    fs::{self, File},
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::{Path, PathBuf, absolute},
 };
 
 use jsonc_parser::{
@@ -12,7 +13,7 @@ use jsonc_parser::{
 };
 use serde_json::Value;
 use similar::{Algorithm, DiffTag, TextDiff, capture_diff_slices};
-use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TomlError};
+use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, TomlError};
 
 use crate::error::{Error, Kind};
 
@@ -91,10 +92,7 @@ fn with_json(
     };
     let object = top.object_value_or_create(section).ok_or_else(|| not_an_object(section))?;
     let before = object.to_string();
-    match object.get(name) {
-        Some(property) => property.set_value(entry.clone()),
-        None => drop(object.append(name, entry.clone())),
-    }
+    set_json(&object, name, entry);
     match before == "{}" || before.contains('\n') {
         true => Ok(root.to_string()),
         // The servers that share a line stay on it.
@@ -102,6 +100,20 @@ fn with_json(
             let after = object.to_string();
             Ok(root.to_string().replacen(&after, &on_one_line(&after), 1))
         }
+    }
+}
+
+/// Sets a value; of an object that is there, only these fields.
+fn set_json(object: &CstObject, name: &str, value: &CstInputValue) {
+    let Some(property) = object.get(name) else {
+        object.append(name, value.clone());
+        return;
+    };
+    match (property.object_value(), value) {
+        (Some(object), CstInputValue::Object(fields)) => {
+            fields.iter().for_each(|(name, value)| set_json(&object, name, value));
+        }
+        _ => property.set_value(value.clone()),
     }
 }
 
@@ -161,13 +173,29 @@ fn with_toml(
     implicit.set_implicit(true);
     let tables = document.entry(section).or_insert(Item::Table(implicit));
     let tables = tables.as_table_like_mut().ok_or_else(|| not_an_object(section))?;
-    let mut table: Table = inline(entry).into_table();
-    if let Some(old) = tables.get(name).and_then(Item::as_table) {
-        *table.decor_mut() = old.decor().clone();
-        table.set_position(old.position());
+    match tables.get_mut(name).and_then(Item::as_table_like_mut) {
+        Some(table) => set_toml(table, entry),
+        None => drop(tables.insert(name, Item::Table(inline(entry).into_table()))),
     }
-    tables.insert(name, Item::Table(table));
     Ok(document.to_string())
+}
+
+/// Sets these fields of a table, and keeps the others.
+fn set_toml(table: &mut dyn TableLike, fields: &CstInputValue) {
+    let CstInputValue::Object(fields) = fields else { return };
+    for (name, value) in fields {
+        let mut new = toml(value);
+        match (table.get_mut(name), value) {
+            (Some(item), CstInputValue::Object(_)) if item.is_table_like() => {
+                item.as_table_like_mut().into_iter().for_each(|table| set_toml(table, value));
+            }
+            (Some(Item::Value(old)), _) => {
+                *new.decor_mut() = old.decor().clone();
+                *old = new;
+            }
+            _ => drop(table.insert(name, Item::Value(new))),
+        }
+    }
 }
 
 /// An error says the line, but does not show it: it may hold a secret.
@@ -205,21 +233,19 @@ pub struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// Reads a file. It may be missing, its folder may not.
+    /// Reads a file. It may be missing.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let fail = |error| failure("read", path, &error);
         let path = match fs::symlink_metadata(path) {
-            Ok(file) if file.is_symlink() => fs::canonicalize(path).map_err(fail)?,
-            _ => path.to_owned(),
+            Ok(file) if file.is_symlink() => fs::canonicalize(path),
+            _ => absolute(path),
         };
+        let path = path.map_err(fail)?;
         let bytes = match fs::read(&path) {
             Ok(bytes) => Some(bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(fail(error)),
         };
-        if bytes.is_none() && !path.parent().is_some_and(Path::is_dir) {
-            return Err(fail(io::Error::new(io::ErrorKind::NotFound, "its folder does not exist")));
-        }
         let text = String::from_utf8(bytes.clone().unwrap_or_default());
         let text = text.map_err(|_| fail(io::Error::other("it is not UTF-8 text")))?;
         let mark = text.strip_prefix('\u{feff}');
@@ -232,10 +258,30 @@ impl ConfigFile {
         self.bytes.is_some()
     }
 
+    pub fn has_folder(&self) -> bool {
+        self.path.parent().is_some_and(Path::is_dir)
+    }
+
+    /// Keeps other runs of this program from the folder of a file until it is dropped. Systems that
+    /// cannot lock a folder give no lock.
+    pub fn lock(path: &Path) -> Option<File> {
+        let path = fs::canonicalize(path).or_else(|_| absolute(path)).ok()?;
+        let folder = File::open(path.parent()?).ok()?;
+        folder.lock().ok().map(|()| folder)
+    }
+
     /// Replaces the text of the file as a whole, and keeps its permissions. The path of the backup, if
     /// there was a file.
     pub fn replace(&self, text: &str) -> Result<Option<PathBuf>, Error> {
-        self.try_replace(text).map_err(|error| failure("write", &self.path, &error))
+        self.try_replace(text).map_err(|error| {
+            let hint = match error.kind() {
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                    "Make the file and its folder writable, or make the change of --print by hand."
+                }
+                _ => "Nothing is changed. Run the command again.",
+            };
+            failure("write", &self.path, &error).next_step(hint)
+        })
     }
 
     fn try_replace(&self, text: &str) -> io::Result<Option<PathBuf>> {
@@ -250,10 +296,10 @@ impl ConfigFile {
         };
         let metadata = fs::metadata(&self.path)?;
         if metadata.permissions().readonly() {
-            return Err(io::Error::other("it is read-only"));
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only"));
         }
         if &fs::read(&self.path)? != bytes {
-            return Err(io::Error::other("another program has changed it meanwhile: try again"));
+            return Err(io::Error::other("another program has changed it meanwhile"));
         }
         file.as_file().set_permissions(metadata.permissions())?;
         #[cfg(unix)]
@@ -321,25 +367,94 @@ pub fn diff(path: &Path, old: &str, new: &str, secrets: &[String]) -> String {
     let name = path.display().to_string();
     let changes = TextDiff::from_lines(&old, &new);
     let text = changes.unified_diff().context_radius(1).header(&name, &name).to_string();
-    secrets.iter().fold(text, |text, secret| text.replace(secret, "[hidden]"))
+    let mut secrets: Vec<_> = secrets.iter().collect();
+    secrets.sort_by_key(|secret| Reverse(secret.len()));
+    secrets.into_iter().fold(text, |text, secret| {
+        let text = text.replace(&Value::from(secret.as_str()).to_string(), "\"[hidden]\"");
+        let text = text.replace(&format!("'{secret}'"), "'[hidden]'");
+        // Without quotes, short words stand in any text.
+        if secret.len() < 8 { text } else { text.replace(secret, "[hidden]") }
+    })
 }
 
-/// The values in the environments and headers of a document's servers.
+/// Whether what has this name is secret, or may contain a secret.
+fn is_secret(name: &str) -> bool {
+    let words = ["token", "secret", "key", "password", "auth", "header", "cookie", "credential"];
+    let name = name.to_ascii_lowercase();
+    name == "env" || words.iter().any(|word| name.contains(word))
+}
+
+/// `$NAME` or `${NAME}`. A reference is no secret, but its default may be.
+fn is_reference(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_{}:-".contains(c);
+    let name = text.strip_prefix('$').filter(|name| name.chars().all(is_plain));
+    name.is_some_and(|name| {
+        name.starts_with(|c: char| c == '{' || c.is_ascii_uppercase())
+            && (name.ends_with(":-}") || !name.contains(":-"))
+    })
+}
+
+/// The values in a document that may be secret: of environments, headers, options and URLs.
 pub fn secrets(document: &Value) -> Vec<String> {
     let mut found = Vec::new();
     let mut waiting = vec![(document, false)];
-    while let Some((value, is_secret)) = waiting.pop() {
+    while let Some((value, is_hidden)) = waiting.pop() {
         match value {
             Value::Object(fields) => waiting.extend(fields.iter().map(|(name, value)| {
-                (value, is_secret || matches!(name.as_str(), "env" | "headers" | "http_headers"))
+                let is_limit = name.starts_with("LUMA_MAX_");
+                (value, !is_limit && (is_hidden || is_secret(name)))
             })),
-            Value::Array(items) => waiting.extend(items.iter().map(|item| (item, is_secret))),
-            // A reference is no secret; short words stand in any text.
-            Value::String(text) if is_secret && text.len() >= 8 && !text.starts_with('$') => {
-                found.push(text.clone());
+            Value::Array(items) => {
+                let is_option = |item: &Value| {
+                    let word = item.as_str().unwrap_or_default();
+                    word.starts_with('-') && !word.contains('=') && is_secret(word)
+                };
+                let before = [false].into_iter().chain(items.iter().map(is_option));
+                waiting.extend(items.iter().zip(before.map(|option| option || is_hidden)));
+            }
+            Value::String(text) if !text.is_empty() && !is_reference(text) => {
+                let name = text.split_once(['=', ':']).map_or("", |(name, _)| name);
+                let is_url = text.contains("://") && text.contains(['@', '?']);
+                if is_hidden || is_url || is_secret(name) {
+                    found.push(text.clone());
+                }
             }
             _ => {}
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn diff_hides_what_may_be_secret() {
+        for (server, is_hidden) in [
+            (r#"{"args":["--token","S3","mcp"]}"#, true),
+            (r#"{"args":["--token=S3","mcp"]}"#, true),
+            (r#"{"args":["--header","Authorization: S3"]}"#, true),
+            (r#"{"args":["-e","GITHUB_TOKEN=S3"]}"#, true),
+            (r#"{"args":["-H","X-Api-Key: S3"]}"#, true),
+            (r#"{"args":["https://me:S3@mcp.example/"]}"#, true),
+            (r#"{"url":"https://mcp.example/?k=S3"}"#, true),
+            (r#"{"env":{"A":"S3"}}"#, true),
+            (r#"{"env":{"A":"\"S3\\"}}"#, true),
+            (r#"{"env":{"A":"${B:-S3}"}}"#, true),
+            (r#"{"headers":{"A":"Bearer S3"}}"#, true),
+            (r#"{"apiKey":"S3"}"#, true),
+            (r#"{"env":{"A":"${env:S3}"}}"#, false),
+            (r#"{"env":{"A":"${S3:-}"}}"#, false),
+            (r#"{"env":{"LUMA_MAX_VIDEOS_PER_DAY":"S3"}}"#, false),
+            (r#"{"args":["mcp","--max-videos","S3"]}"#, false),
+        ] {
+            let document = Format::Json.read(server).expect("a document");
+            let text = diff(Path::new("f"), server, "{}", &secrets(&document));
+            assert_eq!(!text.contains("S3"), is_hidden, "{text}");
+        }
+        let toml = "a = { token = 'S3' }\n";
+        let secrets = secrets(&Format::Toml.read(toml).expect("a document"));
+        assert!(!diff(Path::new("f"), toml, "", &secrets).contains("S3"));
+    }
 }

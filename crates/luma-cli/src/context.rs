@@ -1,6 +1,6 @@
 //! What a command works with: the client, and the simulated service if it is used.
 
-use std::{env, time::Duration};
+use std::{env, path::PathBuf, time::Duration};
 
 use luma_client::{BASE_URL_VARIABLE, DEFAULT_BASE_URL, Luma, LumaBuilder, TOKEN_VARIABLE};
 use luma_mcp::DailyLimit;
@@ -91,7 +91,7 @@ pub fn client(globals: &Globals) -> Result<LumaBuilder, Error> {
     Ok(builder)
 }
 
-const LIMIT_VARIABLE: &str = "LUMA_MAX_VIDEOS_PER_DAY";
+pub const LIMIT_VARIABLE: &str = "LUMA_MAX_VIDEOS_PER_DAY";
 
 /// The limit of videos a day that this user has set. Simulated videos have a count of their own.
 pub fn daily_limit(given: Option<u32>, simulate: bool) -> Result<Option<DailyLimit>, Error> {
@@ -106,14 +106,18 @@ pub fn daily_limit(given: Option<u32>, simulate: bool) -> Result<Option<DailyLim
             })?
         }
     };
+    Ok(Some(DailyLimit::new(most, limit_file(simulate)?)))
+}
+
+/// The file in which the videos of the day are counted.
+pub fn limit_file(simulate: bool) -> Result<PathBuf, Error> {
     let file = DailyLimit::default_file().ok_or_else(|| {
         Error::bad_input("there is no folder for the count of videos: set XDG_STATE_HOME")
     })?;
-    let file = match simulate {
+    Ok(match simulate {
         true => file.with_file_name("simulated-videos-of-the-day"),
         false => file,
-    };
-    Ok(Some(DailyLimit::new(most, file)))
+    })
 }
 
 /// How long a simulated video takes.
@@ -136,7 +140,7 @@ pub async fn simulated() -> Result<(Luma, Simulator), Error> {
 }
 
 /// An argument as a shell takes it.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let is_safe = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
     match !text.is_empty() && text.chars().all(is_safe) {
         true => text.to_owned(),

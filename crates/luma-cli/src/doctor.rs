@@ -11,15 +11,15 @@ use std::{
 
 use jiff::{Timestamp, fmt::rfc2822};
 use luma_client::{Luma, RequestError, TOKEN_VARIABLE, TaskId};
-use luma_mcp::DailyLimit;
+use luma_mcp::{DailyLimit, DailyLimitError};
 use serde_json::{Value, json};
 
 use crate::{
     config_file::ConfigFile,
-    context::{client, simulated},
+    context::{client, daily_limit, limit_file, quoted, simulated},
     error::{BASE_URL, Error, Exit, Kind, with_cause},
     globals::Globals,
-    host::{HOSTS, Host},
+    host::{HOSTS, Host, TokenSource, has_token, own_args},
     output::{Output, plain},
     proxy,
 };
@@ -75,7 +75,7 @@ pub async fn run(output: &Output, globals: &Globals) -> Result<Exit, Error> {
             add("account", account(&luma).await);
         }
     }
-    add("state", state());
+    add("state", state(globals.simulate).await);
     for host in &HOSTS {
         checks
             .extend(servers(host).await.into_iter().map(|finding| (host.name.to_owned(), finding)));
@@ -131,10 +131,13 @@ fn token(output: &Output, globals: &Globals) -> Result<(String, Luma), Error> {
 /// The `Date` of a response without a token.
 async fn reach(url: &str, is_here: bool) -> Result<Option<String>, Error> {
     let fail = |error: reqwest::Error| {
-        let message = format!("{url} cannot be reached: {}", with_cause(&error.without_url()));
-        Error::new(Kind::Network, message).next_step(
-            "Check the network, the proxy variables, and the certificates of this machine.",
-        )
+        let (is_connect, cause) = (error.is_connect(), with_cause(&error.without_url()));
+        let of_proxy = Error::of_proxy(url, &cause).filter(|_| is_connect);
+        of_proxy.unwrap_or_else(|| {
+            let message = format!("{url} cannot be reached: {cause}");
+            Error::new(Kind::Network, message)
+                .next_step("Check the network, and the certificates of this machine.")
+        })
     };
     let client = reqwest::Client::builder().timeout(PATIENCE);
     let client = if is_here { client.no_proxy() } else { client }.build().map_err(fail)?;
@@ -173,11 +176,20 @@ async fn account(luma: &Luma) -> Finding {
     }
 }
 
-/// The folder in which `luma mcp` counts the videos of the day.
-fn state() -> Finding {
-    let file = DailyLimit::default_file().ok_or_else(|| {
-        Error::bad_input("there is no home folder").next_step("Set HOME or XDG_STATE_HOME.")
-    })?;
+/// The limit of the day, and the file in which its videos are counted.
+async fn state(simulate: bool) -> Finding {
+    daily_limit(None, simulate)?;
+    let file =
+        limit_file(simulate).map_err(|failure| failure.next_step("Set HOME or XDG_STATE_HOME."))?;
+    // Without places, a limit only reads the count.
+    if file.symlink_metadata().is_ok()
+        && let Err(error @ DailyLimitError::Uncounted { .. }) =
+            DailyLimit::new(0, &file).take().await
+    {
+        let hint =
+            "Correct or delete this file: until then, a limit of the day refuses each video.";
+        return Err(Error::new(Kind::File, error.to_string()).next_step(hint));
+    }
     let folder = file.parent().unwrap_or(&file);
     match tempfile::tempfile_in(folder) {
         Ok(_) => Ok(format!("{} can be written", folder.display())),
@@ -192,16 +204,12 @@ fn state() -> Finding {
 }
 
 /// The servers of ours in a host's document, by their names, and how they are started.
-fn ours(document: &Value, section: &str) -> Vec<(String, Command)> {
+fn ours<'a>(document: &'a Value, section: &str) -> Vec<(&'a str, Command, &'a Value)> {
     let entries = document[section].as_object().into_iter().flatten();
     let servers = entries.filter_map(|(name, entry)| {
         let program = entry["command"].as_str()?;
         let args = entry["args"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        // On each system, paths have slashes of one or the other kind.
-        let file = program.rsplit(['/', '\\']).next().unwrap_or_default();
-        let is_ours = name == "luma"
-            || matches!(file.trim_end_matches(".exe"), "luma" | "luma-client")
-            || args.clone().any(|word| word == "luma-client");
+        let is_ours = name == "luma" || own_args(entry).is_some();
         let mut command = Command::new(program);
         command.args(args);
         for (name, value) in entry["env"].as_object().into_iter().flatten() {
@@ -210,7 +218,7 @@ fn ours(document: &Value, section: &str) -> Vec<(String, Command)> {
                 command.env(name, value);
             }
         }
-        is_ours.then(|| (name.clone(), command))
+        is_ours.then_some((name.as_str(), command, entry))
     });
     servers.collect()
 }
@@ -226,20 +234,40 @@ async fn servers(host: &Host) -> Vec<Finding> {
         Error::new(Kind::File, message).next_step(hint)
     };
     let document = ConfigFile::read(&path);
-    let servers = match document.and_then(|file| host.format.read(&file.text).map_err(broken)) {
-        Ok(document) => ours(&document, host.section),
+    let document = match document.and_then(|file| host.format.read(&file.text).map_err(broken)) {
+        Ok(document) => document,
         Err(failure) => return vec![Err(failure)],
     };
+    let servers = ours(&document, host.section);
     if servers.is_empty() {
         return vec![Ok(format!("not used here; to use it: {install}"))];
     }
     let mut findings = Vec::new();
-    for (name, mut command) in servers {
+    for (name, mut command, entry) in servers {
+        let is_simulated = command.get_args().any(|word| word == "--simulate");
+        let luma = if is_simulated { "luma --simulate" } else { "luma" };
+        let install = format!("{luma} mcp install {} --name {}", host.name, quoted(name));
         let answer = tokio::task::spawn_blocking(move || server_name(&mut command)).await;
-        findings.push(answer.unwrap_or_else(|error| Err(error.to_string())).map_err(|reason| {
-            let message = format!("{name:?} of {}: {reason}", path.display());
-            Error::new(Kind::File, message).next_step(format!("Write it again: {install}"))
-        }));
+        let answer = answer.unwrap_or_else(|error| Err(error.to_string()));
+        let wrong = |reason: &str| format!("{name:?} of {}: {reason}", path.display());
+        findings.push(match (answer, &host.token) {
+            (Err(reason), _) => Err(Error::new(Kind::File, wrong(&reason)).next_step(format!(
+                "Write it again: {install}
+If that does not help, correct its args and env by hand."
+            ))),
+            (Ok(_), TokenSource::None | TokenSource::Forward)
+                if !is_simulated && !has_token(entry) =>
+            {
+                let option = match host.token {
+                    TokenSource::None => " --with-token",
+                    _ => "",
+                };
+                let reason = format!("no API token, and {} passes none on", host.title);
+                Err(Error::bad_input(wrong(&reason))
+                    .next_step(format!("Add the token: {install}{option}")))
+            }
+            (Ok(answer), _) => Ok(answer),
+        });
     }
     findings
 }
@@ -320,8 +348,8 @@ mod tests {
             "odd": 1,
         } });
         let mut found = ours(&document, "servers");
-        found.sort_by(|a, b| a.0.cmp(&b.0));
-        let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+        found.sort_by_key(|server| server.0);
+        let names: Vec<_> = found.iter().map(|server| server.0).collect();
         assert_eq!(names, ["luma", "runner", "videos", "windows"]);
         let videos = &found[2].1;
         assert_eq!(videos.get_program(), "/opt/luma");

@@ -280,11 +280,8 @@ impl Error {
             return Self::new(Kind::Network, with_cause(error)).next_step(TRY_LATER);
         }
         let cause = root_cause(error);
-        if let Some((proxy, variable)) = proxy::of(url) {
-            let message = format!("could not connect through the proxy {proxy}: {cause}");
-            return Self::new(Kind::Network, message).next_step(format!(
-                "Check the environment variable {variable}, and that the proxy runs."
-            ));
+        if let Some(error) = Self::of_proxy(url, &cause) {
+            return error;
         }
         let place = url.parse().ok().as_ref().and_then(proxy::origin);
         let place = place.unwrap_or_else(|| "the service".to_owned());
@@ -293,6 +290,14 @@ impl Error {
             true => error.next_step(format!("Check the network; {}", check_base_url())),
             false => error.next_step("Check the network, and try again later."),
         }
+    }
+
+    /// The connection to this URL failed, if it goes through a proxy.
+    pub fn of_proxy(url: &str, cause: &str) -> Option<Self> {
+        let (proxy, variable) = proxy::of(url)?;
+        let message = format!("could not connect through the proxy {proxy}: {cause}");
+        let hint = format!("Check the environment variable {variable}, and that the proxy runs.");
+        Some(Self::new(Kind::Network, message).next_step(hint))
     }
 
     /// The download of this URL failed.

@@ -8,8 +8,9 @@ use std::{
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jsonc_parser::cst::CstInputValue;
 use luma_client::TOKEN_VARIABLE;
+use serde_json::{Value, json};
 
-use crate::config_file::Format;
+use crate::{config_file::Format, context::LIMIT_VARIABLE};
 
 /// An MCP host.
 #[derive(Debug)]
@@ -67,8 +68,9 @@ enum System {
     Windows,
 }
 
-/// The id of the token in a host that asks for it.
+/// The id of the token in a host that asks for it, and the reference to it.
 pub const PROMPT_ID: &str = "luma-api-token";
+pub const PROMPT: &str = "${input:luma-api-token}";
 
 /// The formats as the documentation of each host had them in November 2026:
 /// code.claude.com/docs/en/mcp, modelcontextprotocol.io/quickstart/user, cursor.com/docs/mcp,
@@ -147,29 +149,45 @@ impl Host {
         Some(folder.join(self.file))
     }
 
-    /// The entry of a server that is started with these words.
-    pub fn entry(&self, words: &[String], token: &Token) -> CstInputValue {
-        let strings = |words: &[String]| words.iter().cloned().map(Into::into).collect::<Vec<_>>();
-        let mut fields = Vec::new();
+    /// What changes in an entry, which may be null, so that it starts a server with these words.
+    pub fn entry(
+        &self,
+        old: &Value,
+        words: &[String],
+        token: &Token,
+        limit: Option<&str>,
+    ) -> CstInputValue {
+        let (mut fields, mut env) = (Vec::new(), Vec::new());
         let mut add = |name: &str, value| fields.push((name.to_owned(), value));
         // Only VS Code asks, and only VS Code wants to know the type.
-        if let TokenSource::Prompt = self.token {
+        if matches!(self.token, TokenSource::Prompt) && old["type"].is_null() {
             add("type", "stdio".into());
         }
-        add("command", words[0].as_str().into());
-        add("args", CstInputValue::Array(strings(&words[1..])));
-        let value = match (token, &self.token) {
-            (Token::Written(token), _) => Some(token.clone()),
-            (Token::FromHost, TokenSource::Reference(text)) => Some((*text).to_owned()),
-            (Token::FromHost, TokenSource::Prompt) => Some(format!("${{input:{PROMPT_ID}}}")),
+        if old["command"] != words[0] {
+            add("command", words[0].as_str().into());
+        }
+        if old["args"] != json!(&words[1..]) {
+            let args = words[1..].iter().map(|word| word.as_str().into());
+            add("args", CstInputValue::Array(args.collect()));
+        }
+        let mut set = |name: &str, value: &str| env.push((name.to_owned(), value.into()));
+        match (token, &self.token) {
+            (Token::Written(token), _) => set(TOKEN_VARIABLE, token),
+            _ if has_token(old) => {}
+            (Token::FromHost, TokenSource::Reference(text)) => set(TOKEN_VARIABLE, text),
+            (Token::FromHost, TokenSource::Prompt) => set(TOKEN_VARIABLE, PROMPT),
             (Token::FromHost, TokenSource::Forward) => {
-                add("env_vars", CstInputValue::Array(vec![TOKEN_VARIABLE.into()]));
-                None
+                let names = old["env_vars"].as_array().into_iter().flatten().map(input);
+                let names = names.chain([TOKEN_VARIABLE.into()]).collect();
+                add("env_vars", CstInputValue::Array(names));
             }
-            _ => None,
-        };
-        if let Some(value) = value {
-            add("env", CstInputValue::Object(vec![(TOKEN_VARIABLE.to_owned(), value.into())]));
+            _ => {}
+        }
+        if let Some(limit) = limit.filter(|_| old["env"][LIMIT_VARIABLE].is_null()) {
+            set(LIMIT_VARIABLE, limit);
+        }
+        if !env.is_empty() {
+            add("env", CstInputValue::Object(env));
         }
         CstInputValue::Object(fields)
     }
@@ -190,6 +208,47 @@ impl Host {
             ),
         }
     }
+}
+
+fn input(value: &Value) -> CstInputValue {
+    match value {
+        Value::Object(fields) => CstInputValue::Object(
+            fields.iter().map(|(name, value)| (name.clone(), input(value))).collect(),
+        ),
+        value => word(value).into(),
+    }
+}
+
+fn word(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The arguments of this program in an entry that starts it, itself or by a package runner.
+pub fn own_args(entry: &Value) -> Option<Vec<String>> {
+    // On each system, paths have slashes of one or the other kind.
+    let program = entry["command"].as_str()?.rsplit(['/', '\\']).next()?;
+    let mut args: Vec<_> = entry["args"].as_array().into_iter().flatten().map(word).collect();
+    match program.trim_end_matches(".exe").trim_end_matches(".cmd") {
+        "luma" | "luma-client" => Some(args),
+        "npx" | "bunx" | "uvx" | "pipx" | "cmd" => {
+            let end = args.iter().position(|word| word == "mcp").unwrap_or(args.len());
+            let is_own = |word: &String| {
+                word == "luma" || word.split(['@', '=']).next() == Some("luma-client")
+            };
+            Some(args.split_off(args[..end].iter().rposition(is_own)? + 1))
+        }
+        _ => None,
+    }
+}
+
+/// Whether an entry says where its server gets the API token.
+pub fn has_token(entry: &Value) -> bool {
+    let has = |list: &str, is_it: fn(&str) -> bool| {
+        entry[list].as_array().into_iter().flatten().any(|word| word.as_str().is_some_and(is_it))
+    };
+    entry["env"][TOKEN_VARIABLE].as_str().is_some_and(|token| !token.trim().is_empty())
+        || has("env_vars", |name| name == TOKEN_VARIABLE)
+        || has("args", |word| word == "--token" || word.starts_with("--token="))
 }
 
 /// The words that start this program again. A package runner keeps it in a cache, which may be emptied.

@@ -6,31 +6,36 @@ use std::{
     path::PathBuf,
 };
 
-use clap::builder::NonEmptyStringValueParser;
 use jsonc_parser::json;
 use luma_client::{Luma, TOKEN_VARIABLE};
 use secrecy::ExposeSecret;
-use serde_json::json as document;
+use serde_json::{Value, json as document};
 
 use crate::{
     config_file::{ConfigFile, Format, diff, keep_lines, secrets, with_listed},
+    context::{LIMIT_VARIABLE, daily_limit, quoted},
     error::{Error, Exit, Kind},
     globals::Globals,
-    host::{Host, PROMPT_ID, Token, TokenSource, launcher},
+    host::{Host, PROMPT, PROMPT_ID, Token, TokenSource, has_token, launcher, own_args},
     output::Output,
 };
+
+const LIMIT_OPTION: &str = "--max-videos-per-day";
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {
     /// Add the server to the configuration of an MCP host
     #[command(after_help = "\
-The change is shown, and written only if you agree. A backup stays beside the file. Comments and other
-servers stay as they are. The API token is not written: the host asks for it, or takes it from
-ACEDATACLOUD_API_TOKEN. With --simulate, the host gets a server without cost.
+The change is shown, and written only if you agree. A backup stays beside the file. Comments
+and other servers stay as they are. An existing server keeps its options, limits and token,
+except the options that you give. To start over, uninstall it first. The API token is not
+written: the host asks for it, or takes it from ACEDATACLOUD_API_TOKEN. If
+LUMA_MAX_VIDEOS_PER_DAY is set, and the server has no limit of the day yet, it gets this limit.
+With --simulate, the host gets a server without cost.
 
 Examples:
   luma mcp install cursor --print
-  luma mcp install vscode --max-videos 5
+  luma mcp install vscode --max-videos 5 --max-videos-per-day 10
   luma mcp install claude-desktop --with-token --yes
   luma --simulate mcp install claude-code")]
     Install(Install),
@@ -46,9 +51,17 @@ pub struct Install {
     #[command(flatten)]
     change: Change,
 
-    /// Refuse submits after this many videos, until the host restarts the server
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    max_videos: u32,
+    /// Refuse submits after this many videos, until the host restarts the server. A new server gets 20
+    #[arg(long, value_name = "N")]
+    max_videos: Option<u32>,
+
+    /// Refuse submits after this many videos in a day of UTC, by all servers and commands of this user
+    #[arg(long, value_name = "N")]
+    max_videos_per_day: Option<u32>,
+
+    /// Ask the user before each video. Hosts that cannot ask make no videos
+    #[arg(long)]
+    confirm: bool,
 
     /// Offer only the lookup tools: nothing can be spent
     #[arg(long)]
@@ -66,7 +79,7 @@ pub struct Change {
     host: &'static Host,
 
     /// The name of the server in the host
-    #[arg(long, default_value = "luma", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, default_value = "luma", value_parser = server_name)]
     name: String,
 
     /// Another configuration file of the host, such as that of a project
@@ -92,26 +105,39 @@ pub fn run(output: &Output, globals: &Globals, action: &Action) -> Result<Exit, 
     let path = path.ok_or_else(|| {
         Error::bad_input("there is no home folder").next_step("Name the host's file with --file.")
     })?;
-    let file = ConfigFile::read(&path).map_err(|failure| {
-        failure.next_step(format!(
-            "Is {} installed? Start it once, or name its file with --file.",
-            host.title
-        ))
-    })?;
+    let mut lock = change.yes.then(|| ConfigFile::lock(&path));
+    let advice = match change.file {
+        Some(_) => "Correct --file, or create the folder first.".to_owned(),
+        None => {
+            format!("Is {} installed? Start it once, or name its file with --file.", host.title)
+        }
+    };
+    let file = ConfigFile::read(&path).map_err(|failure| failure.next_step(&advice))?;
     let unreadable = |reason: String| {
         let message = format!("cannot read {}: {reason}", path.display());
         Error::new(Kind::File, message).next_step("Correct the file first; nothing is written.")
     };
-    let mut hidden = match file.text.trim().is_empty() {
-        true => Vec::new(),
-        false => secrets(&host.format.read(&file.text).map_err(unreadable)?),
+    let document = match file.text.trim().is_empty() {
+        true => Value::Null,
+        false => host.format.read(&file.text).map_err(unreadable)?,
     };
+    let mut hidden = secrets(&document);
+    let old = document[host.section].get(name);
     let token = install.map(|install| token(globals, install)).transpose()?;
     if let Some(Token::Written(token)) = &token {
         hidden.push(token.clone());
     }
     let entry = match (install, &token) {
-        (Some(install), Some(token)) => Some(host.entry(&words(globals, install)?, token)),
+        (Some(install), Some(token)) => {
+            let kept = old.map(|old| kept(globals, host, name, old)).transpose()?;
+            let words = words(globals, install, kept.unwrap_or_default())?;
+            let has_limit = words.iter().any(|word| is_option(word, LIMIT_OPTION));
+            // It is checked as every command does.
+            let limit = daily_limit(None, globals.simulate)?.filter(|_| !has_limit);
+            let limit = limit.and_then(|_| env::var(LIMIT_VARIABLE).ok());
+            let limit = limit.as_deref().map(str::trim);
+            Some(host.entry(old.unwrap_or_default(), &words, token, limit))
+        }
         _ => None,
     };
     // The editors write only this newline.
@@ -125,7 +151,7 @@ pub fn run(output: &Output, globals: &Globals, action: &Action) -> Result<Exit, 
             "description": "API token of Ace Data Cloud",
             "password": true,
         });
-        let prompt = matches!(token, Some(Token::FromHost)).then_some(prompt);
+        let prompt = edited.contains(PROMPT).then_some(prompt);
         edited = with_listed(&edited, "inputs", PROMPT_ID, prompt).map_err(unreadable)?;
     }
     let edited = match file.exists() {
@@ -140,7 +166,12 @@ pub fn run(output: &Output, globals: &Globals, action: &Action) -> Result<Exit, 
     let backup = match is_same || change.print {
         true => None,
         false => {
+            if !file.has_folder() {
+                let message = format!("cannot write {}: its folder does not exist", path.display());
+                return Err(Error::new(Kind::File, message).next_step(advice));
+            }
             agree(output, change)?;
+            lock.get_or_insert_with(|| ConfigFile::lock(&path));
             file.replace(&edited)?
         }
     };
@@ -154,7 +185,10 @@ pub fn run(output: &Output, globals: &Globals, action: &Action) -> Result<Exit, 
             "backup": backup.as_ref().map(|path| path.to_string_lossy()),
         }));
     }
-    if is_same {
+    if is_same && entry.is_none() {
+        let path = path.display();
+        output.note(&format!("There is no server {name:?} in {path}: nothing to remove."));
+    } else if is_same {
         output.note(&format!("{} is as it should be already.", path.display()));
     }
     if is_written {
@@ -162,30 +196,80 @@ pub fn run(output: &Output, globals: &Globals, action: &Action) -> Result<Exit, 
         output.note(&format!("{} is written.{}", path.display(), backup.unwrap_or_default()));
     }
     if !is_same {
-        let is_needed = matches!(token, Some(Token::FromHost));
+        let is_needed = matches!(token, Some(Token::FromHost)) && !old.is_some_and(has_token);
         output.note(&if is_needed { host.advice() } else { format!("Restart {}.", host.title) });
     }
     Ok(Exit::Done)
 }
 
-/// What the host starts.
-fn words(globals: &Globals, install: &Install) -> Result<Vec<String>, Error> {
+/// The arguments of an existing entry. They may limit what is spent.
+fn kept(globals: &Globals, host: &Host, name: &str, old: &Value) -> Result<Vec<String>, Error> {
+    let uninstall = format!("luma mcp uninstall {} --name {}", host.name, quoted(name));
+    let args = own_args(old).ok_or_else(|| {
+        let message = format!("{name:?} is another server: its command does not start luma");
+        let hint = format!("Choose another name with --name, or remove it first: {uninstall}");
+        Error::new(Kind::File, message).next_step(hint)
+    })?;
+    match args.iter().any(|word| word == "--simulate") && !globals.simulate {
+        false => Ok(args),
+        true => {
+            let message = format!("{name:?} is simulated; a server without --simulate costs money");
+            let hint = format!("Keep it so with luma --simulate, or remove it first: {uninstall}");
+            Err(Error::bad_input(message).next_step(hint))
+        }
+    }
+}
+
+/// What the host starts: these arguments with the options that are given.
+fn words(
+    globals: &Globals,
+    install: &Install,
+    mut args: Vec<String>,
+) -> Result<Vec<String>, Error> {
+    let is_new = !args.iter().any(|word| word == "mcp");
+    if is_new {
+        args.push("mcp".to_owned());
+    }
+    let number = |number: u32| number.to_string();
+    for (option, value) in [
+        ("--base-url", globals.base_url.clone()),
+        ("--max-videos", install.max_videos.or(is_new.then_some(20)).map(number)),
+        (LIMIT_OPTION, install.max_videos_per_day.map(number)),
+    ] {
+        let Some(value) = value else { continue };
+        let found = args.iter().position(|word| is_option(word, option));
+        let start = found.unwrap_or(args.len());
+        let end = match args.get(start) {
+            Some(word) if word == option => start + 2,
+            _ => start + 1,
+        };
+        args.splice(start..end.min(args.len()), [option.to_owned(), value]);
+    }
+    for (flag, is_given) in [
+        ("--simulate", globals.simulate),
+        ("--allow-plain-http", globals.allow_plain_http),
+        ("--confirm", install.confirm),
+        ("--read-only", install.read_only),
+    ] {
+        if is_given && !args.iter().any(|word| word == flag) {
+            args.push(flag.to_owned());
+        }
+    }
     let mut words = launcher(&env::current_exe()?, cfg!(windows));
-    let mut add = |more: &[&str]| words.extend(more.iter().map(|&word| word.to_owned()));
-    if globals.simulate {
-        add(&["--simulate"]);
-    }
-    if let Some(url) = &globals.base_url {
-        add(&["--base-url", url]);
-    }
-    if globals.allow_plain_http {
-        add(&["--allow-plain-http"]);
-    }
-    add(&["mcp", "--max-videos", &install.max_videos.to_string()]);
-    if install.read_only {
-        add(&["--read-only"]);
-    }
+    words.append(&mut args);
     Ok(words)
+}
+
+fn server_name(text: &str) -> Result<String, &'static str> {
+    match text.trim().is_empty() {
+        true => Err("a server needs a name, such as luma"),
+        false => Ok(text.to_owned()),
+    }
+}
+
+/// `--option` or `--option=value`.
+fn is_option(word: &str, option: &str) -> bool {
+    word.split('=').next() == Some(option)
 }
 
 fn token(globals: &Globals, install: &Install) -> Result<Token, Error> {

@@ -164,7 +164,112 @@ async fn entry_of_each_host_is_added_and_removed_and_nothing_else_changes() {
         // Of the two files that were replaced.
         assert_eq!(home.files(), 3, "{host}");
         let again = home.luma(&[], "uninstall", host, &["--yes"]).await.exits(0);
-        again.complains("already");
+        again.complains("no server \"luma\"");
+    }
+}
+
+/// An entry, the options of the command, and the arguments and the environment that it has then.
+#[tokio::test]
+async fn entry_keeps_its_limits_unless_others_are_given() {
+    const VARIABLE: &str = "LUMA_MAX_VIDEOS_PER_DAY";
+    let reference = "${env:ACEDATACLOUD_API_TOKEN}";
+    for (command, old, options, new) in [
+        ("luma", "mcp --max-videos-per-day 5 --confirm", "", ""),
+        ("/old/luma", "mcp --max-videos=5 --read-only", "", ""),
+        (r"C:\bin\luma.exe", "--base-url https://a.example mcp", "", ""),
+        ("luma", "--token verysecrettoken123 mcp", "", ""),
+        ("luma", "mcp", "--confirm --max-videos-per-day 3", "mcp --max-videos-per-day 3 --confirm"),
+        ("luma", "mcp --max-videos=5 --confirm", "--max-videos 7", "mcp --max-videos 7 --confirm"),
+        ("luma", "mcp --max-videos 5 --confirm", "--max-videos 7", "mcp --max-videos 7 --confirm"),
+        (
+            "luma",
+            "--base-url https://a.example mcp",
+            "--confirm --read-only",
+            "--base-url https://a.example mcp --confirm --read-only",
+        ),
+        ("luma", "", "--read-only", "mcp --max-videos 20 --read-only"),
+        ("uvx", "luma-client@0.1.0 mcp --confirm", "", "mcp --confirm"),
+        ("cmd", "/c npx -y luma-client mcp --confirm", "", "mcp --confirm"),
+        ("npx", "-p luma-client luma mcp --confirm", "", "mcp --confirm"),
+    ] {
+        for host in ["cursor", "codex"] {
+            let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            let entry = json!({
+                "command": command, "args": words(old), "timeout": "9", "env": { "A": "1", VARIABLE: "5" },
+            });
+            let section = if host == "codex" { "mcp_servers" } else { "mcpServers" };
+            let document = json!({ section: { "luma": entry } });
+            let text = match host {
+                "codex" => toml_edit::ser::to_string_pretty(&document).expect("TOML"),
+                _ => document.to_string(),
+            };
+            let home = Home::new(host, text.as_bytes());
+            let mut options = words(options);
+            options.push("--yes".to_owned());
+            let options: Vec<_> = options.iter().map(String::as_str).collect();
+            let mut run = home.command(&[], "install", host, &options);
+            let run = end(run.env(VARIABLE, "50").spawn().expect("it starts")).await.exits(0);
+            assert!(!run.stdout.contains("verysecret"), "{run:?}");
+            let after = &read(&home.file)[section]["luma"];
+            let expected = words(if new.is_empty() { old } else { new });
+            assert_eq!(after["args"], json!(expected), "{host}: {old}");
+            assert_eq!(after["command"], env!("CARGO_BIN_EXE_luma"));
+            assert_eq!((&after["timeout"], &after["env"]["A"]), (&json!("9"), &json!("1")));
+            assert_eq!(after["env"][VARIABLE], "5");
+            let has_token = old.contains("--token");
+            let token = &after["env"]["ACEDATACLOUD_API_TOKEN"];
+            assert_eq!(token == reference, host == "cursor" && !has_token, "{old}");
+            assert_eq!(after["env_vars"].is_array(), host == "codex" && !has_token, "{old}");
+        }
+    }
+    for (entry, complaint) in [
+        (json!({ "command": "docker", "args": ["run", "luma-client", "mcp"] }), "another server"),
+        (json!({ "url": "https://mcp.example" }), "another server"),
+        (json!({ "command": "luma", "args": ["--simulate", "mcp"] }), "simulated"),
+    ] {
+        let document = json!({ "mcpServers": { "luma": entry } }).to_string();
+        let home = Home::new("cursor", document.as_bytes());
+        let run = home.luma(&[], "install", "cursor", &["--yes"]).await;
+        run.complains(complaint).complains("luma mcp uninstall cursor");
+        assert_eq!(home.content(), document.as_bytes());
+    }
+}
+
+#[tokio::test]
+async fn new_entry_gets_the_limits_of_options_and_shell() {
+    for (host, before, section, _) in hosts() {
+        let home = Home::new(host, before);
+        let options = ["--yes", "--max-videos", "7", "--confirm"];
+        let mut command = home.command(&[], "install", host, &options);
+        command.env("LUMA_MAX_VIDEOS_PER_DAY", "5");
+        end(command.spawn().expect("it starts")).await.exits(0);
+        let entry = &read(&home.file)[section]["luma"];
+        assert_eq!(entry["args"], json!(["mcp", "--max-videos", "7", "--confirm"]), "{host}");
+        assert_eq!(entry["env"]["LUMA_MAX_VIDEOS_PER_DAY"], "5", "{host}");
+        let mut command = home.command(&[], "install", host, &["--yes"]);
+        command.env("LUMA_MAX_VIDEOS_PER_DAY", "abc");
+        end(command.spawn().expect("it starts")).await.exits(2).complains("abc");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn servers_that_are_added_at_once_are_all_written() {
+    for content in [Some("{}"), None] {
+        let home = Home::new("cursor", content.unwrap_or_default().as_bytes());
+        if content.is_none() {
+            fs::remove_file(&home.file).expect("a file");
+        }
+        let names = ["a", "b", "c", "d", "e", "f"];
+        let runs = names.map(|name| {
+            let options = ["--yes", "--name", name];
+            home.command(&[], "install", "cursor", &options).spawn().expect("it starts")
+        });
+        for run in runs {
+            end(run).await.exits(0);
+        }
+        let servers = &read(&home.file)["mcpServers"];
+        assert!(names.iter().all(|name| servers[name].is_object()), "{servers}");
     }
 }
 
@@ -190,6 +295,9 @@ async fn token_is_written_only_with_the_option_and_never_shown() {
         end(command.spawn().expect("it starts")).await.exits(0);
         let entry = &read(&home.file)[section]["luma"];
         assert_eq!(entry["env"]["ACEDATACLOUD_API_TOKEN"], TOKEN, "{host}");
+        home.luma(&[], "install", host, &["--yes"]).await.exits(0);
+        assert_eq!(read(&home.file)[section]["luma"]["env"]["ACEDATACLOUD_API_TOKEN"], TOKEN);
+        home.luma(&[], "uninstall", host, &["--yes"]).await.exits(0);
         home.luma(&[], "install", host, &["--yes"]).await.exits(0);
         assert!(!String::from_utf8_lossy(&home.content()).contains(TOKEN), "{host}");
         let refused = home.luma(&["--token", TOKEN], "install", host, &["--yes"]).await.exits(2);
@@ -292,11 +400,23 @@ async fn file_that_cannot_be_changed_is_named_and_left_alone() {
         assert_eq!((home.content().as_slice(), home.files()), (content, 1));
     }
     let home = Home::new("cursor", b"{}");
-    let missing = home.folder.path().join("none").join("mcp.json");
-    let mut command = command(home.folder.path());
-    command.args(["mcp", "install", "cursor", "--yes", "--file"]).arg(missing);
-    let run = end(command.spawn().expect("it starts")).await.exits(3);
-    run.complains("its folder does not exist").complains("Is Cursor installed?");
+    for (options, code, complaint) in [
+        (&["install", "--yes", "--file", "none/mcp.json"][..], 3, "Correct --file, or create"),
+        (&["install", "--yes"], 3, "Is Cursor installed?"),
+        (&["install", "--print", "--file", "none/mcp.json"], 0, "Restart Cursor"),
+        (&["install", "--print"], 0, "Restart Cursor"),
+        (&["uninstall", "--yes"], 0, "no server \"luma\""),
+        (&["install", "--yes", "--file", "mcp.json"], 0, "is written"),
+        (&["install", "--yes", "--file", "new.json"], 0, "is written"),
+        (&["uninstall", "--yes", "--file", "mcp.json", "--name", "b"], 0, "no server \"b\""),
+        (&["uninstall", "--yes", "--name", ""], 2, "--name"),
+        (&["install", "--yes", "--name", " "], 2, "needs a name"),
+    ] {
+        let mut command = command(home.folder.path());
+        command.env("HOME", home.folder.path()).env("USERPROFILE", home.folder.path());
+        command.args(["mcp", options[0], "cursor"]).args(&options[1..]);
+        end(command.spawn().expect("it starts")).await.exits(code).complains(complaint);
+    }
     let run = home.luma(&[], "install", "emacs", &[]).await.exits(2);
     run.complains("claude-code, claude-desktop, cursor, vscode, zed, windsurf, gemini, codex");
 }
@@ -322,7 +442,7 @@ async fn permissions_and_links_are_kept() {
     fs::set_permissions(&target, fs::Permissions::from_mode(0o444)).expect("permissions");
     let before = home.content();
     let run = home.luma(&[], "uninstall", "cursor", &["--yes"]).await.exits(3);
-    run.complains("it is read-only");
+    run.complains("it is read-only").complains("writable");
     assert_eq!((home.content(), home.files()), (before, 3));
 
     fs::remove_file(&target).expect("a file");
@@ -375,6 +495,44 @@ async fn doctor_finds_what_is_wrong_and_bills_nothing() {
     assert_eq!(wrong(&run), ["account"]);
     let run = doctor(&["--json", "--base-url", "http://127.0.0.1:9", "doctor"], Some(TOKEN)).await;
     assert_eq!(wrong(&run.exits(3)), ["network"]);
+
+    // The network goes through a proxy, and the limit of the day cannot be counted.
+    let checks = async |variable: &str, value: &str| {
+        let mut command =
+            stage.command(["--json", "--base-url", "http://luma.example:1", "doctor"]);
+        command.args(["--allow-plain-http"]).env("XDG_STATE_HOME", home).env("LOCALAPPDATA", home);
+        command.env("HOME", home).env("USERPROFILE", home).env("APPDATA", home);
+        command.env("http_proxy", "http://127.0.0.1:9").env(variable, value);
+        end(command.spawn().expect("it starts")).await
+    };
+    let run = checks("LUMA_MAX_VIDEOS_PER_DAY", "5").await;
+    assert_eq!(wrong(&run), ["network"]);
+    assert!(run.stdout.contains("through the proxy http://127.0.0.1:9"), "{run:#?}");
+    assert_eq!(wrong(&checks("LUMA_MAX_VIDEOS_PER_DAY", "abc").await), ["network", "state"]);
+    fs::create_dir(home.join("luma")).expect("a folder");
+    fs::write(home.join("luma/videos-of-the-day"), "damaged").expect("a file");
+    assert_eq!(wrong(&checks("A", "B").await), ["network", "state"]);
+
+    // A server without a token, if its host passes none on.
+    for (host, file, is_wrong) in
+        [("claude-desktop", "desktop.json", true), ("codex", "config.toml", false)]
+    {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = folder.path().join("Claude/claude_desktop_config.json");
+        fs::create_dir(folder.path().join("Claude")).expect("a folder");
+        let file = if host == "codex" { folder.path().join(file) } else { config };
+        let run = async |arguments: &[&str]| {
+            let mut command = stage.command(arguments);
+            command.env("HOME", folder.path()).env("USERPROFILE", folder.path());
+            command.env("APPDATA", folder.path()).env("XDG_CONFIG_HOME", folder.path());
+            command.env("CODEX_HOME", folder.path()).env_remove("CLAUDE_CONFIG_DIR");
+            end(command.spawn().expect("it starts")).await
+        };
+        let file = file.to_str().expect("a path");
+        run(&["mcp", "install", host, "--yes", "--file", file]).await.exits(0);
+        let checks = wrong(&run(&["--json", "doctor"]).await);
+        assert_eq!(checks.contains(&host.to_owned()), is_wrong && cfg!(not(target_os = "macos")));
+    }
 
     // Hosts: one whose server answers, one whose program is gone, one whose file is broken.
     let arguments = ["--simulate", "mcp", "install", "cursor", "--yes"];
