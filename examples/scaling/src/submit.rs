@@ -23,7 +23,7 @@ pub async fn worker(pool: PgPool) -> Result<()> {
         .data(work.clone())
         .data(callback)
         .build(job);
-    Ok(worker.run_until(work.stopped()).await?)
+    work.until_drained(worker.run_until(work.clone().stopped())).await
 }
 
 async fn job(id: i64, work: Data<Work>, callback: Data<String>) -> Result<(), BoxDynError> {

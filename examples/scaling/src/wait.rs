@@ -17,7 +17,7 @@ pub async fn worker(pool: PgPool) -> Result<()> {
         .concurrency(AT_ONCE)
         .data(work.clone())
         .build(job);
-    Ok(worker.run_until(work.stopped()).await?)
+    work.until_drained(worker.run_until(work.clone().stopped())).await
 }
 
 async fn job(id: i64, work: Data<Work>) -> Result<(), BoxDynError> {

@@ -85,6 +85,26 @@ impl Work {
         Err(DeferredError::new(error).into())
     }
 
+    /// Waits for a worker to end. When it has been told to and no submit can be in flight any more, the
+    /// process ends without it: the end of the queue's worker was seen to hang in a transaction, and
+    /// everything that counts is in the database.
+    pub async fn until_drained(
+        &self,
+        worker: impl Future<Output = Result<(), WorkerError>>,
+    ) -> Result<()> {
+        let overdue = async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(TIMEOUT + Duration::from_secs(5)).await;
+        };
+        tokio::select! {
+            end = worker => Ok(end?),
+            () = overdue => {
+                eprintln!("the worker has not ended in time");
+                Ok(())
+            }
+        }
+    }
+
     /// Ctrl-C or SIGTERM. Waits are dropped: they are free, and another process starts them again.
     pub async fn stopped(self) -> Result<(), WorkerError> {
         let mut terminate = signal(SignalKind::terminate())?;
