@@ -45,10 +45,14 @@ impl Exit {
 pub enum Kind {
     BadInput,
     TaskFailed,
+    /// The task is reported as ended, but without a video.
+    NoVideo,
     NotFound,
     #[default]
     Api,
     Network,
+    /// The prompt was not sent, because earlier submits failed.
+    NotSent,
     /// The limit of videos a day is used up, or cannot be counted.
     Limit,
     /// A submit that may have been accepted and billed.
@@ -72,6 +76,8 @@ impl Kind {
             Self::NotFound => ("not found", Exit::Service),
             Self::Api | Self::Network | Self::Limit => ("error", Exit::Service),
             Self::Download | Self::File => ("not saved", Exit::Service),
+            Self::NotSent => ("not sent", Exit::Service),
+            Self::NoVideo => ("no video", Exit::Submitted),
             Self::Unconfirmed => ("error", Exit::Submitted),
             Self::Deadline => ("deadline", Exit::Deadline),
             Self::NotReady => ("not ready", Exit::Deadline),
@@ -91,6 +97,17 @@ impl Kind {
     pub fn is_resumable(self) -> bool {
         !matches!(self, Self::TaskFailed | Self::NotFound | Self::NotReady)
     }
+}
+
+/// What the failure of a submit says about the submits of other prompts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Nothing: this prompt was refused.
+    Prompt,
+    /// They may fail as well: the service or the network is in trouble.
+    Service,
+    /// They would fail as well: the token, the balance, the address or the limit of the day.
+    Account,
 }
 
 /// Why a command, or one task of it, did not end well.
@@ -120,6 +137,34 @@ impl Error {
     pub fn next_step(mut self, step: impl Into<String>) -> Self {
         self.next_step = Some(step.into());
         self
+    }
+
+    /// What it says about the submits of other prompts.
+    pub fn scope(&self) -> Scope {
+        match (self.kind, self.code.as_deref(), self.http_status) {
+            (Kind::Limit, ..) => Scope::Account,
+            (Kind::Network | Kind::Unconfirmed, ..) => Scope::Service,
+            (
+                Kind::Api,
+                Some(
+                    "invalid_token"
+                    | "token_expired"
+                    | "no_token"
+                    | "token_mismatched"
+                    | "payment_required"
+                    | "used_up"
+                    | "disabled"
+                    | "api_not_implemented"
+                    | "not_found",
+                ),
+                _,
+            ) => Scope::Account,
+            (Kind::Api, Some("forbidden" | "bad_request"), _) => Scope::Prompt,
+            (Kind::Api, _, Some(401 | 402 | 404 | 405 | 410)) => Scope::Account,
+            (Kind::Api, _, Some(400 | 413 | 422)) => Scope::Prompt,
+            (Kind::Api, ..) => Scope::Service,
+            _ => Scope::Prompt,
+        }
     }
 
     /// Adds what the last lookup failed with.
@@ -156,10 +201,15 @@ pub static BASE_URL: OnceLock<String> = OnceLock::new();
 
 const NOT_FOUND: &str =
     "Check that it is the id of a task, not of a video, and that the token belongs to its account.";
+const MAY_APPEAR: &str = "The video is probably billed, and may still appear: look again later, before you submit again.";
 const TRY_LATER: &str = "Try again later.";
 
 fn check_base_url() -> String {
     format!("check --base-url or {BASE_URL_VARIABLE}.")
+}
+
+fn wrong_address() -> String {
+    format!("The service is not at this address: {}", check_base_url())
 }
 
 fn retry(wait: Duration) -> String {
@@ -189,8 +239,10 @@ fn advice(error: &ApiError) -> Option<String> {
         (None, 403) => format!(
             "Something refused it, perhaps a gateway: check the network, {TOKEN_VARIABLE}, and the prompt."
         ),
-        (None, 404 | 405 | 410) => {
-            format!("The service is not at this address: {}", check_base_url())
+        (None, 404 | 405 | 410) => wrong_address(),
+        (Some(Code::NotFound), _) => wrong_address(),
+        (None, 400..=499) => {
+            "The service does not say why: try again later, or ask its support.".to_owned()
         }
         _ => return None,
     })
@@ -262,10 +314,15 @@ impl From<io::Error> for Error {
 
 impl From<TaskFailure> for Error {
     fn from(failure: TaskFailure) -> Self {
+        let (kind, next_step) = match failure.kind {
+            FailureKind::NoVideo => (Kind::NoVideo, Some(MAY_APPEAR.to_owned())),
+            _ => (Kind::TaskFailed, None),
+        };
         Self {
             code: failure.code.as_ref().map(|code| code.as_str().into()),
             trace_id: failure.trace_id.as_deref().map(Into::into),
-            ..Self::new(Kind::TaskFailed, failure.to_string())
+            next_step,
+            ..Self::new(kind, failure.to_string())
         }
     }
 }
@@ -326,6 +383,15 @@ impl Error {
     }
 }
 
+/// The library's remedy for `not_found` is for the lookup of a task, which has an error of its own.
+fn api_message(error: &ApiError) -> String {
+    let remedy = error.code.as_ref().filter(|code| **code == ErrorCode::NotFound);
+    match remedy.and_then(ErrorCode::remedy) {
+        Some(remedy) => error.to_string().replacen(&format!(" ({remedy})"), "", 1),
+        None => error.to_string(),
+    }
+}
+
 impl From<&RequestError> for Error {
     fn from(error: &RequestError) -> Self {
         match error {
@@ -340,7 +406,7 @@ impl From<&RequestError> for Error {
                 http_status: Some(api.status.as_u16()),
                 trace_id: api.trace_id.as_deref().map(Into::into),
                 next_step: advice(api),
-                ..Self::new(Kind::Api, error.to_string())
+                ..Self::new(Kind::Api, api_message(api))
             },
             _ => Self {
                 next_step: error
@@ -374,9 +440,6 @@ impl From<SubmitError> for Error {
 impl From<&WaitError> for Error {
     fn from(error: &WaitError) -> Self {
         match error {
-            WaitError::Failed { task, failure } if failure.kind == FailureKind::NoVideo => {
-                Self::from(failure.clone()).next_step(format!("Look again later: luma task {task}"))
-            }
             WaitError::Failed { failure, .. } => failure.clone().into(),
             WaitError::Poll { source, .. } => {
                 let cause = Self::from(&**source);
@@ -412,9 +475,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn end_without_a_video_names_the_command_to_look_again() {
-        for (state, expected) in
-            [("completed", Some("Look again later: luma task a")), ("failed", None)]
+    fn end_without_a_video_is_not_the_end_of_the_task() {
+        for (state, exit, expected) in
+            [("completed", Exit::Submitted, Some(MAY_APPEAR)), ("failed", Exit::TaskFailed, None)]
         {
             let json = format!(r#"{{"id":"a","response":{{"state":"{state}"}}}}"#);
             let task: Task = serde_json::from_str(&json).expect("a task");
@@ -422,6 +485,7 @@ mod tests {
             let task = "a".parse().expect("an id");
             let error = Error::from(&WaitError::Failed { task, failure });
             assert_eq!(error.next_step.as_deref(), expected, "{state}");
+            assert_eq!(error.kind.exit(), exit, "{state}");
         }
     }
 }

@@ -9,11 +9,15 @@ use crate::{
     error::{Error, Exit},
     generate::{SubmitOptions, VideoOptions, submit, with_options},
     input::{self, Prompt},
+    jobs::Job,
 };
 
 /// Continue a video, and wait for the result. Each video that is made is billed
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+Each run submits a new video, which is billed. After exit code 4 or 5, continue with `luma wait` or
+look with `luma history`.
+
 The id of a video is not that of its task: `luma task TASK_ID` and `luma history` show both.
 
 Examples:
@@ -55,7 +59,7 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Error> {
     if !is_url {
         refuse_task_id(context, video, prompt).await?;
     }
-    submit(context, args.submit, vec![submission], false, 1).await
+    submit(context, args.submit, vec![Job::Submit(Box::new(submission), None)], false, 1).await
 }
 
 /// Refuses the id of a task, and offers its video. A lookup costs nothing; if it fails, the submit tells

@@ -1,6 +1,6 @@
 //! `luma generate`: new videos from prompts.
 
-use luma_client::{AspectRatio, InvalidInput, Submission};
+use luma_client::{AspectRatio, InvalidInput};
 
 use crate::{
     context::{Context, daily_limit},
@@ -13,6 +13,12 @@ use crate::{
 /// Make a video from a prompt, and wait for it. Each video that is made is billed
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+Each run submits a new video, which is billed. A loop such as `until luma generate ...` pays on
+every turn: after exit code 4 or 5, continue with `luma wait` or look with `luma history`.
+
+With --each-line, the command stops early if every further prompt would fail, and tells the first
+line that was not sent.
+
 With --json: one task; with --each-line: {\"tasks\": [...]}, in the order of the prompts.
 
 Examples:
@@ -103,8 +109,8 @@ pub struct SubmitOptions {
     #[command(flatten)]
     wait: WaitOptions,
 
-    /// If the response to a submit is lost, look for its task in the account's history. Nothing is
-    /// ever submitted a second time
+    /// If the response to this run's submit is lost, search the account's history for its task. A
+    /// further run with this option submits a new video
     #[arg(long)]
     find_lost: bool,
 }
@@ -115,7 +121,7 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Error> {
         true => (1..).zip(input.text.lines()).collect(),
         false => vec![(1, input.text.trim())],
     };
-    let mut submissions = Vec::new();
+    let mut jobs = Vec::new();
     for (number, prompt) in lines {
         if args.each_line && prompt.trim().is_empty() {
             continue;
@@ -123,34 +129,34 @@ pub async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Error> {
         let request = with_options!(context.luma.generate(prompt), args.video,
             aspect_ratio loop_video enhancement end_image_url callback_url);
         let request = with_options!(request, args, start_image_url);
-        submissions.push(request.prepare().map_err(|error| match error {
+        let submission = request.prepare().map_err(|error| match error {
             InvalidInput::BlankPrompt if args.each_line => {
                 Error::bad_input(format!("line {number} of {}: {error}", input.name))
             }
             error => error.into(),
-        })?);
+        })?;
+        jobs.push(Job::Submit(Box::new(submission), args.each_line.then_some(number)));
     }
-    if submissions.is_empty() {
+    if jobs.is_empty() {
         return Err(Error::bad_input("there is no prompt: every line is blank"));
     }
-    submit(context, args.submit, submissions, args.each_line, args.max_parallel.into()).await
+    submit(context, args.submit, jobs, args.each_line, args.max_parallel.into()).await
 }
 
 /// Submits, and waits unless told otherwise. Nothing is sent before all is checked.
 pub async fn submit(
     context: &Context<'_>,
     options: SubmitOptions,
-    submissions: Vec<Submission>,
+    jobs: Vec<Job>,
     is_list: bool,
     max_parallel: usize,
 ) -> Result<Exit, Error> {
-    let saver = Saver::new(options.save, submissions.len())?;
+    let saver = Saver::new(options.save, jobs.len())?;
     let until = match options.no_wait {
         true => Until::Accepted,
         false => Until::Ended(options.wait),
     };
     let (find_lost, limit) = (options.find_lost, daily_limit(None, context.is_simulated())?);
     let plan = Plan { until, saver: &saver, max_parallel, find_lost, limit, is_list };
-    let jobs = submissions.into_iter().map(Box::new).map(Job::Submit).collect();
     Ok(jobs::run(context, jobs, &plan).await)
 }

@@ -9,7 +9,7 @@ use luma_client::{RequestError, TaskId};
 use crate::{
     context::Context,
     error::{Error, Exit},
-    output::{TaskResult, plain, styled},
+    output::{TaskResult, label, plain, styled},
     times::{self, Time, utc},
 };
 
@@ -97,16 +97,21 @@ fn width() -> Option<usize> {
     terminal.is_term().then(|| usize::from(terminal.size().1))
 }
 
+/// The id of a task.
+fn name(result: &TaskResult) -> String {
+    result.id.as_ref().map(|id| plain(id.as_str())).unwrap_or_default()
+}
+
 /// One line a task, cut to the width, and one with the id of its video.
 fn table(results: &[TaskResult], width: Option<usize>) -> String {
-    let id_width = results.iter().map(|result| result.name().len()).max().unwrap_or(0);
+    let id_width = results.iter().map(|result| name(result).len()).max().unwrap_or(0);
     let mut text = String::new();
     for result in results {
         let state = styled(result.state().unwrap_or_default()).to_string();
         let state = pad_str(&state, 10, Alignment::Left, None);
         let created = result.created_at().map(utc).unwrap_or_default();
-        let prompt = plain(&result.prompt().unwrap_or_default());
-        let line = format!("{:<id_width$}  {state}  {created:<20}  {prompt}", plain(result.name()));
+        let prompt = label(&result.prompt().unwrap_or_default());
+        let line = format!("{:<id_width$}  {state}  {created:<20}  {prompt}", name(result));
         text += truncate_str(&line, width.unwrap_or(usize::MAX), "…").trim_end();
         text.push('\n');
         let video = result.task.as_ref().and_then(|task| task.video());

@@ -1,6 +1,13 @@
 //! The jobs of a command: tasks to submit, to wait for and to download.
 
-use std::{pin::pin, time::Duration};
+use std::{
+    pin::pin,
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::stream::{self, StreamExt};
 use luma_client::{
@@ -11,14 +18,17 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::{
     context::Context,
-    error::{Error, Exit, Kind},
-    output::{File, TaskResult, plain},
+    error::{Error, Exit, Kind, Scope},
+    output::{File, TaskResult, label, plain},
     progress::{Progress, Stage, TICK},
     save::Saver,
     signals::Signals,
     submit::{self, NoTask},
     times,
 };
+
+/// How the error of a prompt begins that was not sent.
+const NOT_SENT: &str = "this prompt was not sent";
 
 /// How to wait.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -34,7 +44,8 @@ pub struct WaitOptions {
 
 /// Where a task comes from.
 pub enum Job {
-    Submit(Box<Submission>),
+    /// With its line in the input of `--each-line`.
+    Submit(Box<Submission>, Option<usize>),
     Known(TaskId),
 }
 
@@ -69,8 +80,9 @@ pub async fn run(context: &Context<'_>, jobs: Vec<Job>, plan: &Plan<'_>) -> Exit
     let signals = &Signals::listen();
     let progress = Progress::new(output, context.usual, jobs.len());
     let mut results: Vec<TaskResult> = jobs.iter().map(|_| TaskResult::default()).collect();
-    let submits = jobs.iter().any(|job| matches!(job, Job::Submit(_)));
+    let submits = jobs.iter().any(|job| matches!(job, Job::Submit(..)));
     let is_one_of_many = jobs.len() > 1;
+    let brake = Brake::default();
     if submits && plan.is_list {
         output.begin_list();
     }
@@ -88,7 +100,7 @@ pub async fn run(context: &Context<'_>, jobs: Vec<Job>, plan: &Plan<'_>) -> Exit
     };
     {
         let runs = stream::iter(jobs.into_iter().enumerate()).map(|(index, job)| {
-            let step = Step { context, signals, progress: &progress, index, plan };
+            let step = Step { context, signals, progress: &progress, index, plan, brake: &brake };
             async move { (index, step.run(job).await) }
         });
         let mut runs = pin!(match plan.until {
@@ -129,7 +141,10 @@ pub async fn run(context: &Context<'_>, jobs: Vec<Job>, plan: &Plan<'_>) -> Exit
                         progress.leave();
                     }
                     progress.hide();
-                    output.task(&result, is_one_of_many);
+                    // Those that were not sent are told together.
+                    if !(result.is_not_sent && is_one_of_many) {
+                        output.task(&result, is_one_of_many);
+                    }
                     results[index] = result;
                     stop_if_broken();
                 }
@@ -142,7 +157,13 @@ pub async fn run(context: &Context<'_>, jobs: Vec<Job>, plan: &Plan<'_>) -> Exit
     if matches!(plan.until, Until::Accepted) && context.is_simulated() {
         output.note("The simulated task ends with this program: `luma simulate` runs longer.");
     }
+    if let Some(error) = not_sent(&results).filter(|_| is_one_of_many) {
+        output.note_error(&error);
+    }
     let exit = output.tasks(&results, plan.is_list);
+    if submits && output.is_broken() {
+        tell_results(context, &results, plan);
+    }
     if let Some(advice) = resume(&results).filter(|_| is_one_of_many) {
         output.note(&advice);
     }
@@ -160,6 +181,65 @@ fn resume(context: &Context<'_>, results: &[TaskResult], plan: &Plan<'_>) -> Opt
     is_needed.then(|| context.command_line("Resume with", &arguments))
 }
 
+/// One error for all prompts that were not sent. Jobs begin in order, so these are the last ones.
+fn not_sent(results: &[TaskResult]) -> Option<Error> {
+    let mut unsent = results.iter().filter(|result| result.is_not_sent);
+    let first = unsent.next()?;
+    let error = first.error.clone()?;
+    let what = match 1 + unsent.count() {
+        1 => "1 prompt was not sent".to_owned(),
+        count => format!("{count} prompts were not sent"),
+    };
+    let from = first.line.map(|line| format!(" (from line {line} on)")).unwrap_or_default();
+    let message = error.message.replacen(NOT_SENT, &format!("{what}{from}"), 1);
+    Some(Error { message, ..error })
+}
+
+/// Tells on standard error what became of accepted videos, since standard output is lost.
+fn tell_results(context: &Context<'_>, results: &[TaskResult], plan: &Plan<'_>) {
+    let results = results.iter().filter_map(|result| Some((result.id.as_ref()?, result)));
+    let mut arguments = vec![if matches!(plan.until, Until::Accepted) { "wait" } else { "task" }];
+    for (id, result) in results {
+        arguments.push(id.as_str());
+        if let Some(file) = result.file.as_ref().filter(|file| !file.is_foreign) {
+            let path = plain(&file.path.to_string_lossy());
+            context.output.note(&format!("The video of task {id} is saved: {path}"));
+        }
+    }
+    if arguments.len() > 1 && !context.is_simulated() {
+        context.output.note(&context.command_line("See the results with", &arguments));
+    }
+}
+
+/// Stops further submits once every one of them would fail.
+#[derive(Default)]
+struct Brake {
+    /// Submits in a row that failed, whatever their prompt.
+    failures: AtomicUsize,
+    /// Why no further submit begins.
+    reason: OnceLock<String>,
+}
+
+impl Brake {
+    const MAX_FAILURES: usize = 3;
+
+    /// Takes note of how a submit ended.
+    fn record(&self, error: Option<&Error>) {
+        let Some(error) = error.filter(|error| error.scope() != Scope::Prompt) else {
+            return self.failures.store(0, Ordering::Relaxed);
+        };
+        let failures = 1 + self.failures.fetch_add(1, Ordering::Relaxed);
+        let reason = match error.scope() {
+            Scope::Account => format!("every submit would fail: {}", error.message),
+            _ if failures >= Self::MAX_FAILURES => {
+                format!("{failures} submits in a row failed, the last with: {}", error.message)
+            }
+            _ => return,
+        };
+        let _ = self.reason.set(reason);
+    }
+}
+
 /// One of the jobs.
 struct Step<'a> {
     context: &'a Context<'a>,
@@ -167,19 +247,24 @@ struct Step<'a> {
     progress: &'a Progress<'a>,
     index: usize,
     plan: &'a Plan<'a>,
+    brake: &'a Brake,
 }
 
 impl Step<'_> {
     async fn run(&self, job: Job) -> TaskResult {
-        let (task, prompt) = match job {
-            Job::Known(id) => (self.context.luma.task(id), None),
-            Job::Submit(submission) => {
+        let (task, prompt, is_new) = match job {
+            Job::Known(id) => (self.context.luma.task(id), None, false),
+            Job::Submit(submission, line) => {
                 let prompt = submission.request().prompt.clone();
-                match self.submit(&submission).await {
-                    Ok(task) => (task, prompt),
-                    Err(error) => {
-                        return TaskResult { prompt, error: Some(error), ..TaskResult::default() };
-                    }
+                let result = TaskResult { prompt: prompt.clone(), line, ..TaskResult::default() };
+                if let Some(error) = self.not_sent() {
+                    return TaskResult { is_not_sent: true, ..result.with_error(error) };
+                }
+                let task = self.submit(&submission).await;
+                self.brake.record(task.as_ref().err());
+                match task {
+                    Ok(task) => (task, prompt, true),
+                    Err(error) => return result.with_error(error),
                 }
             }
         };
@@ -205,24 +290,39 @@ impl Step<'_> {
             TaskResult { prompt, ..TaskResult::of(id, self.progress.last_report(self.index)) };
         match saved {
             Ok(file) => TaskResult { file, ..result },
+            // Its id came from the service, not from the user.
+            Err(error) if is_new && error.kind == Kind::NotFound => result.with_error(
+                Error::new(
+                    Kind::Api,
+                    format!("the service accepted task {id}, but cannot find it"),
+                )
+                .next_step("It may appear later."),
+            ),
             Err(error) => result.with_error(error),
         }
+    }
+
+    /// Why a prompt is not sent.
+    fn not_sent(&self) -> Option<Error> {
+        if self.signals.first.is_cancelled() {
+            return Some(self.context.output.stopped(NOT_SENT));
+        }
+        let reason = self.brake.reason.get()?;
+        Some(Error::new(Kind::NotSent, format!("{NOT_SENT}: {reason}")))
     }
 
     /// Submits. If the response is lost and the user wants it, searches for the task.
     async fn submit(&self, submission: &Submission) -> Result<TaskHandle, Error> {
         let (context, signals, progress) = (self.context, self.signals, self.progress);
-        if signals.first.is_cancelled() {
-            return Err(context.output.stopped("this prompt was not sent"));
-        }
         progress.set_stage(self.index, Stage::Submitting);
         let limit = self.plan.limit.as_ref();
-        let task = match submit::send(context, signals, limit, submission).await {
-            Ok(task) => task,
+        let (task, origin) = match submit::send(context, signals, limit, submission).await {
+            Ok(task) => (task, "is accepted"),
             Err(NoTask::Final(error)) => return Err(error),
             Err(NoTask::Lost(submission, cause)) if self.plan.find_lost => {
                 progress.set_stage(self.index, Stage::Searching);
-                submit::find(context, signals, progress, &submission, cause).await?
+                let task = submit::find(context, signals, progress, &submission, cause).await?;
+                (task, "was found in the history: the same request, created since this submit")
             }
             Err(NoTask::Lost(submission, cause)) => {
                 return Err(submit::lost(context, &submission, cause));
@@ -231,10 +331,10 @@ impl Step<'_> {
         // It is paid for: its id is told even if the result cannot be printed.
         context.output.accepted();
         let about = match &submission.request().prompt {
-            Some(prompt) if self.plan.is_list => format!(": {}", plain(prompt)),
+            Some(prompt) if self.plan.is_list => format!(": {}", label(prompt)),
             _ => String::new(),
         };
-        progress.note(&format!("task {} is accepted{about}", task.id()));
+        progress.note(&format!("task {} {origin}{about}", task.id()));
         Ok(task)
     }
 
@@ -287,9 +387,8 @@ impl Step<'_> {
     }
 
     async fn save(&self, id: &TaskId, video: &Video) -> Result<Option<File>, Error> {
-        let on_progress = |now: luma_client::Progress| {
-            let stage = Stage::Downloading { bytes: now.bytes, total: now.total };
-            self.progress.set_stage(self.index, stage);
+        let on_progress = |bytes, total| {
+            self.progress.set_stage(self.index, Stage::Downloading { bytes, total });
         };
         let saver = self.plan.saver;
         let save = saver.save(&self.context.luma, id, video, on_progress);

@@ -65,7 +65,7 @@ Exit codes:
   4    a deadline passed, or the task has not ended yet
   5    a video was or may have been accepted and billed, but its end is unknown, its file is not
        saved or its id could not be printed to standard output: do not submit it again before you
-       have looked (luma history, luma wait, --find-lost)
+       have looked (luma history, luma wait)
   130  interrupted by Ctrl-C, SIGTERM or SIGHUP
 If several tasks end differently, the order is 130, 2, 5, 3, 4, 1: the first of these counts.
 

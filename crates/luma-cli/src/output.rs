@@ -180,7 +180,7 @@ impl Output {
             _ => {}
         }
         if let Some(error) = &task.error {
-            self.print_error(is_one_of_many.then(|| task.name()), error);
+            self.print_error(is_one_of_many.then(|| task.label()), error);
         }
     }
 
@@ -210,12 +210,16 @@ impl Output {
         exits.max().unwrap_or(Exit::Done)
     }
 
-    fn print_error(&self, task: Option<&str>, error: &Error) {
+    /// Prints an error of several tasks.
+    pub fn note_error(&self, error: &Error) {
+        self.print_error(None, error);
+    }
+
+    fn print_error(&self, task: Option<String>, error: &Error) {
         let label = Style::new().red().bold().for_stderr().apply_to("error:");
         let message = plain(&error.message);
         let next = error.next_step.as_deref().unwrap_or_default();
         let next: String = next.lines().map(|line| format!("\n{}", plain(line))).collect();
-        let task = task.map(plain).filter(|task| !message.contains(task));
         let task = task.map(|task| format!("{task}: ")).unwrap_or_default();
         self.note(&format!("{label} {task}{message}{next}"));
     }
@@ -226,6 +230,10 @@ impl Output {
 pub struct TaskResult {
     /// `None` before the task is accepted.
     pub id: Option<TaskId>,
+    /// The line of its prompt in the input of `--each-line`.
+    pub line: Option<usize>,
+    /// No submit was sent for it.
+    pub is_not_sent: bool,
     /// The prompt that was to be submitted.
     pub prompt: Option<String>,
     /// The last report.
@@ -266,19 +274,24 @@ impl TaskResult {
         self.id.as_ref().filter(|_| self.error.as_ref().is_some_and(|e| e.kind.is_resumable()))
     }
 
-    /// What it is called in a list.
-    pub fn name(&self) -> &str {
-        let prompt = self.prompt.as_deref();
-        self.id.as_ref().map_or(prompt.unwrap_or("task"), TaskId::as_str)
+    /// What it is called in an error: its id, or its prompt if it has none.
+    fn label(&self) -> String {
+        let prompt = label(self.prompt.as_deref().unwrap_or("task"));
+        match (&self.id, self.line) {
+            (Some(id), _) => plain(id.as_str()),
+            (None, Some(line)) => format!("line {line}, {prompt}"),
+            (None, None) => prompt,
+        }
     }
 
     /// `pending`, `processing`, `completed`, `failed` or `unknown`.
     pub fn state(&self) -> Option<&'static str> {
-        let failed = self.error.as_ref().filter(|error| error.kind == Kind::TaskFailed);
-        match (failed, &self.task) {
-            (Some(_), _) => Some("failed"),
-            (None, Some(task)) => Some(word(&task.state())),
-            (None, None) => self.is_accepted.then_some("pending"),
+        match (self.error.as_ref().map(|error| error.kind), &self.task) {
+            (Some(Kind::TaskFailed), _) => Some("failed"),
+            // The video may still appear.
+            (Some(Kind::NoVideo), _) => Some("unknown"),
+            (_, Some(task)) => Some(word(&task.state())),
+            (_, None) => self.is_accepted.then_some("pending"),
         }
     }
 
@@ -390,6 +403,12 @@ pub fn styled(state: &str) -> StyledObject<String> {
 /// Any text as one line without invisible characters.
 pub fn plain(text: &str) -> String {
     clean(text, usize::MAX)
+}
+
+/// The beginning of a prompt, for one line among others.
+pub fn label(prompt: &str) -> String {
+    const MAX_CHARS: usize = 200;
+    clean(prompt, MAX_CHARS)
 }
 
 /// `1.25 MiB`.

@@ -8,8 +8,9 @@ use luma_client::mcp::export;
 use serde_json::json;
 
 use crate::{
-    error::{Error, Exit},
+    error::{Error, Exit, Kind},
     output::Output,
+    save::make_folder,
 };
 
 /// Print the schemas of the tools for a language model, as JSON
@@ -85,8 +86,12 @@ pub fn man(output: &Output, args: Pages, program: clap::Command) -> Result<Exit,
         output.result(&page, &json!({ "page": page }));
         return Ok(Exit::Done);
     };
-    std::fs::create_dir_all(&folder)?;
-    clap_mangen::generate_to(program, &folder)?;
+    make_folder(&folder)?;
+    clap_mangen::generate_to(program, &folder).map_err(|error| {
+        let folder = folder.display();
+        Error::new(Kind::File, format!("cannot write the manual pages to {folder}: {error}"))
+            .next_step("Choose another folder.")
+    })?;
     output.note(&format!("The manual pages are in {}.", folder.display()));
     output.result("", &json!({ "folder": folder.to_string_lossy() }));
     Ok(Exit::Done)

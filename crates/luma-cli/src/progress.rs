@@ -275,6 +275,8 @@ fn message(rows: &[Row], elapsed: Duration, usual: Duration) -> String {
     };
     if let [row] = rows {
         return match (row.stage, trouble) {
+            // The server of the file has not sent it yet; a failed download is retried.
+            (Stage::Downloading { bytes: 0, .. }, _) => format!("downloading {time}"),
             (Stage::Downloading { bytes, total: Some(total) }, _) => {
                 format!("downloading {} of {}", size_of(bytes), size_of(total))
             }
@@ -320,6 +322,7 @@ mod tests {
             (&[PENDING], 45, "pending 0:45, usually done after 2:00"),
             (&[PENDING], 200, "pending 3:20, longer than the usual 2:00"),
             (&[HALF], 200, "downloading 1.00 MiB of 2.00 MiB"),
+            (&[Stage::Downloading { bytes: 0, total: None }], 5, "downloading 0:05"),
             (&[Stage::Submitting], 1, "submitting 0:01"),
             (
                 &[PENDING, DONE, PENDING, HALF, Stage::Ended("deadline")],

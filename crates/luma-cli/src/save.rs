@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use luma_client::{Luma, Progress, TaskId, Video};
+use luma_client::{Luma, TaskId, Video};
 
 use crate::{
     error::{Error, Kind},
@@ -69,10 +69,7 @@ impl Saver {
             None => Place::Nowhere,
             // An empty path, which cannot be typed, is the current folder.
             Some(path) if matches!(path.as_os_str().as_encoded_bytes(), [] | [.., b'/']) => {
-                let made = fs::create_dir_all(&path).and_then(|()| probe(&path.join("luma")));
-                if let Err(error) = made {
-                    return refuse(format!("cannot write to {}: {error}", path.display()));
-                }
+                make_folder(&path)?;
                 Place::Folder(path)
             }
             Some(path) if tasks > 1 => {
@@ -97,12 +94,14 @@ impl Saver {
         }
     }
 
-    /// The arguments that save to the same place.
+    /// The arguments that save to the same place, or beside a file that has appeared there.
     pub fn arguments(&self) -> Vec<String> {
         let mut arguments = match &self.place {
             Place::Nowhere => Vec::new(),
             Place::Folder(path) if path.as_os_str().is_empty() => vec!["-o".into(), "./".into()],
-            Place::File(path) | Place::Folder(path) => {
+            Place::Folder(path) => vec!["-o".into(), path.to_string_lossy().into_owned()],
+            Place::File(path) => {
+                let path = if self.overwrite { path.clone() } else { free_name(path) };
                 vec!["-o".into(), path.to_string_lossy().into_owned()]
             }
         };
@@ -130,7 +129,7 @@ impl Saver {
         luma: &Luma,
         id: &TaskId,
         video: &Video,
-        on_progress: impl FnMut(Progress) + Send,
+        mut on_progress: impl FnMut(u64, Option<u64>) + Send,
     ) -> Result<Option<File>, Error> {
         let Some(path) = self.path(id) else {
             return Ok(None);
@@ -144,7 +143,12 @@ impl Saver {
             Content::Thumbnail => luma.download_thumbnail(video, &path),
         };
         proxy::check(video.url())?;
-        let saved = download.overwrite(self.overwrite).on_progress(on_progress).await;
+        // The wait is over, even if the first bytes take their time.
+        on_progress(0, None);
+        let saved = download
+            .overwrite(self.overwrite)
+            .on_progress(|now| on_progress(now.bytes, now.total))
+            .await;
         let saved = saved.map_err(|error| Error::download(error, video.url()))?;
         if self.open {
             open(saved.path())?;
@@ -152,6 +156,21 @@ impl Saver {
         let (path, bytes) = (saved.path().to_owned(), saved.bytes());
         Ok(Some(File { path, bytes, is_foreign: false }))
     }
+}
+
+/// Creates a folder, and checks that it takes files.
+pub fn make_folder(path: &Path) -> Result<(), Error> {
+    // Without the slash at the end, which the name of a file cannot have.
+    let plain: PathBuf = path.components().collect();
+    if let Some(file) = plain.ancestors().find(|path| path.is_file()) {
+        let (path, file) = (path.display(), file.display());
+        let message = format!("cannot write to {path}: {file} is a file, not a folder");
+        return Err(Error::bad_input(message).next_step("Choose another folder."));
+    }
+    fs::create_dir_all(path).and_then(|()| probe(&path.join("luma"))).map_err(|error| {
+        Error::bad_input(format!("cannot write to {}: {error}", path.display()))
+            .next_step("Choose another folder.")
+    })
 }
 
 /// Whether a file can be written, as far as that can be known: the folder exists and takes files, and
@@ -171,6 +190,9 @@ fn check(path: &Path, overwrite: bool) -> Result<(), Error> {
     if path.file_name().is_none() {
         return refuse("is not a file name");
     }
+    if let Some(file) = folder.ancestors().find(|path| path.is_file()) {
+        return refuse(&format!("cannot be written: {} is a file, not a folder", file.display()));
+    }
     if !folder.is_dir() {
         return refuse("cannot be written: its folder does not exist");
     }
@@ -182,6 +204,21 @@ fn check(path: &Path, overwrite: bool) -> Result<(), Error> {
         _ => {}
     }
     probe(path).or_else(|error| refuse(&format!("cannot be written: {error}")))
+}
+
+/// The path, or if it exists the first of `fox-2.mp4`, `fox-3.mp4` ... that does not.
+fn free_name(path: &Path) -> PathBuf {
+    let numbered = |number: u32| {
+        let mut name = path.file_stem().unwrap_or_default().to_owned();
+        name.push(format!("-{number}"));
+        if let Some(extension) = path.extension() {
+            name.push(".");
+            name.push(extension);
+        }
+        path.with_file_name(name)
+    };
+    let mut names = std::iter::once(path.to_owned()).chain((2..).map(numbered));
+    names.find(|path| fs::symlink_metadata(path).is_err()).unwrap_or_default()
 }
 
 /// Whether a file of such a name can be created: permissions alone do not tell.
@@ -307,10 +344,12 @@ mod tests {
             ("exists.mp4", true, None),
             ("folder", true, Some("is a folder: end it with /")),
             ("none/new.mp4", false, Some("its folder does not exist")),
-            ("exists.mp4/new.mp4", false, Some("its folder does not exist")),
+            ("exists.mp4/new.mp4", false, Some("exists.mp4 is a file, not a folder")),
+            ("exists.mp4/deep/new.mp4", false, Some("exists.mp4 is a file, not a folder")),
             ("folder/", false, None),
             ("new/deep/", false, None),
-            ("exists.mp4/", false, Some("cannot write to")),
+            ("exists.mp4/", false, Some("exists.mp4 is a file, not a folder")),
+            ("exists.mp4/deep/", true, Some("exists.mp4 is a file, not a folder")),
             ("..", false, Some("is a folder")),
         ] {
             match (saver(name, overwrite, 1), expected) {

@@ -69,7 +69,7 @@ pub async fn send(
 /// The error of a submit whose response was lost, with what to do now.
 pub fn lost(context: &Context<'_>, submission: &Submission, cause: Error) -> Error {
     unconfirmed(context, submission, cause, Kind::Unconfirmed, "")
-        .also("With --find-lost, the command looks for the task itself.")
+        .also("Do not add --find-lost now: it searches only for a submit of its own run.")
 }
 
 fn unconfirmed(

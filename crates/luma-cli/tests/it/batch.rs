@@ -82,11 +82,102 @@ async fn refused_line_does_not_stop_the_others() {
         stage.command(["--json", "generate", "-", "--each-line", "--max-parallel", "1"]);
     let run = with_input(&mut command, "A fox\nA bear").await;
     // The bear is accepted: the command must not be repeated.
-    let run = run.exits(5).complains("error: A fox: forbidden (HTTP 403): no foxes");
+    let run = run.exits(5).complains("error: line 1, A fox: forbidden (HTTP 403): no foxes");
     let tasks = run.json()["tasks"].clone();
     assert_eq!(tasks[0]["error"]["kind"], "api");
     assert_eq!(tasks[0]["prompt"], "A fox");
     assert_eq!(tasks[1]["state"], "completed");
+}
+
+/// Each prompt is named, even if the message has its words.
+#[tokio::test]
+async fn error_of_a_line_has_its_number_and_its_prompt() {
+    let stage = Stage::new(AT_ONCE).await;
+    let refused = TaskScript::refused(403, "forbidden", "a prompt like this is refused");
+    stage.simulator.on_submit(refused.always());
+    let long = "fox ".repeat(1_000);
+    let input = format!("a\n\nbob\na prompt like this\n{long}\n");
+    let run = with_input(&mut stage.command(["generate", "-", "--each-line"]), &input).await;
+    let run = run.exits(3);
+    let lines: Vec<_> = run.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+    for (number, prompt) in [(1, "a"), (3, "bob"), (4, "a prompt like this"), (5, "fox fox")] {
+        let begin = format!("error: line {number}, {prompt}");
+        assert!(lines.iter().any(|line| line.starts_with(&begin)), "{begin}: {run:#?}");
+    }
+    assert!(lines.iter().all(|line| line.len() < 500), "{run:#?}");
+}
+
+/// Twelve prompts against a service that fails each submit: how many are sent.
+#[tokio::test]
+async fn batch_stops_once_every_submit_would_fail() {
+    let coded = |status, code| {
+        let body = json!({ "error": { "code": code, "message": "no" } }).to_string();
+        Fault::replace_body(status, "application/json", body)
+    };
+    let limit = ("LUMA_MAX_VIDEOS_PER_DAY", "0");
+    let rows = [
+        // The token, the balance, the address.
+        ("401", Some(Fault::status(401)), 1),
+        ("402", Some(Fault::status(402)), 1),
+        ("404", Some(Fault::status(404)), 1),
+        ("403 used_up", Some(coded(403, "used_up")), 1),
+        ("403 disabled", Some(coded(403, "disabled")), 1),
+        ("the limit", None, 0),
+        // Three in a row without a response, or refused for no known reason.
+        ("503", Some(Fault::status(503)), 3),
+        ("lost", Some(Fault::reset_after()), 3),
+        ("403", Some(Fault::status(403)), 3),
+        // The prompts.
+        ("403 forbidden", Some(coded(403, "forbidden")), 12),
+        ("400", Some(Fault::status(400)), 12),
+    ];
+    let rows = rows.map(async |(name, fault, sent)| {
+        let stage = Stage::new(AT_ONCE).await;
+        let is_limited = fault.is_none();
+        if let Some(fault) = fault {
+            stage.simulator.inject(fault.on(Target::Submit).always());
+        }
+        for json in [None, Some("--json")] {
+            let before = stage.submits().len();
+            let mut command = stage.command(["generate", "-", "--each-line", "--max-parallel=1"]);
+            command.env("XDG_STATE_HOME", stage.folder.path());
+            command.args(json).envs(is_limited.then_some(limit));
+            let run = with_input(&mut command, "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n").await;
+            assert_eq!(stage.submits().len() - before, sent, "{name}: {run:#?}");
+            assert!(matches!(run.code, Some(3 | 5)), "{name}: {run:#?}");
+            let told = run.stderr.lines().filter(|line| line.contains("not sent")).count();
+            assert_eq!(told, usize::from(sent < 12), "{name}: {run:#?}");
+            // The limit refuses the first one.
+            let tried = sent.max(1);
+            let text = format!(
+                "error: {} prompts were not sent (from line {} on): ",
+                12 - tried,
+                tried + 1
+            );
+            assert_eq!(run.stderr.contains(&text), sent < 12, "{name}: {run:#?}");
+            if json.is_some() {
+                let tasks = run.json()["tasks"].as_array().expect("a list").clone();
+                let kinds = tasks.iter().filter(|task| task["error"]["kind"] == "not_sent");
+                assert_eq!((tasks.len(), kinds.count()), (12, 12 - tried), "{name}");
+            }
+        }
+    });
+    futures::future::join_all(rows).await;
+}
+
+/// One success between them, and the batch continues.
+#[tokio::test]
+async fn failures_that_are_not_in_a_row_do_not_stop_a_batch() {
+    let stage = Stage::new(AT_ONCE).await;
+    for _ in 0..3 {
+        stage.simulator.on_submit(TaskScript::refused(403, "odd", "no").times(2));
+        stage.simulator.on_submit(TaskScript::completes());
+    }
+    let mut command = stage.command(["generate", "-", "--each-line", "--max-parallel=1"]);
+    command.args(["--interval", "20ms"]);
+    let run = with_input(&mut command, "1\n2\n3\n4\n5\n6\n7\n8\n9\n").await.exits(5);
+    assert!(!run.stderr.contains("not sent"), "{run:#?}");
+    assert_eq!((stage.submits().len(), stage.billed()), (9, 3));
 }
 
 #[cfg(unix)]
@@ -106,7 +197,7 @@ async fn interrupted_batch_tells_what_was_sent_and_what_not() {
     let run = end(child).await.exits(130);
     let tasks = stage.simulator.tasks();
     let id = tasks[0]["id"].as_str().expect("an id");
-    let run = run.complains("error: Two: interrupted: this prompt was not sent");
+    let run = run.complains("error: interrupted: 1 prompt was not sent (from line 2 on)\n");
     let resume = format!("Resume with: luma wait {id} -o v/\n");
     assert!(run.stderr.ends_with(&resume), "{run:?}");
     assert_eq!(stage.billed(), 1);

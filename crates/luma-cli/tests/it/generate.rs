@@ -117,6 +117,9 @@ async fn bad_file_is_refused_before_anything_is_sent() {
     for (file, complaint) in [
         ("there.mp4", "already exists: choose another name, or add --overwrite"),
         ("none/new.mp4", "its folder does not exist"),
+        ("there.mp4/", "there.mp4 is a file, not a folder"),
+        ("there.mp4/a/b/", "there.mp4 is a file, not a folder"),
+        ("there.mp4/new.mp4", "there.mp4 is a file, not a folder"),
         ("..", "is a folder: end it with /"),
         (".", "is a folder: end it with /"),
         ("-", "are not written to standard output"),
@@ -194,6 +197,8 @@ async fn bare_status_gives_advice() {
         (402, "top up the account."),
         (403, "Something refused it, perhaps a gateway: check the network,"),
         (404, "check --base-url or ACEDATACLOUD_API_BASE_URL."),
+        (409, "try again later, or ask its support."),
+        (418, "try again later, or ask its support."),
         (429, "Try again later."),
     ] {
         let fault = Fault::replace_body(status, "text/plain", "");
@@ -207,6 +212,75 @@ async fn bare_status_gives_advice() {
         stage.simulator.clear_faults();
     }
     assert_eq!(stage.billed(), 0);
+}
+
+/// What the advice says must not submit a second video, nor name a path that is refused again.
+#[tokio::test]
+async fn task_that_is_lost_from_sight_exits_5_with_a_way_on() {
+    let missing = || Some(Fault::status(404).on(Target::Lookup).always());
+    let no_video = || Some(TaskScript::completes_without_video());
+    // (the fault, the script, the options, the kind)
+    let rows = [
+        (missing(), None, &["-o", "a.mp4"][..], "api"),
+        (missing(), None, &[], "api"),
+        (None, no_video(), &["-o", "a.mp4"], "no_video"),
+        (None, no_video(), &[], "no_video"),
+    ];
+    let rows = rows.map(async |(fault, script, options, kind)| {
+        let stage = Stage::new(AT_ONCE).await;
+        fault.into_iter().for_each(|fault| stage.simulator.inject(fault));
+        script.into_iter().for_each(|script| stage.simulator.on_submit(script));
+        let arguments = [&["--json", "generate", "A fox"], &QUICK[..], options].concat();
+        let run = stage.luma(&arguments).await.exits(5);
+        let (document, options) = (run.json(), options.join(" "));
+        assert_eq!(document["error"]["kind"], kind, "{run:?}");
+        let id = document["task_id"].as_str().expect("an id");
+        let resume = format!("\nResume with: luma wait {id} {options}");
+        let run = run.complains("may").complains(resume.trim_end());
+        assert!(!run.stderr.contains("not of a video"), "{run:?}");
+        // A later look exits alike: there may still be a video.
+        if kind == "no_video" {
+            let run = stage.luma(&["--json", "task", id]).await.exits(5);
+            assert_eq!(run.json()["tasks"][0]["state"], "unknown");
+        }
+    });
+    futures::future::join_all(rows).await;
+}
+
+#[tokio::test]
+async fn file_that_appears_during_the_wait_is_saved_beside() {
+    let stage = Stage::new(NEVER).await;
+    for (number, (name, beside)) in
+        [("a.mp4", "a-2.mp4"), ("b", "b-2"), ("a.b.mp4", "a.b-2.mp4")].into_iter().enumerate()
+    {
+        let arguments = [&["generate", "A fox", "-o", name], &QUICK[..]].concat();
+        let child = stage.command(arguments).spawn().expect("it starts");
+        super::eventually("a submit", || stage.billed() > number as u64).await;
+        std::fs::write(stage.folder.path().join(name), "mine").expect("a file");
+        let tasks = stage.simulator.tasks();
+        for id in tasks.iter().filter_map(|task| task["id"].as_str()) {
+            stage.simulator.complete(id);
+        }
+        let run = super::end(child).await.exits(5).complains("already exists");
+        let (_, command) = run.stderr.split_once("Resume with: luma ").expect("a command");
+        assert!(command.ends_with(&format!(" -o {beside}\n")), "{run:?}");
+        // The very command that it printed.
+        let child = stage.command(command.trim().split(' ')).spawn().expect("it starts");
+        super::end(child).await.exits(0);
+        assert_eq!(stage.file(name).as_deref(), Some(&b"mine"[..]));
+        assert!(stage.file(beside).is_some());
+    }
+}
+
+#[tokio::test]
+async fn wrong_base_path_is_named() {
+    let stage = Stage::new(AT_ONCE).await;
+    let url = format!("{}/luma/videos/", stage.simulator.url());
+    for arguments in [&["generate", "A fox"][..], &["extend", "https://a.example/1.mp4", "More"]] {
+        let run = stage.luma(&[&["--base-url", &url], arguments].concat()).await.exits(3);
+        let run = run.complains("check --base-url or ACEDATACLOUD_API_BASE_URL.");
+        assert!(!run.stderr.contains("check the task id"), "{run:?}");
+    }
 }
 
 #[tokio::test]
@@ -285,7 +359,7 @@ async fn lost_response_exits_5_and_is_not_submitted_again() {
     run.complains("may have been accepted and billed")
         .complains("Do not submit it again before you know")
         .complains(": luma history --since 20")
-        .complains("With --find-lost, the command looks for the task itself.");
+        .complains("Do not add --find-lost now");
     assert_eq!(stage.submits().len(), 1);
 }
 
@@ -297,7 +371,8 @@ async fn find_lost_finds_the_task() {
     let mut arguments = vec!["generate", "A fox", "--find-lost", "-o", "fox.mp4"];
     arguments.extend(QUICK);
     let run = stage.luma(&arguments).await.exits(0);
-    run.complains("searching the history for its task");
+    run.complains("searching the history for its task")
+        .complains(" was found in the history: the same request, created since");
     assert_eq!(stage.files(), ["fox.mp4"]);
     assert_eq!(stage.submits().len(), 2);
     assert_eq!(stage.billed(), 2);

@@ -42,6 +42,14 @@ async fn task_shows_the_current_state() {
 }
 
 #[tokio::test]
+async fn history_bounds_a_prompt() {
+    let stage = Stage::new(AT_ONCE).await;
+    stage.task(&"fox ".repeat(10_000)).await;
+    let run = stage.luma(&["history"]).await.exits(0);
+    assert!(run.stdout.len() < 500 && run.stdout.contains("…\n"), "{run:?}");
+}
+
+#[tokio::test]
 async fn tasks_keep_the_order_of_their_ids() {
     let (stage, [done, failed, open]) = three().await;
     let arguments = ["--json", "task", &open, "nobody", &failed, &done, &open];

@@ -116,6 +116,29 @@ async fn accepted_id_is_told_even_if_the_result_cannot_be_printed() {
     assert_eq!(stage.billed(), 4);
 }
 
+/// What is lost with standard output: the id, where the file is, and what to do.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn results_that_cannot_be_printed_are_told_on_standard_error() {
+    let stage = Stage::new(AT_ONCE).await;
+    for (options, command) in [
+        (&["-o", "fox.mp4", "--interval=20ms"][..], "task"),
+        (&["--json", "-o", "bear.mp4", "--interval=20ms"], "task"),
+        (&["--interval=20ms"], "task"),
+        (&["--no-wait"], "wait"),
+    ] {
+        let full = std::fs::File::create("/dev/full").expect("a device");
+        let arguments = [&["generate", "A fox"], options].concat();
+        let child = stage.command(arguments).stdout(full).spawn().expect("it starts");
+        let run = end(child).await.exits(5).complains("cannot be printed");
+        let id = accepted(&run).to_owned();
+        let run = run.complains(&format!("See the results with: luma {command} {id}\n"));
+        let file = options.iter().find(|option| option.ends_with(".mp4"));
+        let saved = file.map(|file| format!("The video of task {id} is saved: {file}\n"));
+        assert!(saved.is_none_or(|saved| run.stderr.contains(&saved)), "{run:?}");
+    }
+}
+
 /// The id in the first line of standard error.
 #[cfg(target_os = "linux")]
 fn accepted(run: &Run) -> &str {
@@ -191,10 +214,11 @@ async fn no_submit_begins_after_standard_output_is_lost() {
         stage.simulator.clear_faults();
         let sent = stage.submits().len() - before;
         assert!((1..=most).contains(&sent), "{lost:?} {waits}: {sent} submits: {run:?}");
-        // Each id is told, and so is each prompt that was not sent.
+        // Each id is told, and how many prompts were not sent.
         let count = |text: &str| run.stderr.lines().filter(|line| line.contains(text)).count();
         assert_eq!(count(" is accepted"), sent, "{run:?}");
-        assert_eq!(count("results cannot be printed: this prompt was not sent"), 8 - sent);
+        let unsent = format!("results cannot be printed: {} prompt", 8 - sent);
+        assert_eq!(count(&unsent), 1, "{run:?}");
     }
 }
 
@@ -207,7 +231,9 @@ async fn full_disk_is_noticed_before_a_batch_is_paid_for() {
         let mut command = stage.command(["--json", "generate", "1\n2\n3", "--each-line", wait]);
         let full = std::fs::File::create("/dev/full").expect("a device");
         let run = end(command.stdout(full).spawn().expect("it starts")).await.exits(3);
-        let run = run.complains("1: results cannot be printed: this prompt was not sent");
+        let run = run.complains(
+            "error: results cannot be printed: 3 prompts were not sent (from line 1 on)",
+        );
         run.complains("error: the result cannot be printed: No space left on device");
     }
     assert_eq!(stage.submits().len(), 0);

@@ -199,3 +199,15 @@ async fn man_writes_a_page_for_each_command() {
     let page = stage.file("pages/luma.1").expect("a page");
     assert!(String::from_utf8_lossy(&page).contains("Exit codes"));
 }
+
+#[tokio::test]
+async fn folder_of_the_manual_that_cannot_be_written_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("fox.mp4"), "mine").expect("a file");
+    for name in ["fox.mp4", "fox.mp4/", "fox.mp4/man/man1"] {
+        let child = super::command(folder.path()).args(["man", name]).spawn();
+        let run = super::end(child.expect("it starts")).await.exits(2);
+        run.complains(&format!("cannot write to {name}: fox.mp4 is a file, not a folder\n"))
+            .complains("Choose another folder.");
+    }
+}
