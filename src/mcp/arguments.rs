@@ -61,7 +61,7 @@ pub(crate) struct Options {
     /// the task continues.
     #[schemars(range(min = 0), extend("default" = 0))]
     pub(crate) timeout: Option<f64>,
-    /// http or https endpoint that the user named, for an unsigned POST of the result. Omit it to poll.
+    /// http or https endpoint that the user named, for an unsigned POST of the result.
     #[schemars(length(max = URL))]
     pub(crate) callback_url: Option<String>,
 }
@@ -77,7 +77,7 @@ pub(crate) struct ExtendVideo {
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct ExtendVideoFromUrl {
-    /// http or https URL of a video, unchanged as a Luma tool returned it, with its query string.
+    /// http or https URL of a video as a Luma tool returned it, with its query.
     #[schemars(length(min = 1, max = URL))]
     pub(crate) video_url: String,
     #[serde(flatten)]
@@ -93,7 +93,7 @@ pub(crate) struct Continuation {
     /// Last frame of the continuation: public http or https URL of the image file itself.
     #[schemars(length(max = URL))]
     pub(crate) end_image_url: Option<String>,
-    /// http or https endpoint that the user named, for an unsigned POST of the result. Omit it to poll.
+    /// http or https endpoint that the user named, for an unsigned POST of the result.
     #[schemars(length(max = URL))]
     pub(crate) callback_url: Option<String>,
 }
