@@ -91,6 +91,27 @@ pub fn client(globals: &Globals) -> Result<LumaBuilder, Error> {
     Ok(builder)
 }
 
+/// What bounds the spending of a server. The server and its installation take the same options.
+#[derive(Debug, clap::Args)]
+pub struct Spending {
+    /// Refuse submits after this many videos, until the server is restarted
+    #[arg(long, value_name = "N")]
+    pub max_videos: Option<u32>,
+
+    /// Refuse submits after this many videos in a day of UTC, by all servers and commands of this user.
+    /// The environment variable LUMA_MAX_VIDEOS_PER_DAY sets it for generate and extend, too
+    #[arg(long, value_name = "N")]
+    pub max_videos_per_day: Option<u32>,
+
+    /// Ask the user before each video, by MCP elicitation. Hosts that cannot ask make no videos
+    #[arg(long)]
+    pub confirm: bool,
+
+    /// Offer only the lookup tools: nothing can be spent
+    #[arg(long)]
+    pub read_only: bool,
+}
+
 pub const LIMIT_VARIABLE: &str = "LUMA_MAX_VIDEOS_PER_DAY";
 
 /// The limit of videos a day that this user has set. Simulated videos have a count of their own.

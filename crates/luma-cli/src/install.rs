@@ -13,7 +13,7 @@ use serde_json::{Value, json as document};
 
 use crate::{
     config_file::{ConfigFile, Format, diff, keep_lines, secrets, with_listed},
-    context::{LIMIT_VARIABLE, daily_limit, quoted},
+    context::{LIMIT_VARIABLE, Spending, daily_limit, quoted},
     error::{Error, Exit, Kind},
     globals::Globals,
     host::{Host, PROMPT, PROMPT_ID, Token, TokenSource, has_token, launcher, own_args},
@@ -28,7 +28,7 @@ pub enum Action {
     #[command(after_help = "\
 The change is shown, and written only if you agree. A backup stays beside the file. Comments
 and other servers stay as they are. An existing server keeps its options, limits and token,
-except the options that you give. To start over, uninstall it first. The API token is not
+except the options that you give; a new one gets --max-videos 20. To start over, uninstall it first. The API token is not
 written: the host asks for it, or takes it from ACEDATACLOUD_API_TOKEN. If
 LUMA_MAX_VIDEOS_PER_DAY is set, and the server has no limit of the day yet, it gets this limit.
 With --simulate, the host gets a server without cost.
@@ -51,21 +51,8 @@ pub struct Install {
     #[command(flatten)]
     change: Change,
 
-    /// Refuse submits after this many videos, until the host restarts the server. A new server gets 20
-    #[arg(long, value_name = "N")]
-    max_videos: Option<u32>,
-
-    /// Refuse submits after this many videos in a day of UTC, by all servers and commands of this user
-    #[arg(long, value_name = "N")]
-    max_videos_per_day: Option<u32>,
-
-    /// Ask the user before each video. Hosts that cannot ask make no videos
-    #[arg(long)]
-    confirm: bool,
-
-    /// Offer only the lookup tools: nothing can be spent
-    #[arg(long)]
-    read_only: bool,
+    #[command(flatten)]
+    spending: Spending,
 
     /// Write the API token into the file
     #[arg(long)]
@@ -233,8 +220,8 @@ fn words(
     let number = |number: u32| number.to_string();
     for (option, value) in [
         ("--base-url", globals.base_url.clone()),
-        ("--max-videos", install.max_videos.or(is_new.then_some(20)).map(number)),
-        (LIMIT_OPTION, install.max_videos_per_day.map(number)),
+        ("--max-videos", install.spending.max_videos.or(is_new.then_some(20)).map(number)),
+        (LIMIT_OPTION, install.spending.max_videos_per_day.map(number)),
     ] {
         let Some(value) = value else { continue };
         let found = args.iter().position(|word| is_option(word, option));
@@ -248,8 +235,8 @@ fn words(
     for (flag, is_given) in [
         ("--simulate", globals.simulate),
         ("--allow-plain-http", globals.allow_plain_http),
-        ("--confirm", install.confirm),
-        ("--read-only", install.read_only),
+        ("--confirm", install.spending.confirm),
+        ("--read-only", install.spending.read_only),
     ] {
         if is_given && !args.iter().any(|word| word == flag) {
             args.push(flag.to_owned());

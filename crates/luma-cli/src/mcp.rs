@@ -12,7 +12,7 @@ use luma_mcp::{Access, HttpOptions, InvalidOptions, ServeError, Server};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    context::{client, daily_limit, simulated},
+    context::{Spending, client, daily_limit, simulated},
     error::{Error, Exit, Kind, with_cause},
     globals::{Globals, secret},
     install::Action,
@@ -62,22 +62,8 @@ pub struct Args {
     #[arg(long, value_name = "KEY", requires = "http", value_parser = secret())]
     access_key: Option<SecretString>,
 
-    /// Refuse submits after this many videos, until the server is restarted
-    #[arg(long, value_name = "N")]
-    max_videos: Option<u32>,
-
-    /// Refuse submits after this many videos in a day of UTC, by all servers and commands of this user.
-    /// The environment variable LUMA_MAX_VIDEOS_PER_DAY sets it for generate and extend, too
-    #[arg(long, value_name = "N")]
-    max_videos_per_day: Option<u32>,
-
-    /// Ask the user before each video, by MCP elicitation. Hosts that cannot ask make no videos
-    #[arg(long)]
-    confirm: bool,
-
-    /// Offer only the lookup tools: nothing can be spent
-    #[arg(long)]
-    read_only: bool,
+    #[command(flatten)]
+    spending: Spending,
 
     /// Answer a call that waits for a video after this many seconds, at most 45: less than the host
     /// waits for a call. Default: 45 if the call asks for progress, else 4
@@ -125,19 +111,19 @@ pub async fn run(output: &Output, globals: &Globals, args: Args) -> Result<Exit,
         false => (server(output, globals, &args)?, None),
     };
     let mut server = server
-        .read_only(args.read_only)
+        .read_only(args.spending.read_only)
         .resource_links(!args.no_resource_links)
-        .confirm(args.confirm);
+        .confirm(args.spending.confirm);
     for host in &args.media_hosts {
         server = server.media_host(host)?;
     }
     if let Some(seconds) = args.hold {
         server = server.hold(Duration::from_secs(seconds));
     }
-    if let Some(videos) = args.max_videos {
+    if let Some(videos) = args.spending.max_videos {
         server = server.max_videos(videos);
     }
-    if let Some(limit) = daily_limit(args.max_videos_per_day, globals.simulate)? {
+    if let Some(limit) = daily_limit(args.spending.max_videos_per_day, globals.simulate)? {
         server = server.max_videos_per_day(limit);
     }
     tokio::select! {
