@@ -177,8 +177,8 @@ impl Pages {
     ///
     /// # Errors
     ///
-    /// Why a page cannot be had, after which it ends; or that a single task is larger than the limit of a
-    /// response, after which it continues behind that task.
+    /// The error of a request for a page: the history then ends. Or a single task is larger than the limit of
+    /// a response: the history then continues behind that task.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<Task>>, RequestError> {
         while !self.is_incomplete() {
             let (tasks, clock_ahead) = match tasks::list(self.luma.api(), &self.query).await {

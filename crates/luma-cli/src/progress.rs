@@ -19,7 +19,7 @@ pub const TICK: Duration = Duration::from_millis(100);
 /// How often plain lines say that the work continues.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
 
-/// How much later than expected a response may come before its absence is told.
+/// How much later than expected a response may come before the progress line says that there is none.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What is known of each task of a command.

@@ -53,7 +53,7 @@ pub(crate) fn list(has_view: bool) -> Vec<Resource> {
 ///
 /// # Errors
 ///
-/// If there is no such resource for the client.
+/// An error if the client's revision has no resource with this URI.
 pub(crate) fn read(
     uri: &str,
     has_view: bool,
