@@ -28,9 +28,10 @@ pub enum Action {
     #[command(after_help = "\
 The change is shown, and written only if you agree. A backup stays beside the file. Comments
 and other servers stay as they are. An existing server keeps its options, limits and token,
-except the options that you give; a new one gets --max-videos 20. To start over, uninstall it first. The API token is not
-written: the host asks for it, or takes it from ACEDATACLOUD_API_TOKEN. If
-LUMA_MAX_VIDEOS_PER_DAY is set, and the server has no limit of the day yet, it gets this limit.
+except the options that you give; a new one gets --max-videos 20. To start over, uninstall it
+first. The API token is not written: the host asks for it, or takes it from
+ACEDATACLOUD_API_TOKEN. If LUMA_MAX_VIDEOS_PER_DAY is set, and the server has no limit of the
+day yet, it gets this limit.
 With --simulate, the host gets a server without cost.
 
 Examples:
